@@ -1,0 +1,51 @@
+"""Reward ensembles, error spans and token-level advantages for RLHF in machine translation."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.types import (
+    WMT_MQM,
+    XCOMET,
+    Candidate,
+    ErrorSpan,
+    Gate,
+    Reward,
+    RewardOutput,
+    Scores,
+    SeverityTable,
+    Status,
+    Term,
+)
+
+if TYPE_CHECKING:
+    from rewardlab.trainers.grpo import GRPOTrainer
+
+__all__ = [
+    "WMT_MQM",
+    "XCOMET",
+    "Candidate",
+    "ErrorSpan",
+    "GRPOTrainer",
+    "Gate",
+    "Reward",
+    "RewardEnsemble",
+    "RewardOutput",
+    "Scores",
+    "SeverityTable",
+    "Status",
+    "Term",
+]
+
+__version__ = "0.1.0"
+
+# Resolved on first use, because they import torch and transformers.
+_LAZY = {"GRPOTrainer": "rewardlab.trainers.grpo"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'rewardlab' has no attribute {name!r}")

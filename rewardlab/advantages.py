@@ -1,0 +1,504 @@
+"""From rewards and error spans to token-level advantages: one equation, one function.
+
+Shapes: ``N`` rows of the *global* batch, prompt-major, in groups of ``num_generations``; ``n`` rows
+of this process; ``R`` rewards; ``T`` completion tokens. Row statistics run over the gathered
+``(N, R)`` matrix; token statistics run over ``(n, T)`` tensors that never leave their process, and
+distribution enters as one argument, ``sum_ranks``, which adds a small tensor over all processes.
+
+A preset (`gdpo`, `translategemma`, ...) is a whole published method, composed of the equations
+above it and of those in `rewardlab.token_credit`, which can be had from here as well. Masked
+places hold 0; a row that could not be scored through our fault holds 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rewardlab.align import AlignedSpans
+from rewardlab.token_credit import (
+    CREDIT,
+    OMISSION,
+    Credit,
+    Omission,
+    SumRanks,
+    centre_tokens,
+    divided_credit,
+    identity,
+    omission_ignored,
+    omission_on_last_token,
+    omission_on_sequence,
+    span_credit,
+    to_go_credit,
+    whiten_tokens,
+)
+from rewardlab.types import Scores, Status
+
+__all__ = [
+    "CREDIT",
+    "EPSILON",
+    "OMISSION",
+    "PRESETS",
+    "SIGMA_FLOOR",
+    "RewardRows",
+    "centre_tokens",
+    "divided_credit",
+    "dr_grpo",
+    "gdpo",
+    "group_centre",
+    "group_zscore",
+    "identity",
+    "leave_one_out",
+    "mean_minus_variance",
+    "omission_ignored",
+    "omission_on_last_token",
+    "omission_on_sequence",
+    "reward_rows",
+    "rloo",
+    "settle",
+    "span_credit",
+    "sum_then_normalize",
+    "to_go_credit",
+    "token_credit",
+    "translategemma",
+    "weighted_rewards",
+    "weighted_sum",
+    "whiten_rows",
+    "whiten_tokens",
+    "worst_case",
+]
+
+EPSILON = 1e-4
+"""Added to standard deviations, as in TRL."""
+
+SIGMA_FLOOR = 1.0
+"""Least standard deviation that token credit is divided by: one minor error (ours)."""
+
+ROUNDING = 1e-6
+"""A group whose std is below this share of its largest value carries rounding noise only (ours)."""
+
+Combine = Callable[[Tensor, Tensor], Tensor]
+
+
+class RewardRows(NamedTuple):
+    """The tensor side of `Scores`, gathered over all processes.
+
+    Attributes:
+        values: float64 (N, R), NaN where not scored.
+        failed: bool (N, R), unscored by the text's own fault.
+        unavailable: bool (N,), some reward that counts was unavailable.
+        weights: float64 (R,).
+        token_weights: float64 (R,).
+        local: The rows of this process.
+    """
+
+    values: Tensor
+    failed: Tensor
+    unavailable: Tensor
+    weights: Tensor
+    token_weights: Tensor
+    local: slice = slice(None)
+
+
+def reward_rows(scores: Scores) -> RewardRows:
+    """Turn scores into tensors; the last place where a status has a name.
+
+    A reward that is only logged (both weights 0) cannot make a row unavailable.
+    """
+    weights = torch.from_numpy(scores.weights)
+    token_weights = torch.from_numpy(scores.token_weights)
+    failed = torch.tensor([[status.failed for status in row] for row in scores.status])
+    missing = torch.tensor([[s is Status.UNAVAILABLE for s in row] for row in scores.status])
+    shape = (len(scores), len(scores.names))
+    counts = (weights != 0) | (token_weights != 0)
+    return RewardRows(
+        values=torch.from_numpy(scores.values.copy()),
+        failed=failed.reshape(shape),
+        unavailable=(missing.reshape(shape) & counts).any(dim=1),
+        weights=weights,
+        token_weights=token_weights,
+    )
+
+
+# ── failures ────────────────────────────────────────────────────────────────────────────────────
+
+
+def settle(rows: RewardRows, num_generations: int) -> RewardRows:
+    """Give every failure its value, so that failing never pays.
+
+    Our fault: the row is NaN on every reward, hence in no baseline. The text's fault: the row gets
+    the worst score of its group on that reward, or of the batch where its group has none.
+
+    Raises:
+        ValueError: The rows do not come in whole groups.
+    """
+    if len(rows.values) % num_generations:
+        raise ValueError(
+            f"{len(rows.values)} rows is not a multiple of num_generations={num_generations}; "
+            "rows must be prompt-major"
+        )
+    values = rows.values.masked_fill(rows.unavailable[:, None], torch.nan)
+    failed = rows.failed & ~rows.unavailable[:, None]
+    worst = _worst(values, num_generations)
+    return rows._replace(values=torch.where(failed, worst, values), failed=failed)
+
+
+def _worst(values: Tensor, num_generations: int) -> Tensor:
+    """(N, R) least known value of each row's group, else of the batch, else NaN."""
+    known = values.masked_fill(values.isnan(), torch.inf)
+    groups = _groups(known, num_generations).amin(dim=1, keepdim=True)
+    groups = torch.where(groups.isinf(), known.amin(dim=0), groups)
+    groups = groups.masked_fill(groups.isinf(), torch.nan)
+    return groups.expand(-1, num_generations, -1).reshape(values.shape)
+
+
+# ── rows: (N, R) or (N,) ────────────────────────────────────────────────────────────────────────
+
+
+def group_centre(values: Tensor, num_generations: int) -> Tensor:
+    """Subtract the mean of the group: ``r - mean_g`` (GRPO, arXiv 2402.03300, eq. 4's numerator).
+
+    NaN is skipped and stays NaN.
+
+    >>> group_centre(torch.tensor([[1.0], [3.0]]), 2).flatten().tolist()
+    [-1.0, 1.0]
+    """
+    groups = _groups(values, num_generations)
+    return (groups - groups.nanmean(dim=1, keepdim=True)).reshape(values.shape)
+
+
+def group_zscore(values: Tensor, num_generations: int, *, eps: float = EPSILON) -> Tensor:
+    """``(r - mean_g) / (std_g + eps)``, std unbiased (arXiv 2402.03300; TRL's numerics).
+
+    A group whose std is rounding noise, or that has one known value, is 0: noise is no signal.
+
+    >>> [round(z, 3) for z in group_zscore(torch.tensor([[1.0], [3.0]]), 2).flatten().tolist()]
+    [-0.707, 0.707]
+    """
+    centred = _groups(group_centre(values, num_generations), num_generations)
+    std = _std(centred, dim=1)
+    largest = _groups(values, num_generations).nan_to_num(0.0).abs().amax(dim=1, keepdim=True)
+    z = torch.where(std > ROUNDING * largest, centred / (std + eps), centred * 0.0)
+    return z.reshape(values.shape)
+
+
+def leave_one_out(values: Tensor, num_generations: int) -> Tensor:
+    """Baseline from the group's *other* rows: ``n/(n-1) (r - mean_g)`` (RLOO, arXiv 2402.14740).
+
+    >>> leave_one_out(torch.tensor([[1.0], [3.0]]), 2).flatten().tolist()
+    [-2.0, 2.0]
+    """
+    centred = _groups(group_centre(values, num_generations), num_generations)
+    n = (~centred.isnan()).sum(dim=1, keepdim=True).to(values.dtype)
+    return (centred * n / (n - 1).clamp(min=1)).reshape(values.shape)
+
+
+def whiten_rows(values: Tensor, *, eps: float = EPSILON) -> Tensor:
+    """``(a - mean) / (std + eps)`` over the batch's known rows, std unbiased (arXiv 2601.05242).
+
+    Args:
+        values: (N,), NaN where the row does not count; stays NaN.
+        eps: Added to the std.
+    """
+    centred = values - values.nanmean()
+    std = _std(centred, dim=0).squeeze(0)
+    return torch.where(std > 0, centred / (std + eps), centred * 0.0)
+
+
+def weighted_sum(z: Tensor, weights: Tensor) -> Tensor:
+    """``Σ_r w_r z_r`` (N,); a reward that does not apply to a row adds nothing.
+
+    NaN only where no reward scored the row.
+    """
+    return _unless_all_nan(z, (z.nan_to_num(0.0) * weights).sum(dim=1))
+
+
+def worst_case(z: Tensor, weights: Tensor) -> Tensor:
+    """``min_r z_r`` over rewards with a weight (worst-case optimisation, arXiv 2310.02743)."""
+    counted = z[:, weights != 0]
+    lowest = counted.masked_fill(counted.isnan(), torch.inf).amin(dim=1)
+    return _unless_all_nan(counted, lowest.nan_to_num(posinf=0.0))
+
+
+def mean_minus_variance(z: Tensor, weights: Tensor, *, penalty: float = 0.5) -> Tensor:
+    """``mean_r z_r - λ var_r z_r`` (uncertainty-weighted optimisation, arXiv 2310.02743, eq. 6).
+
+    Weighted mean and population variance over the rewards that scored the row.
+    """
+    share = torch.where(z.isnan(), 0.0, weights.expand_as(z))
+    share = share / share.sum(dim=1, keepdim=True).clamp(min=torch.finfo(z.dtype).tiny)
+    mean = (share * z.nan_to_num(0.0)).sum(dim=1)
+    variance = (share * (z.nan_to_num(0.0) - mean[:, None]) ** 2).sum(dim=1)
+    return _unless_all_nan(z, mean - penalty * variance)
+
+
+def weighted_rewards(rows: RewardRows, num_generations: int) -> Tensor:
+    """``Σ_r w_r r`` (N,) of raw rewards.
+
+    A reward that does not apply to a row counts as the mean of its group, so that it moves
+    nobody (TRL counts it as 0, which pays wherever 0 is a good score).
+    """
+    mean = _groups(rows.values, num_generations).nanmean(dim=1, keepdim=True)
+    neutral = mean.expand(-1, num_generations, -1).reshape(rows.values.shape).nan_to_num(0.0)
+    filled = torch.where(rows.values.isnan(), neutral, rows.values)
+    return _unless_all_nan(rows.values, (filled * rows.weights).sum(dim=1))
+
+
+# ── tokens: (n, T) ──────────────────────────────────────────────────────────────────────────────
+
+
+def token_credit(
+    rows: RewardRows,
+    spans: AlignedSpans,
+    mask: Tensor,
+    column: int,
+    *,
+    num_generations: int,
+    credit: Credit,
+    omission: Omission,
+    sum_ranks: SumRanks,
+) -> Tensor:
+    """(n, T) credit of one reward, in units of error weight, at most 0.
+
+    A row whose judge failed by the text's fault has no spans; on every token it gets the credit of
+    the worst row of its group, by mean and by sum, so that breaking the judge never pays.
+    """
+    raw = (credit(spans, column) + omission(spans.omissions[:, column], mask)) * mask
+    failed = rows.failed[:, column]
+    if not failed.any():
+        return raw
+    length = _gather(mask.sum(dim=1).to(raw.dtype), rows, sum_ranks).clamp(min=1)
+    total = _gather(raw.sum(dim=1), rows, sum_ranks)
+    unknown = failed | rows.unavailable | rows.values[:, column].isnan()
+    known = torch.stack([total / length, total], dim=1).masked_fill(unknown[:, None], torch.nan)
+    worst = _worst(known, num_generations).nan_to_num(0.0)
+    charge = torch.minimum(worst[:, 0], worst[:, 1] / length)
+    here = rows.local
+    return torch.where(failed[here, None], charge[here, None] * mask, raw)
+
+
+# ── presets: one published method each ──────────────────────────────────────────────────────────
+
+
+def gdpo(
+    rows: RewardRows,
+    spans: AlignedSpans | None,
+    mask: Tensor,
+    *,
+    num_generations: int,
+    credit: Credit = span_credit,
+    omission: Omission = omission_on_last_token,
+    combine: Combine = weighted_sum,
+    sum_ranks: SumRanks = identity,
+) -> Tensor:
+    """GDPO with token credit, our default (arXiv 2601.05242; token terms ours).
+
+    ``A[i,t] = whiten_rows(Σ_r w_r Z_r[i]) + Σ_s v_s (T_s[i,t] - mean_s) / max(σ_s, 1)``
+
+    with ``Z_r`` the z-score of reward r within its group. Without token terms this is TRL's
+    ``multi_objective_aggregation="normalize_then_sum"``.
+
+    Args:
+        rows: The gathered rewards.
+        spans: The aligned error spans of this process's rows, or None.
+        mask: (n, T) bool, completion tokens that count.
+        num_generations: Group size G.
+        credit: What a span's weight is on each of its tokens.
+        omission: Where an omission is charged.
+        combine: How the z-scores become one number per row.
+        sum_ranks: Adds a tensor over all processes.
+
+    Returns:
+        (n, T) float64.
+    """
+    rows = settle(rows, num_generations)
+    sequence = whiten_rows(combine(group_zscore(rows.values, num_generations), rows.weights))
+    tokens = _token_terms(
+        rows, spans, mask,
+        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
+        floor=SIGMA_FLOOR,
+    )  # fmt: skip
+    return _masked(rows, sequence, tokens, mask)
+
+
+def sum_then_normalize(
+    rows: RewardRows,
+    spans: AlignedSpans | None,
+    mask: Tensor,
+    *,
+    num_generations: int,
+    credit: Credit = span_credit,
+    omission: Omission = omission_on_last_token,
+    sum_ranks: SumRanks = identity,
+) -> Tensor:
+    """GRPO on the weighted sum of raw rewards (arXiv 2402.03300; TRL's default), with token credit.
+
+    ``A[i,t] = (r_i - mean_g) / (std_g + eps) + Σ_s v_s (T_s - mean_s) / max(σ_s, 1)``,
+    ``r_i = Σ_r w_r R_r(i)``: the reward with the largest scale decides. Arguments as for `gdpo`.
+    """
+    rows = settle(rows, num_generations)
+    total = weighted_rewards(rows, num_generations)
+    sequence = group_zscore(total[:, None], num_generations).squeeze(1)
+    tokens = _token_terms(
+        rows, spans, mask,
+        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
+        floor=SIGMA_FLOOR,
+    )  # fmt: skip
+    return _masked(rows, sequence, tokens, mask)
+
+
+def dr_grpo(
+    rows: RewardRows,
+    spans: AlignedSpans | None,
+    mask: Tensor,
+    *,
+    num_generations: int,
+    credit: Credit = span_credit,
+    omission: Omission = omission_on_last_token,
+    sum_ranks: SumRanks = identity,
+) -> Tensor:
+    """Dr. GRPO: no division by any std (arXiv 2503.20783), with token credit.
+
+    ``A[i,t] = r_i - mean_g + Σ_s v_s (T_s - mean_s)``; rewards and errors keep their units. The
+    paper's constant length normaliser is the trainer's ``loss_type="dr_grpo"``. Equals TRL's
+    ``scale_rewards="none"`` without token terms. Arguments as for `gdpo`.
+    """
+    rows = settle(rows, num_generations)
+    total = weighted_rewards(rows, num_generations)
+    sequence = group_centre(total[:, None], num_generations).squeeze(1)
+    tokens = _token_terms(
+        rows, spans, mask,
+        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
+    )  # fmt: skip
+    return _masked(rows, sequence, tokens, mask)
+
+
+def rloo(
+    rows: RewardRows,
+    spans: AlignedSpans | None,
+    mask: Tensor,
+    *,
+    num_generations: int,
+    credit: Credit = span_credit,
+    omission: Omission = omission_on_last_token,
+    sum_ranks: SumRanks = identity,
+) -> Tensor:
+    """REINFORCE leave-one-out (arXiv 2402.14740), with token credit.
+
+    ``A[i,t] = n/(n-1) (r_i - mean_g) + Σ_s v_s (T_s - mean_s)``. Arguments as for `gdpo`.
+    """
+    rows = settle(rows, num_generations)
+    total = weighted_rewards(rows, num_generations)
+    sequence = leave_one_out(total[:, None], num_generations).squeeze(1)
+    tokens = _token_terms(
+        rows, spans, mask,
+        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
+    )  # fmt: skip
+    return _masked(rows, sequence, tokens, mask)
+
+
+def translategemma(
+    rows: RewardRows,
+    spans: AlignedSpans | None,
+    mask: Tensor,
+    *,
+    num_generations: int,
+    credit: Credit = span_credit,
+    omission: Omission = omission_on_last_token,
+    sum_ranks: SumRanks = identity,
+) -> Tensor:
+    """TranslateGemma (arXiv 2601.09012, figure 2): raw rewards and raw token errors, one whitening.
+
+    ``A_raw[i,t] = Σ_r w_r R_r(i) + Σ_s v_s T_s(i,t)``, ``A = (A_raw - mean) / (std + eps)``
+
+    Mean and std run over the unmasked tokens of the global batch (our reading). There is no group
+    baseline: the group is used for failures only. Scales are weights here and constant offsets
+    cancel, so both terms are centred first: a reward that does not apply to a row then counts as
+    its batch mean and moves nobody. Arguments as for `gdpo`.
+    """
+    rows = settle(rows, num_generations)
+    centred = rows.values - rows.values.nanmean(dim=0)
+    sequence = weighted_sum(centred, rows.weights)
+    tokens = _token_terms(
+        rows, spans, mask,
+        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
+    )  # fmt: skip
+    counts = mask & ~rows.unavailable[rows.local, None]
+    raw = _masked(rows, sequence, tokens, mask)
+    return whiten_tokens(raw, counts, eps=EPSILON, sum_ranks=sum_ranks)
+
+
+PRESETS: dict[str, Callable[..., Tensor]] = {
+    "gdpo": gdpo,
+    "translategemma": translategemma,
+    "sum_then_normalize": sum_then_normalize,
+    "dr_grpo": dr_grpo,
+    "rloo": rloo,
+}
+# ── small parts ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _token_terms(
+    rows: RewardRows,
+    spans: AlignedSpans | None,
+    mask: Tensor,
+    *,
+    num_generations: int,
+    credit: Credit,
+    omission: Omission,
+    sum_ranks: SumRanks,
+    floor: float | None = None,
+) -> Tensor:
+    """(n, T) ``Σ_s v_s`` of whitened credit, or of centred credit where no floor is given."""
+    total = torch.zeros(mask.shape, dtype=rows.values.dtype)
+    for column in _token_columns(rows, spans):
+        assert spans is not None  # noqa: S101 - _token_columns is empty without spans
+        raw = token_credit(
+            rows, spans, mask, column,
+            num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
+        )  # fmt: skip
+        counts = mask & ~rows.values[rows.local, column, None].isnan()
+        if floor is None:
+            normal = centre_tokens(raw, counts, sum_ranks=sum_ranks)
+        else:
+            normal = whiten_tokens(raw, counts, floor=floor, sum_ranks=sum_ranks)
+        total = total + rows.token_weights[column] * normal
+    return total
+
+
+def _token_columns(rows: RewardRows, spans: AlignedSpans | None) -> list[int]:
+    """Rewards whose spans count; decided by the weights alone, so every process agrees."""
+    return [] if spans is None else rows.token_weights.nonzero().flatten().tolist()
+
+
+def _masked(rows: RewardRows, sequence: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Broadcast the row advantage over its tokens; exactly 0 where masked or unavailable."""
+    here = sequence[rows.local].nan_to_num(0.0)[:, None]
+    counts = mask & ~rows.unavailable[rows.local, None]
+    return torch.where(counts, here + tokens, 0.0)
+
+
+def _gather(values: Tensor, rows: RewardRows, sum_ranks: SumRanks) -> Tensor:
+    """(N,) from each process's (n,): every process fills its rows and the rest is 0."""
+    everywhere = torch.zeros(len(rows.values), dtype=values.dtype)
+    everywhere[rows.local] = values
+    return sum_ranks(everywhere)
+
+
+def _groups(values: Tensor, num_generations: int) -> Tensor:
+    """(P, G, R) view of (N, R)."""
+    return values.reshape(-1, num_generations, values.shape[-1])
+
+
+def _std(centred: Tensor, dim: int) -> Tensor:
+    """Unbiased standard deviation of already centred values, NaN skipped; 0 for one value."""
+    count = (~centred.isnan()).sum(dim=dim, keepdim=True)
+    squares = (centred.nan_to_num(0.0) ** 2).sum(dim=dim, keepdim=True)
+    return (squares / (count - 1).clamp(min=1)).sqrt()
+
+
+def _unless_all_nan(values: Tensor, combined: Tensor) -> Tensor:
+    return torch.where(values.isnan().all(dim=1), torch.nan, combined)

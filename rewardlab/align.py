@@ -1,0 +1,258 @@
+"""Where error spans meet the sampled ids.
+
+Text and character offsets come out of one call on the ids that the policy sampled, so they cannot
+disagree, and nothing is ever tokenised again: a policy samples id sequences that its tokenizer
+would not have produced, and their offsets cannot be recovered from the text. Error spans then
+become ranges of tokens. What cannot be placed is counted, never guessed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rewardlab.token_text import NotUnderstood, Speller
+from rewardlab.types import ErrorSpan, SeverityTable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What T sampled ids say, and where each of them says it.
+
+    Attributes:
+        text: Equal to ``tokenizer.decode(ids, skip_special_tokens=True)``.
+        starts: int64 (T,) first character of each token, in code points of ``text``.
+        ends: int64 (T,) one past its last. ``starts == ends`` for a zero-width token (a special
+            token, one stripped whole). Over all other tokens both arrays are non-decreasing, and
+            the tokens that share a code point all carry it.
+        aligned: False when the tokenizer's decoder is not understood: every token is then
+            zero-width and no span can be placed.
+    """
+
+    text: str
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    aligned: bool
+
+    def cut(self, start: int, end: int) -> Decoded:
+        """The hypothesis within a longer completion: ``text[start:end]`` with its offsets.
+
+        The T tokens stay; those outside the cut become zero-width, one across its edge keeps the
+        characters inside.
+
+        Raises:
+            ValueError: ``0 <= start <= end <= len(text)`` does not hold.
+        """
+        if not 0 <= start <= end <= len(self.text):
+            raise ValueError(
+                f"cut [{start}, {end}) does not lie within the {len(self.text)} characters "
+                "of the completion"
+            )
+        return Decoded(
+            text=self.text[start:end],
+            starts=np.clip(self.starts, start, end) - start,
+            ends=np.clip(self.ends, start, end) - start,
+            aligned=self.aligned,
+        )
+
+
+class AlignedSpans(NamedTuple):
+    """K hypothesis spans on the tokens of N rows, padded to T; every tensor is on the CPU.
+
+    Attributes:
+        rows: int64 (K,) row of each span.
+        starts: int64 (K,) its first token.
+        ends: int64 (K,) one past its last token; zero-width tokens between them count for
+            nothing, see ``visible``.
+        weights: float64 (K,) error weight, ``>= 0``.
+        columns: int64 (K,) the reward that found it.
+        omissions: float64 (N, S) summed weight of the source-side spans, which have no token.
+        visible: bool (N, T) tokens with at least one character.
+        found: Hypothesis spans placed: K.
+        total: Hypothesis spans asked for.
+    """
+
+    rows: Tensor
+    starts: Tensor
+    ends: Tensor
+    weights: Tensor
+    columns: Tensor
+    omissions: Tensor
+    visible: Tensor
+    found: int
+    total: int
+
+
+_SPELLERS: WeakKeyDictionary[PreTrainedTokenizerBase, Speller] = WeakKeyDictionary()
+
+
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Decoded:
+    """Text and character offsets of T sampled ids, in time linear in T.
+
+    The tokenizer's own decoder is interpreted (`rewardlab.token_text`) and the result compared
+    with ``tokenizer.decode``. Where they differ (a decoder that is not understood,
+    ``clean_up_tokenization_spaces`` that changed the text) the text is the tokenizer's and
+    nothing is aligned.
+
+    Args:
+        tokenizer: The policy's.
+        ids: The completion as it was sampled, without padding.
+
+    Raises:
+        OverflowError: An id is negative (-100 is a label, not an id).
+    """
+    numbers: list[int] = np.asarray(ids, np.int64).tolist()
+    text = str(tokenizer.decode(numbers, skip_special_tokens=True))
+    offsets = _offsets(tokenizer, numbers, text)
+    if offsets is None:
+        nowhere = np.zeros(len(numbers), np.int64)
+        return Decoded(text, nowhere, nowhere, aligned=False)
+    return Decoded(text, *offsets, aligned=True)
+
+
+def _offsets(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], text: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Where each token lies in the text, or None when the interpreted decoder spells another."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return None
+    known = _SPELLERS.get(tokenizer)
+    if known is not None:
+        spelled, starts, ends = known.spell(ids)
+        if spelled == text:
+            return starts, ends
+    try:  # never read, or changed since: a token added or made special, another decoder
+        known = _SPELLERS[tokenizer] = Speller(backend)
+    except NotUnderstood:
+        return None
+    spelled, starts, ends = known.spell(ids)
+    return (starts, ends) if spelled == text else None
+
+
+def align(
+    decoded: Sequence[Decoded],
+    spans: Sequence[Sequence[Sequence[ErrorSpan]]],
+    severities: Sequence[SeverityTable],
+    *,
+    length: int,
+) -> AlignedSpans:
+    """Put the error spans of N rows on their tokens.
+
+    A token is selected when it shares a character with the span. A span is placed only when the
+    selected tokens cover all of it; otherwise (it reaches outside the text, the row is not
+    aligned) it is missing from the result and ``found < total`` says so.
+
+    Args:
+        decoded: N rows.
+        spans: N x S lists of errors, their characters counted in ``decoded[n].text``.
+        severities: S tables, what an error of each reward costs.
+        length: T of the padded batch.
+
+    Raises:
+        ValueError: The numbers of rows or columns differ, or a row has more than ``length`` tokens.
+    """
+    _check_shapes(decoded, spans, severities, length)
+    visible = np.zeros((len(decoded), length), np.bool_)
+    omissions = np.zeros((len(decoded), len(severities)), np.float64)
+    places: list[tuple[int, int, int, int]] = []  # (row, column, first token, one past the last)
+    weights: list[float] = []
+    total = 0
+    for row, (said, columns) in enumerate(zip(decoded, spans, strict=True)):
+        tokens = _VisibleTokens.of(said)
+        visible[row, tokens.positions] = True
+        for column, (table, errors) in enumerate(zip(severities, columns, strict=True)):
+            for error in errors:
+                if error.side == "source":
+                    omissions[row, column] += table.weight(error)
+                    continue
+                total += 1
+                place = tokens.covering(error.start, error.end)
+                if place is not None:
+                    places.append((row, column, *place))
+                    weights.append(table.weight(error))
+    rows, columns, starts, ends = torch.tensor(places, dtype=torch.int64).reshape(-1, 4).unbind(1)
+    return AlignedSpans(
+        rows=rows,
+        starts=starts,
+        ends=ends,
+        weights=torch.tensor(weights, dtype=torch.float64),
+        columns=columns,
+        omissions=torch.as_tensor(omissions),
+        visible=torch.as_tensor(visible),
+        found=len(places),
+        total=total,
+    )
+
+
+def _check_shapes(
+    decoded: Sequence[Decoded],
+    spans: Sequence[Sequence[Sequence[ErrorSpan]]],
+    severities: Sequence[SeverityTable],
+    length: int,
+) -> None:
+    if len(spans) != len(decoded):
+        raise ValueError(f"spans of {len(spans)} rows for {len(decoded)} decoded completions")
+    for row, (said, columns) in enumerate(zip(decoded, spans, strict=True)):
+        if len(columns) != len(severities):
+            raise ValueError(
+                f"row {row} has spans of {len(columns)} rewards and there are "
+                f"{len(severities)} severity tables; give a row one list per reward, empty or not"
+            )
+        if len(said.starts) > length:
+            raise ValueError(
+                f"row {row} has {len(said.starts)} tokens and the padded batch {length}; "
+                "length is the T of the completion mask"
+            )
+
+
+@dataclass(frozen=True)
+class _VisibleTokens:
+    """The V tokens of a row that have characters, in order.
+
+    Attributes:
+        positions: int64 (V,) where they are among the row's tokens.
+        starts: V first characters, non-decreasing.
+        ends: V last characters plus one, non-decreasing.
+        gaps: For each of the V, how many of those up to it leave a character unwritten before
+            themselves; non-decreasing, constant over tokens that leave none between them.
+    """
+
+    positions: NDArray[np.int64]
+    starts: list[int]
+    ends: list[int]
+    gaps: list[int]
+
+    @classmethod
+    def of(cls, said: Decoded) -> _VisibleTokens:
+        positions = np.flatnonzero(said.ends > said.starts)
+        starts, ends = said.starts[positions], said.ends[positions]
+        before = np.concatenate(([0], ends[:-1]))
+        return cls(positions, starts.tolist(), ends.tolist(), np.cumsum(starts > before).tolist())
+
+    def covering(self, start: int, end: int) -> tuple[int, int] | None:
+        """The tokens that share a character with a span: positions ``[first, one past the last)``.
+
+        None where they do not cover all of its characters.
+        """
+        first = bisect_right(self.ends, start)  # the first token that ends after the start
+        last = bisect_left(self.starts, end) - 1  # the last token that starts before the end
+        if (
+            first > last
+            or self.starts[first] > start
+            or self.ends[last] < end
+            or self.gaps[first] != self.gaps[last]
+        ):
+            return None
+        return int(self.positions[first]), int(self.positions[last]) + 1

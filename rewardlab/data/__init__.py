@@ -1,0 +1,1 @@
+"""Text in, prompts out: corpora, languages, prompt styles."""

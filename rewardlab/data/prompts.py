@@ -1,0 +1,93 @@
+"""How a source becomes the text a policy continues.
+
+A style is a function of the source and its two language codes; `PROMPTS` names them all, and a
+new one is a function and a line there. Styles speak of languages by name where the model they
+come from does. None of them ends in a space: subword tokenizers glue a space to the word that
+follows it, so a prompt that ends in one leaves the completion to start inside a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from rewardlab.data.languages import language_name
+
+
+class PromptStyle(Protocol):
+    """Writes the prompt for one source."""
+
+    def __call__(self, source: str, *, source_lang: str, target_lang: str) -> str:
+        """Return the whole prompt; the source stands in it unchanged."""
+        ...
+
+
+def translategemma(source: str, *, source_lang: str, target_lang: str) -> str:
+    """TranslateGemma's training and evaluation prompt (arXiv 2601.09012).
+
+    Two empty lines stand before the text. The codes are used as given.
+    """
+    speaks, wants = language_name(source_lang), language_name(target_lang)
+    return (
+        f"You are a professional {speaks} ({source_lang}) to {wants} ({target_lang}) translator. "
+        f"Your goal is to accurately convey the meaning and nuances of the original {speaks} text "
+        f"while adhering to {wants} grammar, vocabulary, and cultural sensitivities.\n"
+        f"Produce only the {wants} translation, without any additional explanations or "
+        f"commentary. Please translate the following {speaks} text into {wants}:\n\n\n{source}"
+    )
+
+
+def lmt(source: str, *, source_lang: str, target_lang: str) -> str:
+    r"""LMT's plain SFT prompt (arXiv 2511.07003, without an auxiliary language).
+
+    >>> lmt("Hej.", source_lang="da", target_lang="sv")
+    'Translate this from Danish to Swedish:\nDanish: Hej.\nSwedish:'
+    """
+    speaks, wants = language_name(source_lang), language_name(target_lang)
+    return f"Translate this from {speaks} to {wants}:\n{speaks}: {source}\n{wants}:"
+
+
+def lmt_released(source: str, *, source_lang: str, target_lang: str) -> str:
+    r"""The prompt the released LMT models ask for, which is not the one of the paper.
+
+    >>> lmt_released("Hej.", source_lang="da", target_lang="sv")
+    'Translate the following text from Danish into Swedish:\nDanish: Hej.\nSwedish:'
+    """
+    speaks, wants = language_name(source_lang), language_name(target_lang)
+    return f"Translate the following text from {speaks} into {wants}:\n{speaks}: {source}\n{wants}:"
+
+
+def cpt(source: str, *, source_lang: str, target_lang: str) -> str:
+    """The parallel form of LMT's continued pre-training, ``<en2ky> SRC <ky> TGT``, up to ``TGT``.
+
+    The space after the last tag belongs to the completion, as it did in pre-training.
+
+    >>> cpt("Hej.", source_lang="da", target_lang="sv")
+    '<da2sv> Hej. <sv>'
+    """
+    return f"<{source_lang}2{target_lang}> {source} <{target_lang}>"
+
+
+def arrow(source: str, *, source_lang: str, target_lang: str) -> str:
+    r"""The shortest prompt that says what is wanted, for small policies trained from scratch.
+
+    The source's language is left for the policy to see. The line break before the completion is
+    a token boundary in every tokenizer we train, and lets the completion start without a space.
+
+    >>> arrow("Hej.", source_lang="da", target_lang="sv")
+    'Hej.\n=>sv\n'
+    """
+    del source_lang
+    return f"{source}\n=>{target_lang}\n"
+
+
+PROMPTS: Mapping[str, PromptStyle] = MappingProxyType(
+    {
+        "translategemma": translategemma,
+        "lmt": lmt,
+        "lmt_released": lmt_released,
+        "cpt": cpt,
+        "arrow": arrow,
+    }
+)

@@ -1,0 +1,253 @@
+"""What a sentence says, free of any language, and the world that sentences are drawn from.
+
+A meaning names concepts (``dog``, ``buy``, ``behind``) and how they hang together. It knows no
+gender, case, tense form or word order: those are each language's own business, in `Language`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from random import Random
+from typing import Any, Literal, TypeVar
+
+Item = TypeVar("Item")
+Number = Literal["singular", "plural", "mass"]
+
+FEWEST_CONCEPTS = 4
+MOST_CONCEPTS = 13
+"""Bounds on `Clause.size` that keep sentences between 4 and about 14 words."""
+
+
+def pick(rng: Random, items: Sequence[Item]) -> Item:
+    """One item, every one equally likely.
+
+    Of `random`'s methods only ``random()`` is promised to stay the same in later Pythons, and a
+    seed must keep meaning the same sentence.
+
+    >>> pick(Random(0), "abc")
+    'c'
+    """
+    return items[int(rng.random() * len(items))]
+
+
+@dataclass(frozen=True, slots=True)
+class NounPhrase:
+    """A thing talked about.
+
+    Attributes:
+        noun: Concept.
+        determiner: ``definite``, ``indefinite``, ``demonstrative`` or ``possessive`` (the
+            speaker's).
+        number: ``mass`` for what cannot be counted.
+        adjectives: Concepts, first said first.
+        relation: Concept of the adposition that ties the phrase to its clause, or None.
+    """
+
+    noun: str
+    determiner: str = "definite"
+    number: Number = "singular"
+    adjectives: tuple[str, ...] = ()
+    relation: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How many concepts are said; an indefinite plural or mass needs no article."""
+        article = self.determiner != "indefinite" or self.number == "singular"
+        return 1 + article + len(self.adjectives) + (self.relation is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """Who does what, to whom, where and when; a whole sentence where nothing is above it.
+
+    Attributes:
+        verb: Concept.
+        subject: Who does it; always third person.
+        object: What is acted on, or None.
+        recipient: Who is given something, or None.
+        adjunct: Place, company or benefit: a phrase with a relation, or None.
+        mode: ``present``, ``past``, ``can``, ``want`` or ``must``.
+        time: Concept of an adverb said first, or None.
+        connective: How this clause hangs on the one above, or None for a main clause.
+        subordinate: A clause with a connective, or None.
+    """
+
+    verb: str
+    subject: NounPhrase
+    object: NounPhrase | None = None
+    recipient: NounPhrase | None = None
+    adjunct: NounPhrase | None = None
+    mode: str = "present"
+    time: str | None = None
+    connective: str | None = None
+    subordinate: Clause | None = None
+
+    @property
+    def phrases(self) -> dict[str, NounPhrase]:
+        """The noun phrases of this clause alone, by role."""
+        roles = {
+            "subject": self.subject,
+            "object": self.object,
+            "recipient": self.recipient,
+            "adjunct": self.adjunct,
+        }
+        return {role: phrase for role, phrase in roles.items() if phrase is not None}
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """This clause and those below it; a clause's place here is its depth."""
+        return (self, *(self.subordinate.clauses if self.subordinate else ()))
+
+    @property
+    def size(self) -> int:
+        """How many concepts are said in this clause and those below."""
+        modal = self.mode not in ("present", "past")
+        extras = (modal, self.time is not None, self.connective is not None)
+        phrases = sum(phrase.size for phrase in self.phrases.values())
+        return 1 + sum(extras) + phrases + (self.subordinate.size if self.subordinate else 0)
+
+    def with_phrase(self, depth: int, role: str, phrase: NounPhrase) -> Clause:
+        """The same meaning, but for one noun phrase of the clause at ``depth``."""
+        if depth and self.subordinate:
+            below = self.subordinate.with_phrase(depth - 1, role, phrase)
+            return replace(self, subordinate=below)
+        return replace(self, **{role: phrase})
+
+
+@dataclass(frozen=True)
+class World:
+    """Which concepts there are and which go together; `World.load` reads ``world.toml``.
+
+    Attributes:
+        nouns: Members of each class of nouns.
+        uncountable: Nouns without a plural.
+        determiners: Determiners, each as often as it weighs.
+        modes: Modes, each as often as it weighs.
+        connectives: Concepts that tie a clause to a main clause.
+        adjectives: The nouns that each adjective can be said of.
+        relations: The nouns that each relation takes.
+        times: The modes that each time goes with.
+        frames: By verb: the nouns that fill each role; for ``adjunct``, the relations.
+        verb_modes: The modes of each verb.
+        chances: How likely a sentence has a time or a subordinate clause, a clause an adjunct it
+            could do without, and a noun phrase the plural or an adjective.
+    """
+
+    nouns: Mapping[str, tuple[str, ...]]
+    uncountable: frozenset[str]
+    determiners: tuple[str, ...]
+    modes: tuple[str, ...]
+    connectives: tuple[str, ...]
+    adjectives: Mapping[str, tuple[str, ...]]
+    relations: Mapping[str, tuple[str, ...]]
+    times: Mapping[str, tuple[str, ...]]
+    frames: Mapping[str, Mapping[str, tuple[str, ...]]]
+    verb_modes: Mapping[str, tuple[str, ...]]
+    chances: Mapping[str, float]
+
+    @classmethod
+    def load(cls) -> World:
+        """Read the world that comes with the package."""
+        data = tomllib.loads(files("rewardlab.miniature").joinpath("world.toml").read_text("utf-8"))
+        classes: dict[str, list[str]] = data["classes"]
+
+        def members(names: str) -> tuple[str, ...]:
+            nouns = (noun for name in names.split() for noun in classes.get(name, [name]))
+            return tuple(dict.fromkeys(nouns))
+
+        def frame(verb: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+            roles = {role: members(verb[role]) for role in verb if role != "modes"}
+            return roles | {"adjunct": tuple(verb.get("adjunct", "").split())}
+
+        def weighted(weights: Mapping[str, int]) -> tuple[str, ...]:
+            return tuple(name for name, weight in weights.items() for _ in range(weight))
+
+        verbs: dict[str, dict[str, str]] = data["verbs"]
+        modes = weighted(data["modes"])
+        return cls(
+            nouns={name: tuple(nouns) for name, nouns in classes.items()},
+            uncountable=frozenset(data["uncountable"]),
+            determiners=weighted(data["determiners"]),
+            modes=modes,
+            connectives=tuple(data["connectives"]),
+            adjectives={name: members(of) for name, of in data["adjectives"].items()},
+            relations={name: members(takes) for name, takes in data["relations"].items()},
+            times={name: tuple(listed.split()) for name, listed in data["times"].items()},
+            frames={verb: frame(entry) for verb, entry in verbs.items()},
+            verb_modes={
+                verb: tuple(entry["modes"].split()) if "modes" in entry else modes
+                for verb, entry in verbs.items()
+            },
+            chances=data["chances"],
+        )
+
+    def concepts(self) -> dict[str, set[str]]:
+        """Everything a language must have a word for, by part of speech."""
+        return {
+            "determiners": set(self.determiners),
+            "adjectives": set(self.adjectives),
+            "nouns": {noun for nouns in self.nouns.values() for noun in nouns},
+            "verbs": set(self.frames),
+            "relations": set(self.relations),
+            "times": set(self.times),
+            "connectives": set(self.connectives),
+        }
+
+    def alike(self, noun: str) -> tuple[str, ...]:
+        """The other nouns of the same class, equally countable."""
+        [siblings] = [nouns for nouns in self.nouns.values() if noun in nouns]
+        mass = noun in self.uncountable
+        return tuple(
+            other for other in siblings if other != noun and (other in self.uncountable) == mass
+        )
+
+    def fitting(self, noun: str) -> tuple[str, ...]:
+        """The adjectives that can be said of a noun."""
+        return tuple(adjective for adjective, nouns in self.adjectives.items() if noun in nouns)
+
+    def meanings(self, rng: Random) -> Iterator[Clause]:
+        """Draw meanings without end, each of a speakable size and naming no thing twice."""
+        while True:
+            meaning = self._sentence(rng)
+            nouns = [part.noun for clause in meaning.clauses for part in clause.phrases.values()]
+            fits = FEWEST_CONCEPTS <= meaning.size <= MOST_CONCEPTS
+            if fits and len(set(nouns)) == len(nouns):
+                yield meaning
+
+    def _sentence(self, rng: Random) -> Clause:
+        main = self._clause(rng, self.modes)
+        if rng.random() < self.chances["time"]:
+            times = [time for time, modes in self.times.items() if main.mode in modes]
+            main = replace(main, time=pick(rng, times))
+        if rng.random() < self.chances["subordinate"]:
+            # Two clauses in one sentence are both past or neither.
+            modes = [mode for mode in self.modes if (mode == "past") == (main.mode == "past")]
+            below = replace(self._clause(rng, modes), connective=pick(rng, self.connectives))
+            main = replace(main, subordinate=below)
+        return main
+
+    def _clause(self, rng: Random, modes: Sequence[str]) -> Clause:
+        mode = pick(rng, modes)
+        verb = pick(rng, [verb for verb in self.frames if mode in self.verb_modes[verb]])
+        frame = self.frames[verb]
+        parts: dict[str, Any] = {
+            role: self._phrase(rng, nouns) for role, nouns in frame.items() if role != "adjunct"
+        }
+        chance = self.chances["adjunct"] if "object" in frame else 1.0
+        if frame["adjunct"] and rng.random() < chance:
+            relation = pick(rng, frame["adjunct"])
+            phrase = self._phrase(rng, self.relations[relation])
+            parts["adjunct"] = replace(phrase, relation=relation)
+        return Clause(verb, mode=mode, **parts)
+
+    def _phrase(self, rng: Random, nouns: Sequence[str]) -> NounPhrase:
+        noun = pick(rng, nouns)
+        number: Number = "plural" if rng.random() < self.chances["plural"] else "singular"
+        if noun in self.uncountable:
+            number = "mass"
+        described = rng.random() < self.chances["adjective"]
+        adjectives = (pick(rng, self.fitting(noun)),) if described else ()
+        return NounPhrase(noun, pick(rng, self.determiners), number, adjectives)

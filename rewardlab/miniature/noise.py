@@ -1,0 +1,286 @@
+"""Deliberately imperfect translations: a learner's errors, each one named and located.
+
+An *error kind* lists every way in which it could be made in a sentence, as `Draft`s; making an
+error is picking one of them. No kind knows a language. A wrong article is another form of the
+same lexeme, a wrong word order is the order the source language would have used, a wrong noun is
+one of the same class, in the right form. Since the meaning is known, so are the errors' exact
+places: the spans need no judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from random import Random
+from types import MappingProxyType
+
+from rewardlab.miniature.grammar import Grammar, SentencePair
+from rewardlab.miniature.language import MARK, Text, Word
+from rewardlab.miniature.meaning import Clause, NounPhrase, pick
+from rewardlab.types import ErrorSpan, Side
+
+ANOTHER_ERROR = 0.25
+"""Chance that a sentence with an error has one more."""
+
+Words = tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A translation in the making; words already spoilt carry the kind of their error.
+
+    Attributes:
+        grammar: The languages.
+        said: What the target says by now: not what the source says, once a noun is wrong.
+        source: Words of the source, marked where the target left them out.
+        target: Words of the target.
+    """
+
+    grammar: Grammar
+    said: Clause
+    source: Words
+    target: Words
+
+    @property
+    def untouched(self) -> list[tuple[int, Word]]:
+        """The target's words that can still be spoilt, with their positions."""
+        return [
+            (position, word)
+            for position, word in enumerate(self.target)
+            if word.error is None and word.slot != MARK
+        ]
+
+    def with_word(self, position: int, word: Word) -> Draft:
+        """The same draft with another word in this position of the target."""
+        return replace(self, target=_put(self.target, position, position + 1, [word]))
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """One kind of error.
+
+    Attributes:
+        name: What went wrong, in a word or two.
+        category: MQM category.
+        severity: MQM severity.
+        ways: Every draft with one such error more; the words at fault are marked ``name``.
+    """
+
+    name: str
+    category: str
+    severity: str
+    ways: Callable[[Draft, str], Iterable[Draft]]
+
+
+@dataclass(frozen=True, slots=True)
+class Imperfect:
+    """A translation with known errors.
+
+    Attributes:
+        source: The sentence translated.
+        hypothesis: Its translation.
+        spans: The errors in order, none where the translation is perfect. An omission lies on
+            the source side. ``explanation`` is the name of the `ErrorKind`.
+    """
+
+    source: str
+    hypothesis: str
+    spans: tuple[ErrorSpan, ...]
+
+
+def imperfect(pair: SentencePair, rng: Random, *, rate: float) -> Imperfect:
+    """Translate as a learner would.
+
+    Args:
+        pair: The sentence and its perfect translation.
+        rng: Decides which errors are made.
+        rate: Chance in [0, 1] that the translation has at least one error.
+
+    Returns:
+        The translation and where it is wrong.
+
+    Raises:
+        ValueError: The rate is not a chance.
+    """
+    if not 0.0 <= rate <= 1.0:
+        raise ValueError(f"rate={rate} is not in [0, 1]; it is the share of flawed sentences")
+    count = 0
+    if rng.random() < rate:
+        count = 2 if rng.random() < ANOTHER_ERROR else 1
+    return _spoil(pair, rng, count=count, kinds=ERROR_KINDS)
+
+
+def with_error(pair: SentencePair, rng: Random, *, kind: str) -> Imperfect:
+    """Translate with one error of this kind, or perfectly where the sentence has no room for it.
+
+    Raises:
+        KeyError: There is no such kind in `ERROR_KINDS`.
+    """
+    return _spoil(pair, rng, count=1, kinds={kind: ERROR_KINDS[kind]})
+
+
+def _spoil(
+    pair: SentencePair, rng: Random, *, count: int, kinds: Mapping[str, ErrorKind]
+) -> Imperfect:
+    grammar, said = pair.grammar, pair.meaning
+    draft = Draft(grammar, said, grammar.source.words(said), grammar.target.words(said))
+    for _ in range(count):
+        draft = _one_more(draft, rng, list(kinds.values()))
+    source, target = grammar.source.write(draft.source), grammar.target.write(draft.target)
+    spans = (*_spans(target, "hypothesis"), *_spans(source, "source"))
+    return Imperfect(pair.source, target.text, spans)
+
+
+def _one_more(draft: Draft, rng: Random, kinds: list[ErrorKind]) -> Draft:
+    """Pick a kind, then one of its ways; the draft as it is where no kind has any."""
+    while kinds:
+        kind = kinds.pop(int(rng.random() * len(kinds)))
+        if ways := list(kind.ways(draft, kind.name)):
+            return pick(rng, ways)
+    return draft
+
+
+def _spans(text: Text, side: Side) -> Iterable[ErrorSpan]:
+    """One span per run of words with the same error."""
+    written = zip(text.words, text.offsets, strict=True)
+    for error, run in groupby(written, key=lambda item: item[0].error):
+        if error is not None:
+            kind, offsets = ERROR_KINDS[error], [offset for _, offset in run]
+            yield ErrorSpan(
+                start=offsets[0][0],
+                end=offsets[-1][1],
+                severity=kind.severity,
+                category=kind.category,
+                side=side,
+                explanation=kind.name,
+            )
+
+
+# --- The kinds: every way to make an error ------------------------------------------------------
+
+
+def _wrong_form(draft: Draft, error: str, *, slot: str) -> Iterable[Draft]:
+    """Another form of the same lexeme: wrong in gender, case or number."""
+    for position, word in draft.untouched:
+        for text in word.spellings:
+            if word.slot == slot and text != word.text:
+                yield draft.with_word(position, replace(word, text=text, error=error))
+
+
+def _wrong_order(draft: Draft, error: str) -> Iterable[Draft]:
+    """The parts of a clause in the order of the source language."""
+    for depth, clause in enumerate(draft.said.clauses):
+        places = [
+            position
+            for position, word in enumerate(draft.target)
+            if word.depth == depth and word.slot != MARK
+        ]
+        words = [draft.target[position] for position in places]
+        order = {part: rank for rank, part in enumerate(draft.grammar.source.order(clause))}
+        if any(word.error or word.role not in order for word in words):
+            continue
+        foreign = sorted(words, key=lambda word: order[word.role])
+        moved = [i for i, pair in enumerate(zip(words, foreign, strict=True)) if pair[0] != pair[1]]
+        if moved:
+            target = list(draft.target)
+            for i in range(moved[0], moved[-1] + 1):
+                target[places[i]] = replace(foreign[i], error=error)
+            yield replace(draft, target=tuple(target))
+
+
+def _wrong_noun(draft: Draft, error: str) -> Iterable[Draft]:
+    """Another noun of the same class; article and adjective agree with it."""
+    for depth, role, phrase in _clean_phrases(draft):
+        for noun in draft.grammar.world.alike(phrase.noun):
+            said = _retold(draft, depth, role, replace(phrase, noun=noun))
+            yield replace(said, target=_marked(said.target, (depth, role, "noun", noun), error))
+
+
+def _added(draft: Draft, error: str) -> Iterable[Draft]:
+    """An adjective that the source does not have."""
+    for depth, role, phrase in _clean_phrases(draft):
+        for adjective in draft.grammar.world.fitting(phrase.noun) if not phrase.adjectives else ():
+            said = _retold(draft, depth, role, replace(phrase, adjectives=(adjective,)))
+            address = (depth, role, "adjective", adjective)
+            yield replace(said, target=_marked(said.target, address, error))
+
+
+def _omitted(draft: Draft, error: str) -> Iterable[Draft]:
+    """An adjective left out; the mark lies on the source."""
+    for depth, role, phrase in _clean_phrases(draft):
+        for adjective in phrase.adjectives:
+            kept = tuple(other for other in phrase.adjectives if other != adjective)
+            said = _retold(draft, depth, role, replace(phrase, adjectives=kept))
+            address = (depth, role, "adjective", adjective)
+            yield replace(said, source=_marked(said.source, address, error))
+
+
+def _untranslated(draft: Draft, error: str) -> Iterable[Draft]:
+    """A noun or an adjective as the source has it."""
+    originals = {word.address: word.text for word in draft.source}
+    for position, word in draft.untouched:
+        text = originals.get(word.address, word.text)
+        known = {spelling.casefold() for spelling in word.spellings}
+        if word.slot in ("noun", "adjective") and text.casefold() not in known:
+            yield draft.with_word(position, replace(word, text=text, error=error))
+
+
+def _repeated(draft: Draft, error: str) -> Iterable[Draft]:
+    """A word said twice."""
+    for position, word in draft.untouched:
+        again = [replace(word, error=error)]
+        target = _put(draft.target, position + 1, position + 1, again)
+        yield replace(draft, target=target)
+
+
+ERROR_KINDS: Mapping[str, ErrorKind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            ErrorKind(
+                "wrong article", "Fluency/Grammar", "minor", partial(_wrong_form, slot="determiner")
+            ),
+            ErrorKind(
+                "wrong ending", "Fluency/Grammar", "minor", partial(_wrong_form, slot="adjective")
+            ),
+            ErrorKind("wrong order", "Fluency/Grammar", "minor", _wrong_order),
+            ErrorKind("repeated word", "Fluency/Grammar", "minor", _repeated),
+            ErrorKind("wrong noun", "Accuracy/Mistranslation", "major", _wrong_noun),
+            ErrorKind("added adjective", "Accuracy/Addition", "major", _added),
+            ErrorKind("omitted adjective", "Accuracy/Omission", "major", _omitted),
+            ErrorKind("untranslated word", "Accuracy/Untranslated text", "major", _untranslated),
+        )
+    }
+)
+"""Every kind of error by its name."""
+
+
+# --- Working on drafts --------------------------------------------------------------------------
+
+
+def _clean_phrases(draft: Draft) -> Iterable[tuple[int, str, NounPhrase]]:
+    """The noun phrases that have no error yet, by depth and role."""
+    spoilt = {(word.depth, word.role) for word in draft.target if word.error}
+    for depth, clause in enumerate(draft.said.clauses):
+        for role, phrase in clause.phrases.items():
+            if (depth, role) not in spoilt:
+                yield depth, role, phrase
+
+
+def _retold(draft: Draft, depth: int, role: str, phrase: NounPhrase) -> Draft:
+    """The draft with another noun phrase in this place, everything else as it stands."""
+    said = draft.said.with_phrase(depth, role, phrase)
+    words = draft.grammar.target.phrase(said.clauses[depth], role, depth)
+    places = [i for i, w in enumerate(draft.target) if (w.depth, w.role) == (depth, role)]
+    target = _put(draft.target, places[0], places[-1] + 1, words)
+    return replace(draft, said=said, target=target)
+
+
+def _put(words: Words, start: int, end: int, new: Sequence[Word]) -> Words:
+    return (*words[:start], *new, *words[end:])
+
+
+def _marked(words: Words, address: tuple[int, str, str, str], error: str) -> Words:
+    return tuple(replace(word, error=error) if word.address == address else word for word in words)

@@ -1,0 +1,340 @@
+"""Error spans from a word-by-word comparison with the reference.
+
+The words that hypothesis and reference share in the same order (a longest common subsequence, case
+ignored) are right but for their case. In each gap between them, what is left of the hypothesis is
+paired with what is left of the reference, and a pair, a word too many or a word too few is an
+error.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import ClassVar, NamedTuple
+
+from rewardlab.rewards.base import NOT_APPLICABLE, RowReward, Verdict
+from rewardlab.rewards.words import Word, words
+from rewardlab.types import WMT_MQM, Candidate, ErrorSpan
+
+NEAR = 0.7
+"""Similarity of characters (`similarity`) from which a word is a form of the other: walk/walks
+0.89, Freund/Freunde 0.92, cat/car 0.67. Characters cannot know meaning: house/horse is 0.8."""
+
+SPAN_WORDS = 5
+"""Most words in one span. A longer stretch becomes several, so that leaving out or replacing a
+whole clause costs more than a word."""
+
+MAX_REFERENCE_WORDS = 10_000
+"""References longer than this are not applicable."""
+MAX_HYPOTHESIS_WORDS = 20_000
+"""Hypothesis words after these are one addition, without being compared."""
+MAX_PAIRINGS = 400
+"""In a gap with more pairings than this, words are paired in their order without looking."""
+MAX_COMPARED = 64
+"""Longest word, in characters, that can be a form of another."""
+
+
+class _Error(NamedTuple):
+    """What is wrong with one word.
+
+    Attributes:
+        severity: Of the span.
+        category: Of the span.
+        wanted: The reference's word, or an empty text.
+    """
+
+    severity: str
+    category: str
+    wanted: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LexicalSpans(RowReward):
+    """Minus the MQM total (WMT weights) of the differences from the reference, -25 to 0.
+
+    ==================================  ========  ===========================
+    a word of the hypothesis that       severity  category
+    ==================================  ========  ===========================
+    stands for another one              major     Accuracy/Mistranslation
+    ... of similar form (`NEAR`)        minor     Fluency/Grammar
+    ... and differs in case only        minor     Fluency/Spelling
+    stands elsewhere in the reference   minor     Fluency/Word order
+    stands for none                     major     Accuracy/Addition
+    a reference word without a partner  major     Accuracy/Omission, on the source
+    punctuation that differs            minor     Fluency/Punctuation
+    no words at all                     major     Non-translation
+    ==================================  ========  ===========================
+
+    Words with digits are never forms of each other. Adjacent words with one severity and category
+    share a span, up to `SPAN_WORDS`. What the hypothesis lacks is marked in the source where the
+    missing word itself stands there exactly once (numbers, names), and over the whole source
+    otherwise: there is no aligner here and no guess; ``explanation`` has the words. The method is
+    this library's own; its weights are those of Freitag et al. 2021 (arXiv 2104.14478).
+
+    A correct translation that words things otherwise is punished: this is a signal about the
+    distance from one reference. Not applicable without a source, where omissions would have no
+    place, and with a reference of more than `MAX_REFERENCE_WORDS`.
+    """
+
+    name: str = "lexical_spans"
+
+    packages: ClassVar[tuple[str, ...]] = ("rewardlab", "regex")
+    worst = -25.0
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Source, hypothesis and reference."""
+        return ("source", "hypothesis", "reference")
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Compare one hypothesis with its reference."""
+        hypothesis, reference = words(candidate.hypothesis), words(candidate.reference or "")
+        if not candidate.source or len(reference) > MAX_REFERENCE_WORDS:
+            return NOT_APPLICABLE
+        if _says_something(reference) and not _says_something(hypothesis):
+            spans = [_non_translation(candidate)]
+        else:
+            errors, missing = compare(hypothesis[:MAX_HYPOTHESIS_WORDS], reference)
+            spans = [
+                *_hypothesis_spans(hypothesis, errors),
+                *_source_spans(candidate.source, reference, missing),
+            ]
+        error = WMT_MQM.total(spans)
+        return Verdict(max(self.worst, 0.0 - error), spans)  # the sign flips here
+
+
+def _says_something(found: Sequence[Word]) -> bool:
+    return any(word.kind != "mark" for word in found)
+
+
+def _non_translation(candidate: Candidate) -> ErrorSpan:
+    """All of the hypothesis, or of the source if there is no hypothesis to mark."""
+    text, side = candidate.hypothesis, "hypothesis"
+    if not text:
+        text, side = candidate.source, "source"
+    return ErrorSpan(0, len(text), "major", "Non-translation", side=side)
+
+
+def compare(
+    hypothesis: Sequence[Word], reference: Sequence[Word]
+) -> tuple[dict[int, _Error], list[int]]:
+    """The errors by hypothesis word, and the reference words that are missing."""
+    common = common_subsequence(
+        [word.text.casefold() for word in hypothesis], [word.text.casefold() for word in reference]
+    )
+    errors = {
+        here: _Error("minor", "Fluency/Spelling", reference[there].text)
+        for here, there in common
+        if hypothesis[here].text != reference[there].text
+    }
+    missing: list[int] = []
+    moved_here, moved_there = _moved(hypothesis, reference, common)
+    for place in moved_here:
+        errors[place] = _moved_error(hypothesis[place])
+    for here, there in _gaps(common, len(hypothesis), len(reference)):
+        here_left = [place for place in here if place not in moved_here]
+        there_left = [place for place in there if place not in moved_there]
+        for punctuation in (False, True):
+            ours = [p for p in here_left if (hypothesis[p].kind == "mark") is punctuation]
+            theirs = [p for p in there_left if (reference[p].kind == "mark") is punctuation]
+            partners = dict(_pairs(ours, theirs, hypothesis, reference))
+            for place in ours:
+                partner = reference[partners[place]] if place in partners else None
+                errors[place] = _error(hypothesis[place], partner)
+            taken = set(partners.values())
+            missing += [place for place in theirs if place not in taken]
+    return errors, sorted(missing)
+
+
+def _error(word: Word, partner: Word | None) -> _Error:
+    """What is wrong with a word that is not the reference's."""
+    wanted = partner.text if partner else ""
+    if word.kind == "mark":
+        return _Error("minor", "Fluency/Punctuation", wanted)
+    if partner is None:
+        return _Error("major", "Accuracy/Addition", "")
+    if similarity(word.text, wanted) >= NEAR and not _has_digit(word.text + wanted):
+        return _Error("minor", "Fluency/Grammar", wanted)
+    return _Error("major", "Accuracy/Mistranslation", wanted)
+
+
+def _moved_error(word: Word) -> _Error:
+    category = "Fluency/Punctuation" if word.kind == "mark" else "Fluency/Word order"
+    return _Error("minor", category, "")
+
+
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
+
+
+def _moved(
+    hypothesis: Sequence[Word], reference: Sequence[Word], common: Sequence[tuple[int, int]]
+) -> tuple[set[int], set[int]]:
+    """Words outside the common subsequence that both texts have, at different places."""
+    kept_here, kept_there = {here for here, _ in common}, {there for _, there in common}
+    elsewhere: dict[str, list[int]] = defaultdict(list)
+    for place in range(len(reference) - 1, -1, -1):
+        if place not in kept_there:
+            elsewhere[reference[place].text.casefold()].append(place)
+    moved_here: set[int] = set()
+    moved_there: set[int] = set()
+    for place, word in enumerate(hypothesis):
+        if place not in kept_here and (places := elsewhere.get(word.text.casefold())):
+            moved_here.add(place)
+            moved_there.add(places.pop())
+    return moved_here, moved_there
+
+
+def _gaps(
+    common: Sequence[tuple[int, int]], here: int, there: int
+) -> Iterator[tuple[range, range]]:
+    """The stretches of both texts between the common words."""
+    for (a, b), (c, d) in pairwise([(-1, -1), *common, (here, there)]):
+        if c > a + 1 or d > b + 1:
+            yield range(a + 1, c), range(b + 1, d)
+
+
+def _pairs(
+    ours: Sequence[int],
+    theirs: Sequence[int],
+    hypothesis: Sequence[Word],
+    reference: Sequence[Word],
+) -> list[tuple[int, int]]:
+    """Which word stands for which, in order, so that the similarities sum to the most."""
+    rows, columns = len(ours), len(theirs)
+    if rows * columns <= 1 or rows * columns > MAX_PAIRINGS:
+        return list(zip(ours, theirs, strict=False))
+    # best[i][j]: most that ours[i:] and theirs[j:] can reach. Any pair beats none, hence the 0.1.
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    gain = [[0.1 + similarity(hypothesis[h].text, reference[r].text) for r in theirs] for h in ours]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            best[i][j] = max(best[i + 1][j + 1] + gain[i][j], best[i + 1][j], best[i][j + 1])
+    pairs: list[tuple[int, int]] = []
+    i = j = 0
+    while i < rows and j < columns:
+        if best[i][j] == best[i + 1][j + 1] + gain[i][j]:
+            pairs.append((ours[i], theirs[j]))
+            i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def similarity(one: str, other: str) -> float:
+    """Twice the common subsequence over both lengths, case ignored, in [0, 1].
+
+    >>> round(similarity("walk", "walks"), 2), similarity("cat", "dog")
+    (0.89, 0.0)
+    """
+    if len(one) > MAX_COMPARED or len(other) > MAX_COMPARED:
+        return float(one == other)
+    return _similarity(one.casefold(), other.casefold())
+
+
+@lru_cache(maxsize=1 << 16)
+def _similarity(one: str, other: str) -> float:
+    common = len(other) - _subsequence_rows(one, other)[-1].bit_count()
+    return 2.0 * common / (len(one) + len(other))
+
+
+def common_subsequence(one: Sequence[str], other: Sequence[str]) -> list[tuple[int, int]]:
+    """Places of a longest common subsequence.
+
+    >>> common_subsequence("abcd", "bxd")
+    [(1, 0), (3, 2)]
+    """
+    rows = _subsequence_rows(one, other)
+    pairs: list[tuple[int, int]] = []
+    i, j = len(one), len(other)
+    while i and j:
+        if rows[i] >> (j - 1) & 1:
+            j -= 1
+        elif not rows[i - 1] >> (j - 1) & 1:
+            i -= 1
+        else:
+            i, j = i - 1, j - 1
+            pairs.append((i, j))
+    return pairs[::-1]
+
+
+def _subsequence_rows(one: Sequence[str], other: Sequence[str]) -> list[int]:
+    """The table of the longest common subsequence as differences (Hyyrö 2004, bit-parallel).
+
+    Bit j of row i is 0 where the subsequence of ``one[:i]`` and ``other[:j+1]`` is longer than
+    that of ``one[:i]`` and ``other[:j]``. Time is ``len(one)`` operations on integers of
+    ``len(other)`` bits, and their bits are the memory.
+    """
+    places: dict[str, int] = {}
+    for place, item in enumerate(other):
+        places[item] = places.get(item, 0) | 1 << place
+    everything = (1 << len(other)) - 1
+    rows = [everything]
+    for item in one:
+        row = rows[-1]
+        hits = row & places.get(item, 0)
+        rows.append((row + hits | row - hits) & everything)
+    return rows
+
+
+def _runs(places: Sequence[int], same: Callable[[int, int], bool]) -> Iterator[list[int]]:
+    """Stretches of neighbouring places that belong together, of at most `SPAN_WORDS`."""
+    run: list[int] = []
+    for place in places:
+        if run and (place != run[-1] + 1 or len(run) == SPAN_WORDS or not same(run[-1], place)):
+            yield run
+            run = []
+        run.append(place)
+    if run:
+        yield run
+
+
+def _hypothesis_spans(hypothesis: Sequence[Word], errors: dict[int, _Error]) -> Iterator[ErrorSpan]:
+    for run in _runs(sorted(errors), lambda a, b: errors[a][:2] == errors[b][:2]):
+        severity, category, _ = errors[run[0]]
+        wanted = " ".join(errors[place].wanted for place in run if errors[place].wanted)
+        yield ErrorSpan(
+            hypothesis[run[0]].start,
+            hypothesis[run[-1]].end,
+            severity,
+            category,
+            explanation=f"reference: {wanted}" if wanted else None,
+        )
+    if len(hypothesis) > MAX_HYPOTHESIS_WORDS:
+        start, end = hypothesis[MAX_HYPOTHESIS_WORDS].start, hypothesis[-1].end
+        yield ErrorSpan(start, end, "major", "Accuracy/Addition", explanation="not compared")
+
+
+def _source_spans(
+    source: str, reference: Sequence[Word], missing: Sequence[int]
+) -> Iterator[ErrorSpan]:
+    """Spans for what the hypothesis lacks: word by word in the source, or all of the source."""
+    if not missing:
+        return
+    found: dict[str, list[int]] = defaultdict(list)
+    source_words = words(source)
+    for place, word in enumerate(source_words):
+        found[word.text].append(place)
+    once = {text: places[0] for text, places in found.items() if len(places) == 1}
+
+    def same(before: int, place: int) -> bool:
+        first, second = once.get(reference[before].text), once.get(reference[place].text)
+        together = second is None if first is None else second == first + 1
+        return together and reference[before].kind == reference[place].kind
+
+    for run in _runs(missing, same):
+        punctuation = reference[run[0]].kind == "mark"
+        found_at = [source_words[once[t]] for p in run if (t := reference[p].text) in once]
+        yield ErrorSpan(
+            found_at[0].start if found_at else 0,
+            found_at[-1].end if found_at else len(source),
+            "minor" if punctuation else "major",
+            "Fluency/Punctuation" if punctuation else "Accuracy/Omission",
+            side="source",
+            explanation="missing: " + " ".join(reference[place].text for place in run),
+        )

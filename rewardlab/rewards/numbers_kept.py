@@ -1,0 +1,165 @@
+"""What a translation must carry over unchanged: numbers, placeholders, addresses."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from rewardlab.rewards.base import Verdict
+from rewardlab.rewards.guards import Guard
+from rewardlab.types import WMT_MQM, Candidate, ErrorSpan, Side
+
+if TYPE_CHECKING:
+    import regex
+
+SPELLED_UP_TO = 12
+"""Numbers up to this are often written as words, so missing or inventing one is minor."""
+
+
+_SMALL = frozenset(f"{number}." for number in range(SPELLED_UP_TO + 1))
+
+
+class _Item(NamedTuple):
+    """One thing to keep.
+
+    Attributes:
+        value: What is compared: the text, or the number without its separators.
+        start: First character.
+        end: One past the last.
+        small: A number that may as well be a word.
+    """
+
+    value: str
+    start: int
+    end: int
+    small: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumbersKept(Guard):
+    """Share of numbers, placeholders, URLs and e-mail addresses that both texts have.
+
+    The share is over all items, one that both texts have counted once; texts without items score
+    1. A number up to `SPELLED_UP_TO` that only one text has costs a fifth of the others, and its
+    span is minor (1 to 5 in WMT's weights), because "2" may rightly become "two". Lost items are
+    spans in the source, invented ones in the hypothesis.
+
+    Numbers are compared by value: digits of all scripts, decimal and grouping separators of all
+    locales (1,000.5 = 1.000,5 = 1 000,5 = 1'000.5 = ١٬٠٠٠٫٥, 1,00,000 = 100,000), zeros that say
+    nothing (05 = 5, 2.50 = 2,5). A lone separator before exactly three digits groups: 1.000 is a
+    thousand in every language. Dates, times and versions are compared as their parts.
+
+    Limits: signs are not read; spelled-out numbers, 3.5 million against 3,500,000 and 3万 against
+    30,000 are not understood, nor are units converted or times of 10.30 and 10:30 made equal.
+
+    Placeholders are ``{name}``, ``{{name}}``, ``${name}``, ``%s``, ``%1$d``, ``%(name)s``,
+    ``<tag>``, ``__NAME__``; they, URLs and addresses are compared as they are written.
+    """
+
+    name: str = "numbers_kept"
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Compare what both texts contain."""
+        ours, theirs = list(_items(candidate.hypothesis)), list(_items(candidate.source))
+        invented, lost = _surplus(ours, theirs), _surplus(theirs, ours)
+        spans = [
+            *_spans(invented, "hypothesis", "Accuracy/Addition"),
+            *_spans(lost, "source", "Accuracy/Omission"),
+        ]
+        items = len(theirs) + len(invented)
+        worth = WMT_MQM.total(spans) / WMT_MQM.weights["major"]
+        return Verdict(1.0 - worth / items if items else 1.0, spans)
+
+
+def _spans(items: Sequence[_Item], side: Side, category: str) -> Iterator[ErrorSpan]:
+    for item in items:
+        severity = "minor" if item.small else "major"
+        yield ErrorSpan(item.start, item.end, severity, category, side=side)
+
+
+def _surplus(items: Sequence[_Item], others: Sequence[_Item]) -> list[_Item]:
+    """Items that come more often than among the others: the last ones of each value."""
+    left = Counter(item.value for item in others)
+    surplus: list[_Item] = []
+    for item in items:
+        left[item.value] -= 1
+        if left[item.value] < 0:
+            surplus.append(item)
+    return surplus
+
+
+def _items(text: str) -> Iterator[_Item]:
+    for found in _pattern().finditer(text):
+        if found.lastgroup == "number":
+            yield from _numbers(found.group(), found.start())
+        else:
+            yield _Item(found.group(), found.start(), found.end(), small=False)
+
+
+def _numbers(text: str, start: int) -> Iterator[_Item]:
+    """The number that a run of digits and separators writes, or its parts if it writes none."""
+    plain = "".join(
+        str(unicodedata.decimal(character)) if character.isdecimal() else character
+        for character in text
+    )
+    if whole := _number_pattern().fullmatch(plain):
+        parts = [(whole["integer"], whole["fraction"] or "", 0, len(text))]
+    else:
+        parts = [(p.group(), "", p.start(), p.end()) for p in _digits_pattern().finditer(plain)]
+    for integer, fraction, first, end in parts:
+        digits = "".join(filter(str.isdecimal, integer)).lstrip("0") or "0"
+        value = f"{digits}.{fraction.rstrip('0')}"
+        yield _Item(value, start + first, start + end, small=value in _SMALL)
+
+
+@cache
+def _pattern() -> regex.Pattern[str]:
+    """What is kept: URL, e-mail address, placeholder, run of digits and separators.
+
+    Every repetition is bounded or begins where nothing before it could have, so that the time is
+    linear. A URL ends at the first character outside ASCII: scripts without spaces go on at once.
+    """
+    import regex
+
+    return regex.compile(
+        r"""(?V1x)
+        (?:https?://|www\.) [!-~--[<>"]]+ (?<![.,;:!?'\)\]\}])
+        | (?<![A-Za-z0-9_.+\-]) [A-Za-z0-9_.+\-]{1,64} @ (?:[A-Za-z0-9\-]+\.)+ [A-Za-z]{2,}
+        | \$? \{\{? [^\{\}\s]{1,60} \}?\}
+        | (?<![\p{Nd}%]) % (?:\([A-Za-z_][A-Za-z0-9_]{0,60}\)|[0-9]+\$)? [sdifgxu@] (?!\p{L})
+        | </? [A-Za-z] [^<>\n]{0,80} >
+        | __ [A-Za-z0-9]+ (?:_[A-Za-z0-9]+)* __
+        | (?P<number> \p{Nd}+ (?: [.,٫٬'’]\p{Nd}+ | [\x20\u00a0\u2009\u202f]\p{Nd}{3}(?!\p{Nd}) )* )
+        """
+    )
+
+
+@cache
+def _number_pattern() -> regex.Pattern[str]:
+    """One number: groups of three, Indian groups, or digits; then perhaps a fraction.
+
+    A group does not follow a lone zero: 0.125 is an eighth.
+    """
+    import regex
+
+    return regex.compile(
+        r"""(?x)
+        (?P<integer>
+            [1-9][0-9]{0,2} (?P<group>[.,٬'’\s]) [0-9]{3} (?:(?P=group)[0-9]{3})*
+            | [0-9]{1,2} (?:,[0-9]{2})+ ,[0-9]{3}
+            | [0-9]+
+        )
+        (?: (?!(?P=group)) [.,٫] (?P<fraction>[0-9]+) )?
+        """
+    )
+
+
+@cache
+def _digits_pattern() -> regex.Pattern[str]:
+    import regex
+
+    return regex.compile("[0-9]+")

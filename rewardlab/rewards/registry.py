@@ -1,0 +1,155 @@
+"""Rewards by name: what YAML and the command line can build.
+
+Every reward that `rewardlab.rewards` exports is here under the default of its ``name``; other
+packages add theirs as entry points of the group ``rewardlab.rewards``. A configuration never names
+a module to import.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast, get_type_hints
+
+from rewardlab.errors import Problem, UserError, shown
+from rewardlab.types import Reward
+
+GROUP = "rewardlab.rewards"
+
+
+def reward_names() -> list[str]:
+    """The names a reward can be built by, sorted."""
+    return sorted({*_builtin(), *_plugins()})
+
+
+def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
+    """The class behind a name; only the plugin that is asked for is imported.
+
+    Args:
+        name: One of `reward_names`.
+        where: What an error message points at.
+
+    Raises:
+        UserError: E101, no such reward.
+    """
+    if name in (builtin := _builtin()):
+        return builtin[name]
+    if name in (plugins := _plugins()):
+        return plugins[name].load()
+    fix = _suggestion(name, reward_names())
+    raise UserError([Problem("E101", where, f"unknown reward {shown(name)}", fix)])
+
+
+def build_reward(
+    name: str, options: Mapping[str, object] | None = None, *, where: str = "reward"
+) -> Reward:
+    """Build a reward from its name and options, converted to the types its fields have.
+
+    Args:
+        name: One of `reward_names`.
+        options: By field name; texts are converted, so ``"4"`` is a number where one is wanted.
+        where: What an error message points at.
+
+    Raises:
+        UserError: Every problem found: E101 unknown reward, E102 unknown option, E103 bad value.
+
+    >>> build_reward("no_repetition", {"n": "3"})
+    NoRepetition(name='no_repetition', n=3)
+    """
+    cls = cast("type[Any]", reward_class(name, where=where))
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+    hints = get_type_hints(cls)
+    problems: list[Problem] = []
+    values: dict[str, Any] = {}
+    for option, value in (options or {}).items():
+        place = f"{where}: {name}.{option}"
+        if option not in fields:
+            fix = _suggestion(option, list(fields))
+            problems.append(Problem("E102", place, "no such option", fix))
+            continue
+        try:
+            values[option] = _converted(value, hints[option])
+        except ValueError as error:
+            problems.append(Problem("E103", place, f"{shown(value)}: {error}"))
+    for field in fields.values():
+        required = field.default is field.default_factory is dataclasses.MISSING
+        if required and field.name not in (options or {}):
+            place = f"{where}: {name}.{field.name}"
+            problems.append(Problem("E103", place, "is required", f"{field.name}: ..."))
+    if problems:
+        raise UserError(problems)
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise UserError([Problem("E103", f"{where}: {name}", str(error))]) from error
+
+
+def parse_reward(spec: str, *, where: str = "reward") -> Reward:
+    r"""Build a reward from its command-line form, ``name`` or ``name:option=value,option=value``.
+
+    A comma inside a value is written ``\,``.
+
+    Raises:
+        UserError: E104 malformed, and what `build_reward` finds.
+
+    >>> parse_reward("no_repetition:n=3")
+    NoRepetition(name='no_repetition', n=3)
+    """
+    name, colon, rest = spec.partition(":")
+    options: dict[str, object] = {}
+    for part in re.split(r"(?<!\\),", rest) if colon else []:
+        option, equals, value = part.partition("=")
+        option = option.strip()
+        if not equals or not option or option in options:
+            raise _malformed(spec, f"{shown(part)} is not a new option=value", where)
+        options[option] = value.replace("\\,", ",")
+    if not name.strip():
+        raise _malformed(spec, "the name is missing", where)
+    return build_reward(name.strip(), options, where=where)
+
+
+def _malformed(spec: str, why: str, where: str) -> UserError:
+    fix = "name:option=value,option=value"
+    return UserError([Problem("E104", where, f"{shown(spec)}: {why}", fix)])
+
+
+def _builtin() -> dict[str, type[Reward]]:
+    """Exported dataclasses whose name has a default: the others cannot be built from text."""
+    from rewardlab import rewards  # imports this module
+
+    found: dict[str, type[Reward]] = {}
+    for export in rewards.__all__:
+        exported: Any = getattr(rewards, export)
+        name = getattr(exported, "name", None)
+        if dataclasses.is_dataclass(exported) and isinstance(name, str) and name:
+            found[name] = cast("type[Reward]", exported)
+    return found
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _suggestion(name: str, choices: list[str]) -> str:
+    near = get_close_matches(name, choices, n=1)
+    return near[0] if near else f"one of {', '.join(sorted(choices))}"
+
+
+def _converted(value: object, hint: Any) -> Any:
+    """A value as the field's type wants it.
+
+    Raises:
+        ValueError: It is no such value; says why.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if isinstance(value, bool) and hint in (int, float):
+        raise ValueError("a number is wanted, not true or false")
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise ValueError(first["msg"][:1].lower() + first["msg"][1:]) from None

@@ -1,0 +1,98 @@
+r"""Words of any script, with the characters they stand on.
+
+A word is a run of letters, marks and digits. Scripts written without spaces have no word
+boundaries to read, so there each letter is a word, with the marks that sit on it: coarser tools
+would need a dictionary per language and would guess. Whatever else is visible (punctuation,
+symbols, controls) is a word of its own, one character each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import regex
+
+SPACELESS_SCRIPTS = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
+"""Scripts without spaces between words: every letter is a word."""
+
+LETTERS_PER_WORD = 2
+"""Letters that make about one word in those scripts; `ngram_length` scales by it."""
+
+
+class Word(NamedTuple):
+    """One word.
+
+    Attributes:
+        text: The word as it is written.
+        start: Its first character in the text.
+        end: One past its last.
+        kind: ``word``, ``letter`` (of a script without spaces), ``symbol`` (currency, percent,
+            mathematics, emoji: it carries meaning) or ``mark`` (punctuation and the rest).
+    """
+
+    text: str
+    start: int
+    end: int
+    kind: str
+
+
+def words(text: str) -> list[Word]:
+    """Cut a text into words, in order; only white space is left out.
+
+    >>> [word.text for word in words("Don't pay 1,000.50 €!")]
+    ["Don't", 'pay', '1,000.50', '€', '!']
+    >>> [word.text for word in words("北京 has ดี tea")]
+    ['北', '京', 'has', 'ดี', 'tea']
+    """
+    return [
+        Word(found.group(), found.start(), found.end(), found.lastgroup or "mark")
+        for found in _pattern().finditer(text)
+    ]
+
+
+def spoken(text: str) -> list[Word]:
+    """The words of a text without its punctuation and symbols.
+
+    >>> [word.text for word in spoken("Well, yes.")]
+    ['Well', 'yes']
+    """
+    return [word for word in words(text) if word.kind in ("word", "letter")]
+
+
+def ngram_length(found: Sequence[Word], n: int) -> int:
+    """How many entries of ``found`` are about ``n`` words of a language with spaces.
+
+    >>> ngram_length(words("one two three"), 4), ngram_length(words("一二三"), 4)
+    (4, 8)
+    """
+    letters = sum(word.kind == "letter" for word in found)
+    return n * LETTERS_PER_WORD if 2 * letters > len(found) else n
+
+
+@cache
+def _pattern() -> regex.Pattern[str]:
+    """The words, as alternatives in this order: letter, word, symbol, mark.
+
+    Script extensions give the long-vowel mark of Japanese to the kana. Inside a word stand the
+    joiners of Persian and Indic scripts, apostrophes between letters, and the separators of
+    numbers between digits.
+    """
+    import regex  # 20 ms and only needed here
+
+    spaceless = "".join(rf"\p{{Script_Extensions={script}}}" for script in SPACELESS_SCRIPTS)
+    inner = r"\p{M}\u200c\u200d"
+    return regex.compile(
+        rf"""(?V1x)
+        (?P<letter> [[{spaceless}]&&\p{{L}}] [{inner}]* )
+        | (?P<word>
+            (?: [[\p{{L}}\p{{N}}_]--[[{spaceless}]&&\p{{L}}]] [{inner}]*
+              | (?<=\p{{L}}[{inner}]?) ['’ʼ\-‐·] (?=\p{{L}})
+              | (?<=\p{{Nd}}) [.,٫٬'’:/] (?=\p{{Nd}})
+            )+ )
+        | (?P<symbol> [\p{{Sc}}\p{{Sm}}\p{{So}}%‰] [{inner}\ufe0e\ufe0f]* )
+        | (?P<mark> \S [{inner}\ufe0e\ufe0f]* )
+        """
+    )

@@ -1,0 +1,153 @@
+"""A user's plain function as a reward."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, SupportsFloat, cast
+
+from rewardlab.errors import shown
+from rewardlab.types import Candidate, RewardOutput
+
+COLUMNS = ("source", "reference", "source_lang", "target_lang")
+"""Fields of a candidate that a function of TRL's form gets as columns."""
+
+
+@dataclass(frozen=True)
+class FromFunction:
+    """Score with a plain function; higher must be better.
+
+    The function has one of two forms, told apart by the names of its parameters, and may be
+    ``async``: then it gets an event loop of its own in the thread that calls the reward.
+
+    - Ours: ``function(candidates)`` with a list of `Candidate`.
+    - TRL's: ``function(prompts, completions, **columns)``, when a parameter is called
+      ``completions`` or ``prompts``. Completions are the hypotheses as plain texts and prompts the
+      candidates' prompts. Columns are `COLUMNS` and the keys of ``Candidate.extra`` (None where a
+      row lacks one; `COLUMNS` win over a key of the same name): all of them if the function takes
+      ``**columns``, and otherwise those it names.
+
+    It returns a `RewardOutput`, or one score per candidate: a number, a bool (0 or 1), a
+    0-dimensional array or tensor, or None for "not applicable". NaN and infinity become failures
+    of the row's text. Rows are never deduplicated or cached, since nobody knows what a function
+    reads.
+
+    Attributes:
+        function: The function. To pickle the reward, it must be importable.
+        name: Unique within an ensemble; empty takes the function's own name.
+        worst: Lowest score the function gives, in its units: what a gated row gets. Required,
+            because a function does not show its range, and a score below it would make being
+            gated pay.
+        needs_reference: The function reads references. Its rows are not held back: it is called
+            with None for those that have none.
+
+    Raises:
+        ValueError: No name where the function has none of its own (a lambda, a partial), or
+            ``worst`` is not finite.
+
+    >>> def brevity(completions, **columns):
+    ...     return [-len(text) for text in completions]
+    >>> FromFunction(brevity, worst=-1000.0)([Candidate("Hallo", "Hello")]).scores
+    array([-5.])
+    """
+
+    function: Callable[..., Any]
+    _: dataclasses.KW_ONLY
+    name: str = ""
+    worst: float
+    needs_reference: bool = False
+
+    def __post_init__(self) -> None:
+        own_name = getattr(self.function, "__name__", "<lambda>")
+        if not self.name:
+            if own_name == "<lambda>":
+                raise ValueError(
+                    f"{self.function!r} has no name of its own; "
+                    "give one: FromFunction(..., name='brevity', worst=...)"
+                )
+            object.__setattr__(self, "name", own_name)
+        if not math.isfinite(self.worst):
+            raise ValueError(f"worst={self.worst} of {self.name} must be finite")
+
+    @property
+    def signature(self) -> str:
+        """The name, where the function stands, and the options; not what the function does."""
+        module = getattr(self.function, "__module__", "")
+        function = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return (
+            f"{self.name}|FromFunction|function:{module}.{function}"
+            f"|worst:{self.worst}|needs_reference:{self.needs_reference}"
+        )
+
+    def key(self, candidate: Candidate) -> Hashable | None:
+        """None: no deduplication and no caching."""
+        del candidate
+
+    def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
+        """Score N candidates in one call of the function.
+
+        Raises:
+            TypeError: The function returned something that is not a score; names the row.
+            ValueError: It returned another number of scores than there are candidates.
+        """
+        returned = self._call(list(candidates))
+        if inspect.isawaitable(returned):
+            import asyncio  # 25 ms that most functions do without
+
+            returned = asyncio.run(_awaited(returned))
+        if isinstance(returned, RewardOutput):
+            self._check_length(len(returned.status), len(candidates))
+            return returned
+        if isinstance(returned, str | Mapping) or not isinstance(returned, Iterable):
+            raise TypeError(
+                f"reward {self.name} returned {shown(returned)} ({type(returned).__name__}), "
+                "not one score per candidate"
+            )
+        scores = list(cast("Iterable[object]", returned))
+        self._check_length(len(scores), len(candidates))
+        return RewardOutput.of([self._score(row, score) for row, score in enumerate(scores)])
+
+    def _call(self, candidates: list[Candidate]) -> Any:
+        parameters = inspect.signature(self.function).parameters
+        if "completions" not in parameters and "prompts" not in parameters:
+            return self.function(candidates)
+        columns = _columns(candidates)
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            columns = {name: values for name, values in columns.items() if name in parameters}
+        return self.function(**columns)
+
+    def _check_length(self, scores: int, candidates: int) -> None:
+        if scores != candidates:
+            raise ValueError(
+                f"reward {self.name} returned {scores} scores for {candidates} candidates"
+            )
+
+    def _score(self, row: int, score: object) -> float | None:
+        """One returned value as a number; anything that is none is a bug in the function."""
+        single = getattr(score, "ndim", 0) == 0
+        if score is None:
+            return None
+        if not single or not hasattr(score, "__float__"):
+            raise TypeError(
+                f"reward {self.name} returned {shown(score)} ({type(score).__name__}) "
+                f"for row {row}; a score is a number, or None where the reward does not apply"
+            )
+        return float(cast("SupportsFloat", score))
+
+
+async def _awaited(returned: Awaitable[object]) -> object:
+    return await returned
+
+
+def _columns(candidates: Sequence[Candidate]) -> dict[str, list[Any]]:
+    """What TRL calls a reward function with, as far as candidates have it."""
+    extra = dict.fromkeys(key for candidate in candidates for key in candidate.extra)
+    return {
+        **{key: [candidate.extra.get(key) for candidate in candidates] for key in extra},
+        **{name: [getattr(candidate, name) for candidate in candidates] for name in COLUMNS},
+        "prompts": [candidate.prompt for candidate in candidates],
+        "completions": [candidate.hypothesis for candidate in candidates],
+    }

@@ -1,0 +1,86 @@
+"""A run directory a person can read.
+
+``config.yaml``     the resolved configuration
+``signature.txt``   one line per reward and gate, everything the numbers depend on
+``versions.json``   Python, packages, platform, git revision
+``metrics.jsonl``, ``completions/``, ``tokens/``   written by the trainer
+``model/``          the trained policy
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = (
+    "rewardlab",
+    "accelerate",
+    "datasets",
+    "numpy",
+    "peft",
+    "sacrebleu",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "trl",
+)
+
+
+def start_run(directory: Path, *, config: str, signature: str) -> None:
+    """Create the directory and write down what is about to run.
+
+    Args:
+        directory: Where; may exist if it is empty.
+        config: The resolved configuration as YAML.
+        signature: Of the ensemble.
+
+    Raises:
+        FileExistsError: The directory holds something.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise FileExistsError(f"{directory} is not empty")
+    (directory / "config.yaml").write_text(config, encoding="utf-8")
+    (directory / "signature.txt").write_text(signature + "\n", encoding="utf-8")
+    (directory / "versions.json").write_text(json.dumps(versions(), indent=2) + "\n")
+
+
+def versions() -> dict[str, str | None]:
+    """Python, platform, the packages numbers depend on, and the git revision of the working tree.
+
+    A package that is not installed, or a directory outside git, is None. A revision with local
+    changes ends in ``+``.
+    """
+    found: dict[str, str | None] = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    found["git_revision"] = _git_revision()
+    return found
+
+
+def _git_revision() -> str | None:
+    try:
+        revision = _git("rev-parse", "HEAD")
+        return revision + ("+" if _git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(  # noqa: S603 - fixed arguments
+        ["git", *arguments],  # noqa: S607 - the user's git
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
+    return done.stdout.strip()

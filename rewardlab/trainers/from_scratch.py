@@ -1,0 +1,104 @@
+"""A tokenizer and a small policy trained from nothing but the text at hand.
+
+The architectures are the real ones (Qwen3, Gemma 3) at a size a laptop trains, saved in the real
+format, so that whatever runs on them runs on the published checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+Architecture = Literal["qwen3", "gemma3"]
+PAD, EOS = "<pad>", "<eos>"
+
+
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE (Qwen's family): any text can be written, none is unknown.
+
+    Args:
+        texts: Training text, prompts included.
+        vocab_size: At least 258: the bytes, padding and end of sequence.
+
+    Raises:
+        ValueError: The vocabulary is too small for the bytes.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    if vocab_size < len(alphabet) + 2:
+        raise ValueError(
+            f"vocab_size={vocab_size} is below the {len(alphabet) + 2} that bytes need"
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, EOS],
+        initial_alphabet=sorted(alphabet),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, padding_side="left"
+    )
+
+
+def new_policy(
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    architecture: Architecture = "qwen3",
+    hidden_size: int = 128,
+    layers: int = 4,
+    heads: int = 4,
+    max_positions: int = 1024,
+    seed: int = 0,
+) -> PreTrainedModel:
+    """A randomly initialised causal language model with tied embeddings.
+
+    Args:
+        tokenizer: Fixes the vocabulary and the special ids.
+        architecture: ``qwen3`` or ``gemma3``.
+        hidden_size: Model width; a multiple of ``heads``.
+        layers: Decoder layers.
+        heads: Attention heads, each with its own keys and values.
+        max_positions: Longest sequence in tokens.
+        seed: Of the weights.
+
+    Raises:
+        ValueError: The width is not a multiple of the heads.
+    """
+    import torch
+
+    if hidden_size % heads:
+        raise ValueError(f"hidden_size={hidden_size} is not a multiple of heads={heads}")
+    shape: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": hidden_size,
+        "intermediate_size": 3 * hidden_size,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "head_dim": hidden_size // heads,
+        "max_position_embeddings": max_positions,
+        "tie_word_embeddings": True,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": None,
+    }
+    torch.manual_seed(seed)
+    if architecture == "gemma3":
+        return Gemma3ForCausalLM(
+            Gemma3TextConfig(**shape, query_pre_attn_scalar=hidden_size // heads)
+        )
+    return Qwen3ForCausalLM(Qwen3Config(**shape))

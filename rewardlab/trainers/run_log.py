@@ -1,0 +1,132 @@
+"""What a run writes while it trains: metrics, and spans and advantages of every logged completion.
+
+``metrics.jsonl``: one object per logging step. ``tokens/tokens_STEP-RANK.parquet``: one row per
+completion of this process, beside TRL's ``completions/completions_STEP.parquet`` (column ``row``
+is the row there). Both lie in the trainer's ``output_dir``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from torch import Tensor
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+if TYPE_CHECKING:
+    from rewardlab.trainers.grpo import GRPOTrainer, Rollout
+
+
+TEXT_COLUMNS = ("id", "source", "hypothesis", "reference", "source_lang", "target_lang")
+SPAN_SCHEMA = pa.struct(
+    {
+        "reward": pa.string(),
+        "start": pa.int64(),
+        "end": pa.int64(),
+        "severity": pa.string(),
+        "category": pa.string(),
+        "side": pa.string(),
+        "confidence": pa.float64(),
+        "explanation": pa.string(),
+    }
+)
+# Written out, because a batch without spans or references would otherwise get columns of nulls.
+TOKEN_SCHEMA = pa.schema(
+    {
+        "step": pa.int64(),
+        "row": pa.int64(),
+        **dict.fromkeys(TEXT_COLUMNS, pa.string()),
+        "gated": pa.string(),
+        "rewards": pa.list_(pa.string()),
+        "scores": pa.list_(pa.float64()),
+        "statuses": pa.list_(pa.string()),
+        "spans": pa.list_(SPAN_SCHEMA),
+        "token_starts": pa.list_(pa.int64()),
+        "token_ends": pa.list_(pa.int64()),
+        "token_advantages": pa.list_(pa.float64()),
+    }
+)
+
+
+class MetricsLog(TrainerCallback):
+    """Appends every logged metric to ``metrics.jsonl``."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the callback's signature
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Write one line."""
+        if state.is_world_process_zero and args.output_dir and logs:
+            directory = Path(args.output_dir)
+            directory.mkdir(parents=True, exist_ok=True)
+            line = json.dumps(
+                {"step": state.global_step, **logs}, ensure_ascii=False, default=float
+            )
+            with (directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+
+class TokenLog(TrainerCallback):
+    """Writes the latest completions of this process with their spans and token advantages."""
+
+    def __init__(self, trainer: GRPOTrainer) -> None:
+        self._trainer = trainer
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the callback's signature
+        **_: Any,
+    ) -> None:
+        """Write one file."""
+        rollout = self._trainer.rollout
+        if rollout is None or rollout.advantages is None or not args.output_dir:
+            return
+        directory = Path(args.output_dir) / "tokens"
+        directory.mkdir(parents=True, exist_ok=True)
+        rank = self._trainer.accelerator.process_index
+        rows = token_rows(rollout, rollout.advantages, step=state.global_step)
+        name = f"tokens_{state.global_step:05d}-{rank:02d}.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema=TOKEN_SCHEMA), directory / name)
+
+
+def token_rows(rollout: Rollout, advantages: Tensor, *, step: int) -> list[dict[str, Any]]:
+    """One record per completion: texts, scores, spans, and each token with its advantage.
+
+    Args:
+        rollout: n completions.
+        advantages: (n, T).
+        step: Of the trainer.
+    """
+    first = rollout.rows.local.start or 0
+    return [
+        {
+            "step": step,
+            "row": first + row,
+            **{name: getattr(candidate, name) for name in TEXT_COLUMNS},
+            "gated": rollout.scores.gated[row],
+            "scores": rollout.scores.values[row].tolist(),
+            "statuses": [status.value for status in rollout.scores.status[row]],
+            "rewards": list(rollout.scores.names),
+            "spans": [
+                {"reward": name, **dataclasses.asdict(span)}
+                for name, spans in zip(rollout.scores.names, rollout.scores.spans[row], strict=True)
+                for span in spans
+            ],
+            "token_starts": decoded.starts.tolist(),
+            "token_ends": decoded.ends.tolist(),
+            "token_advantages": advantages[row, : len(decoded.starts)].tolist(),
+        }
+        for row, (decoded, candidate) in enumerate(
+            zip(rollout.decoded, rollout.candidates, strict=True)
+        )
+    ]

@@ -1,0 +1,380 @@
+"""The glossary: what travels between rewards, the ensemble, alignment and the trainers.
+
+Axes, everywhere and only so: ``P`` prompts, ``G`` completions per prompt, ``N = P*G`` rows
+(prompt-major), ``T`` completion tokens, ``R`` rewards.
+
+An *error* is lower-is-better, a *score* is higher-is-better; a `Reward` returns scores.
+A row is scored, not applicable, or failed, and its `Status` says which: a score is NaN exactly
+when its status is neither ``OK`` nor ``REPAIRED``. No number stands for "not scored".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Side = Literal["hypothesis", "source"]
+
+
+class Status(StrEnum):
+    """What became of one row on one reward."""
+
+    OK = "ok"
+    REPAIRED = "repaired"
+    NOT_APPLICABLE = "not_applicable"
+    UNPARSEABLE = "unparseable"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    NON_FINITE = "non_finite"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def scored(self) -> bool:
+        """The row has a finite score."""
+        return self in (Status.OK, Status.REPAIRED)
+
+    @property
+    def failed(self) -> bool:
+        """The text's own fault: the row gets the worst valid score of its group."""
+        return self in (
+            Status.UNPARSEABLE,
+            Status.REFUSED,
+            Status.TRUNCATED,
+            Status.NON_FINITE,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One translation to be scored.
+
+    Attributes:
+        source: The text that was translated.
+        hypothesis: The translation under judgement, exactly as it was sampled.
+        reference: A translation to compare with, or None.
+        source_lang: Language code of the source (``en``, ``eng_Latn``, ``pt-BR``), or None.
+        target_lang: Language code of the hypothesis, or None.
+        prompt: The text the policy was given, or None.
+        images: Images that belong to the source.
+        id: Names the source segment in logs and reports.
+        extra: Whatever else the data set carries; never read by this library's rewards.
+    """
+
+    source: str
+    hypothesis: str
+    reference: str | None = None
+    source_lang: str | None = None
+    target_lang: str | None = None
+    prompt: str | None = None
+    images: tuple[Any, ...] = ()
+    id: str = ""
+    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpan:
+    """One error: a stretch of the hypothesis, or of the source for what was left out.
+
+    Attributes:
+        start: First character, counted in Unicode code points of the text the span lies in.
+        end: One past the last character; ``0 <= start < end``.
+        severity: ``minor``, ``major`` or ``critical`` from our rewards and from judges; files
+            annotated by people bring their own words, which a `SeverityTable` weighs.
+        category: MQM category such as ``Accuracy/Omission``, or None.
+        side: The text that ``start`` and ``end`` count in.
+        confidence: In [0, 1]; 1 where the scorer states none. Does not scale the weight.
+        explanation: A sentence for a reader, or None.
+
+    Raises:
+        ValueError: The span is empty, reversed or negative, or the confidence is not in [0, 1].
+    """
+
+    start: int
+    end: int
+    severity: str
+    category: str | None = None
+    side: Side = "hypothesis"
+    confidence: float = 1.0
+    explanation: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(
+                f"error span [{self.start}, {self.end}) is empty, reversed or negative"
+            )
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence {self.confidence} of an error span is not in [0, 1]")
+
+
+@dataclass(frozen=True)
+class SeverityTable:
+    """Error weights by ``severity[/category[/subcategory]]``, the most specific match first.
+
+    Matching ignores case; what matches nothing weighs 0, as in Google's published WMT scripts.
+
+    Attributes:
+        name: Stands in signatures.
+        weights: Non-negative error weights, higher is worse.
+        cap: The most that one text's errors may add up to, or None.
+    """
+
+    name: str
+    weights: Mapping[str, float]
+    cap: float | None = None
+
+    def weight(self, span: ErrorSpan) -> float:
+        """Weight of one error, ``>= 0``.
+
+        >>> WMT_MQM.weight(ErrorSpan(0, 1, "minor", "Fluency/Punctuation"))
+        0.1
+        """
+        parts = [span.severity, *(span.category or "").split("/")]
+        for length in range(len(parts), 0, -1):
+            found = self.weights.get("/".join(parts[:length]).strip("/").lower())
+            if found is not None:
+                return found
+        return 0.0
+
+    def total(self, spans: Sequence[ErrorSpan]) -> float:
+        """Sum of the weights, at most ``cap``: the error of one text, lower is better.
+
+        >>> WMT_MQM.total([ErrorSpan(0, 3, "major"), ErrorSpan(4, 9, "minor")])
+        6.0
+        """
+        total = math.fsum(self.weight(span) for span in spans)
+        return total if self.cap is None else min(total, self.cap)
+
+
+WMT_MQM = SeverityTable(
+    name="wmt",
+    weights=MappingProxyType(
+        {
+            "minor": 1.0,
+            "major": 5.0,
+            "critical": 5.0,
+            "neutral": 0.0,
+            "minor/fluency/punctuation": 0.1,
+            "major/non-translation": 25.0,
+            "major/non-translation!": 25.0,
+            "critical/non-translation": 25.0,
+        }
+    ),
+)
+"""Freitag et al. 2021 (arXiv 2104.14478), as used since WMT20. ``critical`` counts as major."""
+
+XCOMET = SeverityTable(
+    name="xcomet",
+    weights=MappingProxyType({"minor": 1.0, "major": 5.0, "critical": 10.0}),
+    cap=25.0,
+)
+"""Guerreiro et al. 2024 (arXiv 2310.10482), as in the released xCOMET code."""
+
+
+@dataclass(frozen=True)
+class RewardOutput:
+    """What a `Reward` says about N candidates.
+
+    Attributes:
+        scores: float64 (N,), higher is better, NaN exactly where the status is unscored.
+        status: N statuses.
+        spans: N lists of errors, or None from a reward that finds none by design.
+        components: Named float64 (N,) parts of the score, for logs.
+
+    Raises:
+        ValueError: Lengths differ, or scores and statuses contradict each other.
+    """
+
+    scores: NDArray[np.float64]
+    status: list[Status]
+    spans: list[list[ErrorSpan]] | None = None
+    components: Mapping[str, NDArray[np.float64]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    def __post_init__(self) -> None:
+        rows = len(self.scores)
+        if self.scores.shape != (rows,) or len(self.status) != rows:
+            raise ValueError(
+                f"scores of shape {self.scores.shape} and {len(self.status)} statuses: "
+                "both must have one entry per candidate"
+            )
+        if self.spans is not None and len(self.spans) != rows:
+            raise ValueError(f"{len(self.spans)} span lists for {rows} candidates")
+        for row, (score, status) in enumerate(zip(self.scores, self.status, strict=True)):
+            if bool(np.isfinite(score)) != status.scored:
+                raise ValueError(f"row {row} has score {score} and status {status.value}")
+
+    @classmethod
+    def of(
+        cls,
+        scores: Sequence[float | None],
+        *,
+        spans: list[list[ErrorSpan]] | None = None,
+        status: Sequence[Status] | None = None,
+        components: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> RewardOutput:
+        """Build an output from plain numbers.
+
+        A None becomes ``NOT_APPLICABLE`` and a number that is not finite ``NON_FINITE``;
+        a given status that is unscored wins over the number beside it.
+
+        >>> [str(status) for status in RewardOutput.of([0.5, None, float("inf")]).status]
+        ['ok', 'not_applicable', 'non_finite']
+        """
+        values = np.array([math.nan if score is None else float(score) for score in scores])
+        statuses = list(status) if status is not None else [Status.OK] * len(values)
+        for row, score in enumerate(scores):
+            if statuses[row].scored and score is None:
+                statuses[row] = Status.NOT_APPLICABLE
+            elif statuses[row].scored and not np.isfinite(values[row]):
+                statuses[row] = Status.NON_FINITE
+            if not statuses[row].scored:
+                values[row] = math.nan
+        return cls(values.astype(np.float64), statuses, spans, dict(components or {}))
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """Scores translations; higher is always better.
+
+    An implementation is a frozen dataclass: its constructor is its YAML schema and its
+    command-line form. It loads models on first use and answers in the order it was asked.
+    It returns statuses for rows it could not score, raises `RewardUnavailable` when it can score
+    none because a service or device is gone, and raises anything else only for a bug.
+    """
+
+    @property
+    def name(self) -> str:
+        """Unique within an ensemble; stands in metric names and tables."""
+        ...
+
+    @property
+    def signature(self) -> str:
+        """Everything the numbers depend on: options, model revision, versions."""
+        ...
+
+    @property
+    def needs_reference(self) -> bool:
+        """The reward reads ``Candidate.reference``."""
+        ...
+
+    @property
+    def worst(self) -> float:
+        """The score a gated row gets."""
+        ...
+
+    def key(self, candidate: Candidate) -> Hashable | None:
+        """Exactly the fields the score depends on; None forbids deduplication and caching."""
+        ...
+
+    def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
+        """Score N candidates."""
+        ...
+
+
+def always(_candidate: Candidate) -> bool:
+    """Apply a term to every row."""
+    return True
+
+
+@dataclass(frozen=True)
+class Term:
+    """One reward's place in an ensemble.
+
+    Attributes:
+        reward: The reward.
+        weight: Weight of its score in the sequence-level advantage. 0: measure and log only.
+        token_weight: Weight of its spans in the token-level advantage. 0: sequence level only.
+        applies: Reads the prompt side of a candidate only, so that a whole group shares it.
+        severities: What an error span of this reward costs.
+
+    Raises:
+        ValueError: A weight is not finite.
+    """
+
+    reward: Reward
+    weight: float = 1.0
+    token_weight: float = 0.0
+    applies: Callable[[Candidate], bool] = always
+    severities: SeverityTable = WMT_MQM
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and math.isfinite(self.token_weight)):
+            raise ValueError(
+                f"weights of {self.reward.name} must be finite: "
+                f"weight={self.weight}, token_weight={self.token_weight}"
+            )
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A guard that gives a row the worst score on every term when it falls below a threshold.
+
+    Attributes:
+        reward: The guard; a row it cannot score because of the text is gated as well.
+        below: A row whose guard score is under this is gated.
+    """
+
+    reward: Reward
+    below: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an ensemble says about N candidates: rows first, no group and no token in sight.
+
+    Attributes:
+        names: R reward names.
+        values: float64 (N, R), NaN where a row was not scored.
+        status: N lists of R statuses.
+        spans: N lists of R lists of errors.
+        gated: N names of the gate that closed on the row, or None.
+        weights: float64 (R,) sequence-level weights.
+        token_weights: float64 (R,) token-level weights.
+        severities: R severity tables.
+        signature: One line per term and gate.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    status: list[list[Status]]
+    spans: list[list[list[ErrorSpan]]]
+    gated: list[str | None]
+    weights: NDArray[np.float64]
+    token_weights: NDArray[np.float64]
+    severities: tuple[SeverityTable, ...]
+    signature: str
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def table(self) -> str:
+        """Mean, standard deviation, statuses and share of the total's variance per reward."""
+        from rewardlab.statistics import variance_share, zscore
+
+        shares = variance_share(self.weights * np.nan_to_num(zscore(self.values)))
+        lines = [f"{'reward':<20}{'weight':>8}{'mean':>10}{'std':>10}{'share':>8}  status"]
+        for column, name in enumerate(self.names):
+            scored = self.values[~np.isnan(self.values[:, column]), column]
+            mean, std = (scored.mean(), scored.std()) if len(scored) else (math.nan, math.nan)
+            counts = {
+                status.value: count
+                for status in Status
+                if (count := sum(row[column] is status for row in self.status))
+            }
+            lines.append(
+                f"{name:<20}{self.weights[column]:>8g}{mean:>10.3f}{std:>10.3f}"
+                f"{shares[column]:>8.0%}  "
+                + ", ".join(f"{status} {count}" for status, count in counts.items())
+            )
+        if closed := [gate for gate in self.gated if gate is not None]:
+            counts = ", ".join(f"{gate} {closed.count(gate)}" for gate in dict.fromkeys(closed))
+            lines.append(f"gated: {counts}")
+        return "\n".join(lines)

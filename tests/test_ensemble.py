@@ -1,0 +1,202 @@
+"""Statuses, gates, deduplication, outages: what became of every row is said and never a number."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from rewardlab.ensemble import BREAKER_AFTER, RewardEnsemble
+from rewardlab.errors import RewardFailed, RewardUnavailable, TooManyFailures
+from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A reward that answers with `answer(candidates)` and counts what it was asked."""
+
+    answer: Callable = lambda candidates: RewardOutput.of(
+        [float(len(c.hypothesis)) for c in candidates]
+    )
+    name: str = "fake"
+    worst: float = -1.0
+    dedup: bool = True
+    asked: list = field(default_factory=list)
+    signature: str = "fake|v1"
+    needs_reference: bool = False
+
+    def key(self, candidate):
+        return candidate.hypothesis if self.dedup else None
+
+    def __call__(self, candidates):
+        self.asked.append([c.hypothesis for c in candidates])
+        return self.answer(candidates)
+
+
+def rows(*hypotheses):
+    return [Candidate(source="source", hypothesis=h) for h in hypotheses]
+
+
+def test_scores_come_back_in_order_with_names_and_weights():
+    scores = RewardEnsemble([Term(Fake(), 2.0), Term(Fake(name="other"), 0.0, 0.5)])(
+        rows("a", "bbb")
+    )
+    assert scores.names == ("fake", "other")
+    assert scores.values.tolist() == [[1.0, 1.0], [3.0, 3.0]]
+    assert scores.weights.tolist() == [2.0, 0.0]
+    assert scores.token_weights.tolist() == [0.0, 0.5]
+    assert scores.status == [[Status.OK, Status.OK]] * 2
+    assert "weight:2 token_weight:0" in scores.signature
+
+
+def test_equal_keys_are_scored_once_and_plain_functions_never_are():
+    once, each = Fake(), Fake(name="each", dedup=False)
+    scores = RewardEnsemble([Term(once), Term(each)])(rows("a", "bb", "a"))
+    assert once.asked == [["a", "bb"]]
+    assert each.asked == [["a", "bb", "a"]]
+    assert scores.values[:, 0].tolist() == [1.0, 2.0, 1.0]
+
+
+def test_two_rewards_with_one_name_are_refused():
+    with pytest.raises(ValueError, match="two rewards are named 'fake'"):
+        RewardEnsemble([Term(Fake()), Term(Fake())])
+
+
+def test_a_term_that_does_not_apply_is_not_asked():
+    fake = Fake()
+    scores = RewardEnsemble([Term(fake, applies=lambda c: c.source == "other")])(rows("a"))
+    assert fake.asked == []
+    assert scores.status == [[Status.NOT_APPLICABLE]]
+    assert np.isnan(scores.values).all()
+
+
+def test_a_closed_gate_gives_worst_and_an_error_over_the_whole_text():
+    term = Fake()
+    guard = Fake(
+        name="guard", answer=lambda cs: RewardOutput.of([float(c.hypothesis != "bad") for c in cs])
+    )
+    scores = RewardEnsemble([Term(term)], gates=[Gate(guard, below=0.5)])(rows("good", "bad"))
+    assert term.asked == [["good"]]
+    assert scores.values[:, 0].tolist() == [4.0, -1.0]
+    assert scores.gated == [None, "guard"]
+    assert scores.status[1] == [Status.OK]
+    (span,) = scores.spans[1][0]
+    assert (span.start, span.end, span.side, span.category) == (
+        0,
+        3,
+        "hypothesis",
+        "Non-translation",
+    )
+
+
+def test_a_gated_empty_hypothesis_is_an_error_of_the_source_side():
+    guard = Fake(name="guard", answer=lambda cs: RewardOutput.of([0.0] * len(cs)))
+    scores = RewardEnsemble([Term(Fake())], gates=[Gate(guard, below=0.5)])(rows(""))
+    (span,) = scores.spans[0][0]
+    assert (span.start, span.end, span.side) == (0, len("source"), "source")
+
+
+def test_a_gate_that_the_text_broke_is_closed_and_one_that_is_down_is_our_fault():
+    broken = Fake(name="broken", answer=lambda cs: RewardOutput.of([float("nan")] * len(cs)))
+    scores = RewardEnsemble([Term(Fake())], gates=[Gate(broken, below=0.5)])(rows("a"))
+    assert scores.gated == ["broken"]
+
+    def gone(_):
+        raise RewardUnavailable("down")
+
+    scores = RewardEnsemble([Term(Fake())], gates=[Gate(Fake(gone), below=0.5)])(rows("a"))
+    assert scores.status == [[Status.UNAVAILABLE]]
+
+
+def test_unavailable_is_a_status_and_the_breaker_leaves_the_reward_alone():
+    def gone(_):
+        raise RewardUnavailable("down")
+
+    fake = Fake(gone)
+    ensemble = RewardEnsemble([Term(fake), Term(Fake(name="well"))])
+    for _ in range(BREAKER_AFTER + 2):
+        scores = ensemble(rows("a", "b"))
+        assert [row[0] for row in scores.status] == [Status.UNAVAILABLE] * 2
+        assert scores.values[:, 1].tolist() == [1.0, 1.0]
+    assert len(fake.asked) == BREAKER_AFTER
+
+
+def test_a_reward_that_hangs_costs_the_deadline_once():
+    release = threading.Event()
+    fake = Fake(lambda cs: (release.wait(30), RewardOutput.of([0.0] * len(cs)))[1])
+    ensemble = RewardEnsemble([Term(fake)], timeout=0.05)
+    assert ensemble(rows("a")).status == [[Status.UNAVAILABLE]]
+    assert ensemble(rows("a")).status == [[Status.UNAVAILABLE]]
+    assert len(fake.asked) == 1, "a second call must not pile up behind the first"
+    release.set()
+
+
+def test_a_bug_stops_with_the_name_of_the_reward():
+    def bug(_):
+        raise KeyError("x")
+
+    with pytest.raises(RewardFailed, match=r"reward fake raised KeyError\('x'\)"):
+        RewardEnsemble([Term(Fake(bug))])(rows("a"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda cs: RewardOutput.of([1.0]), "returned 1 scores for 2 candidates"),
+        (lambda cs: [1.0, 2.0], "returned list, not RewardOutput"),
+        (lambda cs: None, "returned NoneType, not RewardOutput"),
+        (
+            lambda cs: RewardOutput.of([1.0, 1.0], spans=[[ErrorSpan(0, 9, "major")], []]),
+            r"marked \[0, 9\) in a hypothesis of 1 characters",
+        ),
+    ],
+)
+def test_a_broken_contract_stops_with_the_name_of_the_reward(answer, message):
+    with pytest.raises(RewardFailed, match=f"reward fake {message}"):
+        RewardEnsemble([Term(Fake(answer))])(rows("a", "b"))
+
+
+def test_too_many_failures_stop_the_run():
+    def nan(candidates):
+        return RewardOutput.of([float("nan")] * len(candidates))
+
+    ensemble = RewardEnsemble([Term(Fake(nan, dedup=False))], max_failed=0.5)
+    assert ensemble(rows(*"a" * 10)).status == [[Status.NON_FINITE]] * 10
+    with pytest.raises(TooManyFailures, match=r"fake: 100% of the latest \d+ rows were unscored"):
+        ensemble(rows(*"a" * 100))
+
+
+def test_four_waiting_rewards_cost_about_one():
+    def wait(candidates):
+        time.sleep(0.2)
+        return RewardOutput.of([0.0] * len(candidates))
+
+    ensemble = RewardEnsemble([Term(Fake(wait, name=f"r{i}")) for i in range(4)])
+    began = threading.active_count()
+    start = time.perf_counter()
+    ensemble(rows("a"))
+    # four in a row would be 0.8 s; benchmarks/reward_phase.py measures the overhead itself
+    assert time.perf_counter() - start < 0.6
+    assert threading.active_count() == began
+
+
+def test_no_rows_are_no_work():
+    fake = Fake()
+    scores = RewardEnsemble([Term(fake)])([])
+    assert fake.asked == []
+    assert scores.values.shape == (0, 1)
+
+
+def test_the_table_names_mean_std_share_and_statuses():
+    scores = RewardEnsemble(
+        [
+            Term(Fake(), 1.0),
+            Term(Fake(lambda cs: RewardOutput.of([None] * len(cs)), name="none"), 1.0),
+        ]
+    )(rows("a", "bbb"))
+    header, first, second = scores.table().splitlines()
+    assert header.split() == ["reward", "weight", "mean", "std", "share", "status"]
+    assert first.split() == ["fake", "1", "2.000", "1.000", "100%", "ok", "2"]
+    assert second.split() == ["none", "1", "nan", "nan", "0%", "not_applicable", "2"]

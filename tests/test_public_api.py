@@ -1,0 +1,56 @@
+"""The names a user may rely on, written out: a change here is a change of the public interface."""
+
+import importlib
+import inspect
+
+import pytest
+
+import rewardlab
+
+PUBLIC = {
+    "rewardlab": [
+        "WMT_MQM",
+        "XCOMET",
+        "Candidate",
+        "ErrorSpan",
+        "GRPOTrainer",
+        "Gate",
+        "Reward",
+        "RewardEnsemble",
+        "RewardOutput",
+        "Scores",
+        "SeverityTable",
+        "Status",
+        "Term",
+    ],
+    "rewardlab.rewards": [
+        "BLEU",
+        "TER",
+        "ChrF",
+        "FromFunction",
+        "LengthRatio",
+        "LexicalSpans",
+        "NoRepetition",
+        "NotCopied",
+        "NotEmpty",
+        "NumbersKept",
+        "TargetScript",
+        "build_reward",
+        "parse_reward",
+    ],
+}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names(module):
+    found = importlib.import_module(module)
+    assert sorted(found.__all__) == sorted(PUBLIC[module])
+    for name in found.__all__:
+        value = getattr(found, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert inspect.getdoc(value), f"{module}.{name} has no docstring"
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'PPOTrainer'"):
+        rewardlab.PPOTrainer  # noqa: B018
