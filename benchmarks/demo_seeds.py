@@ -73,7 +73,8 @@ def show(results: list[dict]) -> None:
     )
     low, high = bootstrap_interval(difference)
     print(
-        f"final TER, token credit minus sequence only: {difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+        f"final TER, token credit minus sequence only: {difference.mean():+.2f} "
+        f"[{low:+.2f}, {high:+.2f}]"
     )
 
 

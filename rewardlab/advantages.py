@@ -13,7 +13,7 @@ places hold 0; a row that could not be scored through our fault holds 0.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -44,6 +44,7 @@ __all__ = [
     "PRESETS",
     "SIGMA_FLOOR",
     "RewardRows",
+    "TokenOptions",
     "centre_tokens",
     "divided_credit",
     "dr_grpo",
@@ -81,6 +82,21 @@ ROUNDING = 1e-6
 """A group whose std is below this share of its largest value carries rounding noise only (ours)."""
 
 Combine = Callable[[Tensor, Tensor], Tensor]
+"""(N, R) z-scores and (R,) weights -> (N,)."""
+
+
+class TokenOptions(TypedDict, total=False):
+    """What every preset can be told about tokens.
+
+    Attributes:
+        credit: What a span's weight is on each of its tokens; `span_credit` by default.
+        omission: Where an omission is charged; `omission_on_last_token` by default.
+        sum_ranks: Adds a tensor over all processes; `identity` by default.
+    """
+
+    credit: Credit
+    omission: Omission
+    sum_ranks: SumRanks
 
 
 class RewardRows(NamedTuple):
@@ -257,9 +273,9 @@ def token_credit(
     column: int,
     *,
     num_generations: int,
-    credit: Credit,
-    omission: Omission,
-    sum_ranks: SumRanks,
+    credit: Credit = span_credit,
+    omission: Omission = omission_on_last_token,
+    sum_ranks: SumRanks = identity,
 ) -> Tensor:
     """(n, T) credit of one reward, in units of error weight, at most 0.
 
@@ -289,10 +305,8 @@ def gdpo(
     mask: Tensor,
     *,
     num_generations: int,
-    credit: Credit = span_credit,
-    omission: Omission = omission_on_last_token,
     combine: Combine = weighted_sum,
-    sum_ranks: SumRanks = identity,
+    **options: Unpack[TokenOptions],
 ) -> Tensor:
     """GDPO with token credit, our default (arXiv 2601.05242; token terms ours).
 
@@ -306,21 +320,15 @@ def gdpo(
         spans: The aligned error spans of this process's rows, or None.
         mask: (n, T) bool, completion tokens that count.
         num_generations: Group size G.
-        credit: What a span's weight is on each of its tokens.
-        omission: Where an omission is charged.
         combine: How the z-scores become one number per row.
-        sum_ranks: Adds a tensor over all processes.
+        **options: See `TokenOptions`.
 
     Returns:
         (n, T) float64.
     """
     rows = settle(rows, num_generations)
     sequence = whiten_rows(combine(group_zscore(rows.values, num_generations), rows.weights))
-    tokens = _token_terms(
-        rows, spans, mask,
-        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
-        floor=SIGMA_FLOOR,
-    )  # fmt: skip
+    tokens = _token_terms(rows, spans, mask, num_generations, floor=SIGMA_FLOOR, **options)
     return _masked(rows, sequence, tokens, mask)
 
 
@@ -330,9 +338,7 @@ def sum_then_normalize(
     mask: Tensor,
     *,
     num_generations: int,
-    credit: Credit = span_credit,
-    omission: Omission = omission_on_last_token,
-    sum_ranks: SumRanks = identity,
+    **options: Unpack[TokenOptions],
 ) -> Tensor:
     """GRPO on the weighted sum of raw rewards (arXiv 2402.03300; TRL's default), with token credit.
 
@@ -342,11 +348,7 @@ def sum_then_normalize(
     rows = settle(rows, num_generations)
     total = weighted_rewards(rows, num_generations)
     sequence = group_zscore(total[:, None], num_generations).squeeze(1)
-    tokens = _token_terms(
-        rows, spans, mask,
-        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
-        floor=SIGMA_FLOOR,
-    )  # fmt: skip
+    tokens = _token_terms(rows, spans, mask, num_generations, floor=SIGMA_FLOOR, **options)
     return _masked(rows, sequence, tokens, mask)
 
 
@@ -356,9 +358,7 @@ def dr_grpo(
     mask: Tensor,
     *,
     num_generations: int,
-    credit: Credit = span_credit,
-    omission: Omission = omission_on_last_token,
-    sum_ranks: SumRanks = identity,
+    **options: Unpack[TokenOptions],
 ) -> Tensor:
     """Dr. GRPO: no division by any std (arXiv 2503.20783), with token credit.
 
@@ -369,10 +369,7 @@ def dr_grpo(
     rows = settle(rows, num_generations)
     total = weighted_rewards(rows, num_generations)
     sequence = group_centre(total[:, None], num_generations).squeeze(1)
-    tokens = _token_terms(
-        rows, spans, mask,
-        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
-    )  # fmt: skip
+    tokens = _token_terms(rows, spans, mask, num_generations, **options)
     return _masked(rows, sequence, tokens, mask)
 
 
@@ -382,9 +379,7 @@ def rloo(
     mask: Tensor,
     *,
     num_generations: int,
-    credit: Credit = span_credit,
-    omission: Omission = omission_on_last_token,
-    sum_ranks: SumRanks = identity,
+    **options: Unpack[TokenOptions],
 ) -> Tensor:
     """REINFORCE leave-one-out (arXiv 2402.14740), with token credit.
 
@@ -393,10 +388,7 @@ def rloo(
     rows = settle(rows, num_generations)
     total = weighted_rewards(rows, num_generations)
     sequence = leave_one_out(total[:, None], num_generations).squeeze(1)
-    tokens = _token_terms(
-        rows, spans, mask,
-        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
-    )  # fmt: skip
+    tokens = _token_terms(rows, spans, mask, num_generations, **options)
     return _masked(rows, sequence, tokens, mask)
 
 
@@ -406,9 +398,7 @@ def translategemma(
     mask: Tensor,
     *,
     num_generations: int,
-    credit: Credit = span_credit,
-    omission: Omission = omission_on_last_token,
-    sum_ranks: SumRanks = identity,
+    **options: Unpack[TokenOptions],
 ) -> Tensor:
     """TranslateGemma (arXiv 2601.09012, figure 2): raw rewards and raw token errors, one whitening.
 
@@ -422,12 +412,10 @@ def translategemma(
     rows = settle(rows, num_generations)
     centred = rows.values - rows.values.nanmean(dim=0)
     sequence = weighted_sum(centred, rows.weights)
-    tokens = _token_terms(
-        rows, spans, mask,
-        num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
-    )  # fmt: skip
+    tokens = _token_terms(rows, spans, mask, num_generations, **options)
     counts = mask & ~rows.unavailable[rows.local, None]
     raw = _masked(rows, sequence, tokens, mask)
+    sum_ranks = options.get("sum_ranks", identity)
     return whiten_tokens(raw, counts, eps=EPSILON, sum_ranks=sum_ranks)
 
 
@@ -438,6 +426,8 @@ PRESETS: dict[str, Callable[..., Tensor]] = {
     "dr_grpo": dr_grpo,
     "rloo": rloo,
 }
+
+
 # ── small parts ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -445,21 +435,17 @@ def _token_terms(
     rows: RewardRows,
     spans: AlignedSpans | None,
     mask: Tensor,
-    *,
     num_generations: int,
-    credit: Credit,
-    omission: Omission,
-    sum_ranks: SumRanks,
+    *,
     floor: float | None = None,
+    **options: Unpack[TokenOptions],
 ) -> Tensor:
     """(n, T) ``Σ_s v_s`` of whitened credit, or of centred credit where no floor is given."""
+    sum_ranks = options.get("sum_ranks", identity)
     total = torch.zeros(mask.shape, dtype=rows.values.dtype)
     for column in _token_columns(rows, spans):
         assert spans is not None  # noqa: S101 - _token_columns is empty without spans
-        raw = token_credit(
-            rows, spans, mask, column,
-            num_generations=num_generations, credit=credit, omission=omission, sum_ranks=sum_ranks,
-        )  # fmt: skip
+        raw = token_credit(rows, spans, mask, column, num_generations=num_generations, **options)
         counts = mask & ~rows.values[rows.local, column, None].isnan()
         if floor is None:
             normal = centre_tokens(raw, counts, sum_ranks=sum_ranks)

@@ -50,6 +50,7 @@ class RewardEnsemble:
         max_failed: Share of the latest rows that may stay unscored through the text's fault.
 
     Raises:
+        TypeError: A bare reward stands where a term should.
         ValueError: No terms, or two with one name.
     """
 
@@ -64,6 +65,11 @@ class RewardEnsemble:
     def __post_init__(self) -> None:
         if not self.terms:
             raise ValueError("an ensemble needs at least one term")
+        for term in self.terms:
+            if not isinstance(term, Term):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(
+                    f"{type(term).__name__} is no Term; write Term({term!r}, weight=1.0)"
+                )
         names = [term.reward.name for term in self.terms]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two rewards are named {twice[0]!r}; give one another name=")

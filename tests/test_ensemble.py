@@ -64,6 +64,13 @@ def test_two_rewards_with_one_name_are_refused():
         RewardEnsemble([Term(Fake()), Term(Fake())])
 
 
+def test_a_bare_reward_is_told_to_be_a_term():
+    with pytest.raises(TypeError, match=r"Fake is no Term; write Term\(Fake"):
+        RewardEnsemble([Fake()])
+    with pytest.raises(ValueError, match="at least one term"):
+        RewardEnsemble([])
+
+
 def test_a_term_that_does_not_apply_is_not_asked():
     fake = Fake()
     scores = RewardEnsemble([Term(fake, applies=lambda c: c.source == "other")])(rows("a"))

@@ -39,11 +39,7 @@ LAYERS = {
     ),
     "TRAIN": ("rewardlab.trainers", "rewardlab.evaluation"),
     "SHELL": (
-        "rewardlab.strict_yaml",
         "rewardlab.config",
-        "rewardlab.config_checks",
-        "rewardlab.config_overrides",
-        "rewardlab.config_problems",
         "rewardlab.cli",
         "rewardlab.report",
         "rewardlab.miniature.pipeline",

@@ -62,10 +62,11 @@ def run(config: DemoConfig) -> None:
         token_weight=DemoSettings.token_weight if config.token_credit else 0.0,
     )
     result = run_demo(config.out, settings, say=lambda text: progress.print(text, markup=False))
-    _show(Console(), config, result)
+    show(Console(), config, result)
 
 
-def _show(console: Console, config: DemoConfig, result: DemoResult) -> None:
+def show(console: Console, config: DemoConfig, result: DemoResult) -> None:
+    """Before and after, reward curves, and five translations with their token advantages."""
     from rewardlab.report import terminal
 
     console.print(

@@ -62,7 +62,7 @@ def run(arguments: RLCommand) -> None:
         TooManyFailures: A reward left too many rows unscored.
     """
     from rewardlab.config import load_rl_config, to_yaml
-    from rewardlab.config_checks import build_gates, build_terms, check_run_directory
+    from rewardlab.config.checks import build_gates, build_terms, check_run_directory
     from rewardlab.ensemble import RewardEnsemble
 
     config = load_rl_config(arguments.config, arguments.overrides)
@@ -210,7 +210,7 @@ def build_trainer(
     from datasets import Dataset
 
     from rewardlab.advantages import CREDIT, OMISSION, PRESETS
-    from rewardlab.config_checks import grpo_config
+    from rewardlab.config.checks import grpo_config
     from rewardlab.trainers.grpo import GRPOTrainer
 
     advantage = functools.partial(

@@ -2,7 +2,7 @@
 
 A file is read once, as a whole: `load_rl_config` reports everything that is wrong with it, each
 problem with its line and column. Command-line arguments ``key=value`` replace single values.
-What the file means together with TRL, the rewards and the data is in `rewardlab.config_checks`.
+What the file means together with TRL, the rewards and the data is in `rewardlab.config.checks`.
 Library functions never see these objects; the commands take them apart into plain values.
 """
 
@@ -23,11 +23,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from rewardlab import strict_yaml
-from rewardlab.config_overrides import with_overrides
-from rewardlab.config_problems import kind_of, problems_of
+from rewardlab.config import strict_yaml
+from rewardlab.config.overrides import with_overrides
+from rewardlab.config.problems import kind_of, problems_of
+from rewardlab.config.strict_yaml import Document
 from rewardlab.errors import Problem, UserError
-from rewardlab.strict_yaml import Document
 
 Text = Annotated[str, Strict(), Field(min_length=1)]
 Whole = Annotated[int, Strict()]
@@ -246,7 +246,7 @@ def load_rl_config(path: str | Path, overrides: Sequence[str] = ()) -> RLConfig:
     Raises:
         UserError: E001..E012 the YAML; E020..E038 its content. Exit code 2.
     """
-    from rewardlab.config_checks import check, check_trainer_block
+    from rewardlab.config.checks import check, check_trainer_block
 
     document = with_overrides(strict_yaml.read(path), overrides)
     config, problems = parse(document)

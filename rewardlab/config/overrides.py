@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from rewardlab import strict_yaml
+from rewardlab.config import strict_yaml
+from rewardlab.config.strict_yaml import Document, Keys, Value, dotted
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.strict_yaml import Document, Keys, Value, dotted
 
 LONGEST = 80
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rewardlab.config.strict_yaml import MAX_BYTES, dump, load, read
 from rewardlab.errors import UserError
-from rewardlab.strict_yaml import MAX_BYTES, dump, load, read
 
 
 def refusal(text):

@@ -13,8 +13,8 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from rewardlab.config.strict_yaml import Document, Keys, dotted, scalar
 from rewardlab.errors import Problem, shown
-from rewardlab.strict_yaml import Document, Keys, dotted, scalar
 
 LISTED_CHOICES = 12
 SHORT = 40

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_origin
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
-from rewardlab.config_problems import KINDS, nearest, not_a_choice, unknown_key, wrong_type
+from rewardlab.config.problems import KINDS, nearest, not_a_choice, unknown_key, wrong_type
+from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.data.prompts import PROMPTS
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.strict_yaml import Document, Keys
 
 if TYPE_CHECKING:
     from trl import GRPOConfig

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.config import DataConfig, RLConfig, load_rl_config, to_yaml
-from rewardlab.config_checks import (
+from rewardlab.config.checks import (
     build_gates,
     build_terms,
     check_run_directory,
@@ -115,7 +115,7 @@ def test_the_written_configuration_reads_back_equal(load):
 )
 def test_any_configuration_reads_back_equal(run, weight, heldout, options):
     from rewardlab.config import parse
-    from rewardlab.strict_yaml import load
+    from rewardlab.config.strict_yaml import load
 
     data = {"source": "s", "source_lang": "no", "target_lang": "da", "heldout": heldout}
     rewards = [{"reward": "chrf", "weight": weight, **options}]
@@ -565,17 +565,17 @@ def test_a_run_directory_must_be_empty(tmp_path):
 def test_the_schema_offers_the_architectures_that_can_be_trained():
     from typing import get_args
 
-    from rewardlab import config
+    from rewardlab.config import schema
     from rewardlab.trainers import from_scratch
 
-    assert get_args(config.Architecture) == get_args(from_scratch.Architecture)
+    assert get_args(schema.Architecture) == get_args(from_scratch.Architecture)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}. \n1e'\"=#"), max_size=30))
 def test_arbitrary_overrides_raise_nothing_but_a_user_error(argument):
-    from rewardlab.config_overrides import with_overrides
-    from rewardlab.strict_yaml import load
+    from rewardlab.config.overrides import with_overrides
+    from rewardlab.config.strict_yaml import load
 
     document = load(RL, "rl.yaml")
     try:
