@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import trl
+from datasets import Dataset
 from tiny_run import PROMPTS, config, dataset, fixed_rollout, inputs, policy, tokenizer
 
 from rewardlab import advantages
@@ -272,6 +273,44 @@ def test_advantage_options_travel_by_partial(tmp_path):
     divided = functools.partial(advantages.gdpo, credit=advantages.divided_credit)
     trainer = ours(tmp_path, [Term(Words(), 1.0, 0.5)], divided)
     assert trainer._generate_and_score_completions(inputs())["advantages"].isfinite().all()
+
+
+def test_lora_adapters_train(tmp_path):
+    from peft import LoraConfig
+
+    trainer = GRPOTrainer(
+        policy(),
+        ensemble=RewardEnsemble([Term(Words(), 1.0, 0.5)]),
+        args=config(tmp_path, max_steps=1),
+        train_dataset=dataset(),
+        processing_class=tokenizer(),
+        rollout_func=fixed_rollout,
+        peft_config=LoraConfig(target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"),
+    )
+    before = {n: p.clone() for n, p in trainer.model.named_parameters() if p.requires_grad}
+    trainer.train()
+    assert all("lora" in name for name in before)
+    after = dict(trainer.model.named_parameters())
+    assert any(not torch.equal(after[name], weight) for name, weight in before.items())
+
+
+def test_conversations_are_sampled_and_scored(tmp_path):
+    tok = copy.deepcopy(tokenizer())
+    tok.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    rows = [
+        {"prompt": [{"role": "user", "content": f"Translate: {p}"}], "source": p} for p in PROMPTS
+    ]
+    trainer = GRPOTrainer(
+        policy(),
+        ensemble=RewardEnsemble([Term(Words(), 1.0, 0.5)]),
+        args=config(tmp_path, max_completion_length=8),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tok,
+    )
+    batch = trainer._generate_and_score_completions([row for row in rows for _ in range(4)])
+    assert batch["advantages"].shape == batch["completion_mask"].shape
+    assert trainer.rollout.candidates[0].prompt == "Translate: one house"
+    assert trainer.rollout.candidates[0].source == "one house"
 
 
 @pytest.mark.parametrize(
