@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from rewardlab.ensemble import RewardEnsemble
@@ -40,6 +41,10 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# TRL reports usage when a trainer is constructed; a library of ours does not decide that for you.
+# huggingface_hub reads this once, when it is first imported: import rewardlab before it.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 # Resolved on first use, because they import torch and transformers.
 _LAZY = {"GRPOTrainer": "rewardlab.trainers.grpo"}

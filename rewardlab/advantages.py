@@ -26,6 +26,7 @@ from rewardlab.token_credit import (
     Omission,
     SumRanks,
     centre_tokens,
+    credited_tokens,
     divided_credit,
     identity,
     omission_ignored,
@@ -46,6 +47,7 @@ __all__ = [
     "RewardRows",
     "TokenOptions",
     "centre_tokens",
+    "credited_tokens",
     "divided_credit",
     "dr_grpo",
     "gdpo",
@@ -106,6 +108,7 @@ class RewardRows(NamedTuple):
         values: float64 (N, R), NaN where not scored.
         failed: bool (N, R), unscored by the text's own fault.
         unavailable: bool (N,), some reward that counts was unavailable.
+        gated: bool (N,), a gate closed on the row.
         weights: float64 (R,).
         token_weights: float64 (R,).
         local: The rows of this process.
@@ -114,6 +117,7 @@ class RewardRows(NamedTuple):
     values: Tensor
     failed: Tensor
     unavailable: Tensor
+    gated: Tensor
     weights: Tensor
     token_weights: Tensor
     local: slice = slice(None)
@@ -134,6 +138,7 @@ def reward_rows(scores: Scores) -> RewardRows:
         values=torch.from_numpy(scores.values.copy()),
         failed=failed.reshape(shape),
         unavailable=(missing.reshape(shape) & counts).any(dim=1),
+        gated=torch.tensor([gate is not None for gate in scores.gated], dtype=torch.bool),
         weights=weights,
         token_weights=token_weights,
     )
@@ -146,7 +151,8 @@ def settle(rows: RewardRows, num_generations: int) -> RewardRows:
     """Give every failure its value, so that failing never pays.
 
     Our fault: the row is NaN on every reward, hence in no baseline. The text's fault: the row gets
-    the worst score of its group on that reward, or of the batch where its group has none.
+    the worst score of its group on that reward, or of the batch where its group has none. A gated
+    row gets no more than that either.
 
     Raises:
         ValueError: The rows do not come in whole groups.
@@ -159,6 +165,8 @@ def settle(rows: RewardRows, num_generations: int) -> RewardRows:
     values = rows.values.masked_fill(rows.unavailable[:, None], torch.nan)
     failed = rows.failed & ~rows.unavailable[:, None]
     worst = _worst(values, num_generations)
+    gated = rows.gated[:, None] & ~values.isnan()
+    values = torch.where(gated, torch.minimum(values, worst), values)
     return rows._replace(values=torch.where(failed, worst, values), failed=failed)
 
 
@@ -229,14 +237,14 @@ def weighted_sum(z: Tensor, weights: Tensor) -> Tensor:
 
     NaN only where no reward scored the row.
     """
-    return _unless_all_nan(z, (z.nan_to_num(0.0) * weights).sum(dim=1))
+    return _unless_all_nan(z, weights, (z.nan_to_num(0.0) * weights).sum(dim=1))
 
 
 def worst_case(z: Tensor, weights: Tensor) -> Tensor:
     """``min_r z_r`` over rewards with a weight (worst-case optimisation, arXiv 2310.02743)."""
-    counted = z[:, weights != 0]
-    lowest = counted.masked_fill(counted.isnan(), torch.inf).amin(dim=1)
-    return _unless_all_nan(counted, lowest.nan_to_num(posinf=0.0))
+    ignored = z.isnan() | (weights == 0)
+    lowest = z.masked_fill(ignored, torch.inf).amin(dim=1)
+    return _unless_all_nan(z, weights, lowest.nan_to_num(posinf=0.0))
 
 
 def mean_minus_variance(z: Tensor, weights: Tensor, *, penalty: float = 0.5) -> Tensor:
@@ -248,7 +256,7 @@ def mean_minus_variance(z: Tensor, weights: Tensor, *, penalty: float = 0.5) -> 
     share = share / share.sum(dim=1, keepdim=True).clamp(min=torch.finfo(z.dtype).tiny)
     mean = (share * z.nan_to_num(0.0)).sum(dim=1)
     variance = (share * (z.nan_to_num(0.0) - mean[:, None]) ** 2).sum(dim=1)
-    return _unless_all_nan(z, mean - penalty * variance)
+    return _unless_all_nan(z, weights, mean - penalty * variance)
 
 
 def weighted_rewards(rows: RewardRows, num_generations: int) -> Tensor:
@@ -260,7 +268,7 @@ def weighted_rewards(rows: RewardRows, num_generations: int) -> Tensor:
     mean = _groups(rows.values, num_generations).nanmean(dim=1, keepdim=True)
     neutral = mean.expand(-1, num_generations, -1).reshape(rows.values.shape).nan_to_num(0.0)
     filled = torch.where(rows.values.isnan(), neutral, rows.values)
-    return _unless_all_nan(rows.values, (filled * rows.weights).sum(dim=1))
+    return _unless_all_nan(rows.values, rows.weights, (filled * rows.weights).sum(dim=1))
 
 
 # ── tokens: (n, T) ──────────────────────────────────────────────────────────────────────────────
@@ -279,21 +287,24 @@ def token_credit(
 ) -> Tensor:
     """(n, T) credit of one reward, in units of error weight, at most 0.
 
-    A row whose judge failed by the text's fault has no spans; on every token it gets the credit of
-    the worst row of its group, by mean and by sum, so that breaking the judge never pays.
+    A row whose judge failed by the text's fault has no spans, and a gated one was not shown to the
+    judge; every token gets no more than the credit of the worst row of its group, by mean and by
+    sum, so that neither ever pays.
     """
     raw = (credit(spans, column) + omission(spans.omissions[:, column], mask)) * mask
-    failed = rows.failed[:, column]
-    if not failed.any():
+    blamed = rows.failed[:, column] | (rows.gated & ~rows.values[:, column].isnan())
+    if not blamed.any():
         return raw
-    length = _gather(mask.sum(dim=1).to(raw.dtype), rows, sum_ranks).clamp(min=1)
+    length = _gather(mask.sum(dim=1).to(raw.dtype), rows, sum_ranks)
     total = _gather(raw.sum(dim=1), rows, sum_ranks)
-    unknown = failed | rows.unavailable | rows.values[:, column].isnan()
+    unknown = blamed | rows.values[:, column].isnan() | (length == 0)
+    length = length.clamp(min=1)
     known = torch.stack([total / length, total], dim=1).masked_fill(unknown[:, None], torch.nan)
     worst = _worst(known, num_generations).nan_to_num(0.0)
     charge = torch.minimum(worst[:, 0], worst[:, 1] / length)
     here = rows.local
-    return torch.where(failed[here, None], charge[here, None] * mask, raw)
+    charged = torch.minimum(raw, charge[here, None] * mask)
+    return torch.where(blamed[here, None], charged, raw)
 
 
 # ── presets: one published method each ──────────────────────────────────────────────────────────
@@ -446,7 +457,7 @@ def _token_terms(
     for column in _token_columns(rows, spans):
         assert spans is not None  # noqa: S101 - _token_columns is empty without spans
         raw = token_credit(rows, spans, mask, column, num_generations=num_generations, **options)
-        counts = mask & ~rows.values[rows.local, column, None].isnan()
+        counts = credited_tokens(spans, mask) & ~rows.values[rows.local, column, None].isnan()
         if floor is None:
             normal = centre_tokens(raw, counts, sum_ranks=sum_ranks)
         else:
@@ -486,5 +497,6 @@ def _std(centred: Tensor, dim: int) -> Tensor:
     return (squares / (count - 1).clamp(min=1)).sqrt()
 
 
-def _unless_all_nan(values: Tensor, combined: Tensor) -> Tensor:
-    return torch.where(values.isnan().all(dim=1), torch.nan, combined)
+def _unless_all_nan(values: Tensor, weights: Tensor, combined: Tensor) -> Tensor:
+    """NaN where no reward with a weight scored the row; those only logged do not count."""
+    return torch.where((values.isnan() | (weights == 0)).all(dim=1), torch.nan, combined)

@@ -79,6 +79,7 @@ class AlignedSpans(NamedTuple):
         columns: int64 (K,) the reward that found it.
         omissions: float64 (N, S) summed weight of the source-side spans, which have no token.
         visible: bool (N, T) tokens with at least one character.
+        complete: bool (N,) the row is aligned and every one of its hypothesis spans was placed.
         found: Hypothesis spans placed: K.
         total: Hypothesis spans asked for.
     """
@@ -90,6 +91,7 @@ class AlignedSpans(NamedTuple):
     columns: Tensor
     omissions: Tensor
     visible: Tensor
+    complete: Tensor
     found: int
     total: int
 
@@ -165,6 +167,7 @@ def align(
     """
     _check_shapes(decoded, spans, severities, length)
     visible = np.zeros((len(decoded), length), np.bool_)
+    complete = np.array([said.aligned for said in decoded], np.bool_)
     omissions = np.zeros((len(decoded), len(severities)), np.float64)
     places: list[tuple[int, int, int, int]] = []  # (row, column, first token, one past the last)
     weights: list[float] = []
@@ -179,9 +182,11 @@ def align(
                     continue
                 total += 1
                 place = tokens.covering(error.start, error.end)
-                if place is not None:
-                    places.append((row, column, *place))
-                    weights.append(table.weight(error))
+                if place is None:
+                    complete[row] = False
+                    continue
+                places.append((row, column, *place))
+                weights.append(table.weight(error))
     rows, columns, starts, ends = torch.tensor(places, dtype=torch.int64).reshape(-1, 4).unbind(1)
     return AlignedSpans(
         rows=rows,
@@ -191,6 +196,7 @@ def align(
         columns=columns,
         omissions=torch.as_tensor(omissions),
         visible=torch.as_tensor(visible),
+        complete=torch.as_tensor(complete),
         found=len(places),
         total=total,
     )

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,8 @@ class RewardEnsemble:
     """Several rewards over the same candidates, each with its weights.
 
     Rewards run at the same time, one thread each, so that a call costs about its slowest waiting
-    reward. A candidate whose `Reward.key` was seen in the same call is scored once.
+    reward. A candidate whose `Reward.key` was seen in the same call is scored once. The settings
+    are frozen; outages and failure rates are remembered from call to call.
 
     Attributes:
         terms: The rewards and their weights; names must differ.
@@ -105,7 +107,7 @@ class RewardEnsemble:
             [
                 row
                 for row, candidate in enumerate(candidates)
-                if term.applies(candidate) and gated[row] is None and not blind[row]
+                if _applies(term, candidate) and gated[row] is None and not blind[row]
             ]
             for term in self.terms
         ]
@@ -114,8 +116,6 @@ class RewardEnsemble:
             _column(term, candidates, asked=rows, output=output, gated=gated, blind=blind)
             for term, rows, output in zip(self.terms, asked, outputs, strict=True)
         ]
-        for runner, (_, status, _) in zip(self._runners, columns, strict=True):
-            runner.tally(status, self.max_unavailable, self.max_failed)
         return Scores(
             names=self.names,
             values=np.stack([values for values, _, _ in columns], axis=1),
@@ -158,10 +158,22 @@ class RewardEnsemble:
             for runner, rows in zip(runners, asked, strict=True)
         ]
         deadline = time.monotonic() + self.timeout
-        return [runner.finish(call, deadline) for runner, call in zip(runners, calls, strict=True)]
+        outputs = [
+            runner.finish(call, deadline) for runner, call in zip(runners, calls, strict=True)
+        ]
+        for runner, output in zip(runners, outputs, strict=True):
+            runner.tally(output.status, self.max_unavailable, self.max_failed)
+        return outputs
 
 
 _Column = tuple[NDArray[np.float64], list[Status], list[list[ErrorSpan]]]
+
+
+def _applies(term: Term, candidate: Candidate) -> bool:
+    try:
+        return term.applies(candidate)
+    except Exception as error:
+        raise RewardFailed(f"applies of reward {term.reward.name} raised {error!r}") from error
 
 
 def _column(
@@ -182,7 +194,7 @@ def _column(
         if output.spans is not None:
             spans[row] = output.spans[place]
     for row, candidate in enumerate(candidates):
-        if not term.applies(candidate):
+        if not _applies(term, candidate):
             continue
         if blind[row]:
             status[row] = Status.UNAVAILABLE
@@ -201,7 +213,7 @@ def _whole_text(candidate: Candidate, gate: str) -> ErrorSpan:
     return ErrorSpan(
         start=0,
         end=max(1, len(candidate.hypothesis or candidate.source)),
-        severity="major",
+        severity="critical",
         category="Non-translation",
         side="hypothesis" if on_hypothesis else "source",
         explanation=f"gated by {gate}",
@@ -237,17 +249,16 @@ class _Runner:
         self._reward = reward
         self._outages = 0
         self._open_until = 0.0
-        self._running: threading.Thread | None = None
+        self._hung: threading.Thread | None = None
         self._latest: deque[Status] = deque(maxlen=TALLY_ROWS)
 
     def start(self, candidates: Sequence[Candidate]) -> _Call | int:
         """Begin scoring; or the number of rows left unscored while the breaker is open."""
-        hangs = self._running is not None and self._running.is_alive()
+        hangs = self._hung is not None and self._hung.is_alive()
         if hangs or time.monotonic() < self._open_until:
             return len(candidates)
         call = _Call(self._reward, *_unique(self._reward, candidates))
         if call.unique:
-            self._running = call.thread
             call.thread.start()
         else:
             call.output = RewardOutput.of([], spans=[])
@@ -259,12 +270,14 @@ class _Runner:
             return _nothing(call)
         if call.unique:
             call.thread.join(max(0.0, deadline - time.monotonic()))
-        if call.thread.is_alive() or isinstance(call.error, RewardUnavailable):
+        late = call.thread.is_alive()
+        if late or isinstance(call.error, RewardUnavailable):
+            self._hung = call.thread if late else None
             self._outage()
             return _nothing(len(call.place))
         if call.error is not None:
             raise RewardFailed(f"reward {self._reward.name} raised {call.error!r}") from call.error
-        self._outages = 0
+        self._outages = 0 if call.unique else self._outages
         output = _checked(self._reward, call.unique, call.output)
         return RewardOutput(
             scores=output.scores[list(call.place)],
@@ -302,14 +315,18 @@ def _unique(reward: Reward, candidates: Sequence[Candidate]) -> tuple[list[Candi
     unique: list[Candidate] = []
     place: list[int] = []
     for candidate in candidates:
-        key = reward.key(candidate)
-        if key is None or key not in places:
+        try:
+            key = reward.key(candidate)
+            known = key is not None and key in places
+        except Exception as error:
+            raise RewardFailed(f"key of reward {reward.name} raised {error!r}") from error
+        if not known:
             if key is not None:
                 places[key] = len(unique)
             place.append(len(unique))
             unique.append(candidate)
         else:
-            place.append(places[key])
+            place.append(places[cast("Hashable", key)])
     return unique, place
 
 

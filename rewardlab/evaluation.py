@@ -65,7 +65,7 @@ def translate(
         do_sample=False,
         max_new_tokens=max_new_tokens,
         pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=_ends(model, tokenizer),
     )
     generate: Any = model.generate
     was_training = model.training
@@ -88,3 +88,9 @@ def translate(
                 texts[i] = text
     model.train(was_training)
     return texts
+
+
+def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Any:
+    """What ends a completion: the checkpoint's own list (turn ends included), else the EOS."""
+    configured = model.generation_config and model.generation_config.eos_token_id
+    return tokenizer.eos_token_id if configured is None else configured

@@ -54,7 +54,7 @@ def to_go_credit(spans: AlignedSpans, column: int) -> Tensor:
 
 
 def omission_on_last_token(omitted: Tensor, mask: Tensor) -> Tensor:
-    """What was left out is charged where the model decided to stop: its last token, the EOS.
+    """What was left out is charged to the last token: the EOS, unless the row was truncated.
 
     Args:
         omitted: (n,) summed weights of the source-side spans.
@@ -73,6 +73,17 @@ def omission_on_sequence(omitted: Tensor, mask: Tensor) -> Tensor:
 def omission_ignored(omitted: Tensor, mask: Tensor) -> Tensor:
     """What was left out is charged to no token (the sequence rewards see it)."""
     return torch.zeros(mask.shape, dtype=omitted.dtype)
+
+
+def credited_tokens(spans: AlignedSpans, mask: Tensor) -> Tensor:
+    """(n, T) tokens whose credit says something: those with text, and the last one.
+
+    Special tokens and what lies outside a hypothesis that was cut out (its reasoning) can carry no
+    span. Counting them as free of errors would reward them, so they stay out and get 0; so does
+    every token of a row with a span that could not be placed.
+    """
+    last = omission_on_last_token(-torch.ones(len(mask), dtype=torch.float64), mask) > 0
+    return mask & (spans.visible | last) & spans.complete[:, None]
 
 
 def whiten_tokens(

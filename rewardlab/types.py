@@ -320,10 +320,17 @@ class Gate:
     Attributes:
         reward: The guard; a row it cannot score because of the text is gated as well.
         below: A row whose guard score is under this is gated.
+
+    Raises:
+        ValueError: The threshold is not finite.
     """
 
     reward: Reward
     below: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.below):
+            raise ValueError(f"gate {self.reward.name}: below={self.below} must be finite")
 
 
 @dataclass(frozen=True)

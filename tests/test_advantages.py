@@ -17,7 +17,7 @@ NAN = math.nan
 G = 4
 
 
-def rows(values, *, failed=None, unavailable=None, weights=None, token_weights=None):
+def rows(values, *, failed=None, unavailable=None, gated=None, weights=None, token_weights=None):
     values = torch.tensor(values, dtype=torch.float64)
     n, r = values.shape
     return RewardRows(
@@ -26,6 +26,7 @@ def rows(values, *, failed=None, unavailable=None, weights=None, token_weights=N
         unavailable=(
             torch.zeros(n, dtype=torch.bool) if unavailable is None else torch.tensor(unavailable)
         ),
+        gated=torch.zeros(n, dtype=torch.bool) if gated is None else torch.tensor(gated),
         weights=torch.tensor(weights or [1.0] * r, dtype=torch.float64),
         token_weights=torch.tensor(token_weights or [0.0] * r, dtype=torch.float64),
     )
@@ -48,6 +49,7 @@ def spans(entries, visible, *, columns=1, omissions=None):
             else torch.tensor(omissions, dtype=torch.float64)
         ),
         visible=visible,
+        complete=torch.ones(len(visible), dtype=torch.bool),
         found=len(entries),
         total=len(entries),
     )
@@ -352,3 +354,62 @@ def test_the_share_of_a_reward_follows_its_weight():
     assert shares == pytest.approx([1 / 14, 4 / 14, 9 / 14], abs=0.02)
     raw = variance_share(values.numpy())
     assert raw[2] > 0.99
+
+
+def test_a_gated_row_gets_no_more_than_the_worst_of_its_group():
+    """Its stated worst (-300) may lie above what an unbounded reward gives (-2000)."""
+    made = rows([[-2000.0], [-10.0], [-300.0], [-20.0]], gated=[False, False, True, False])
+    assert advantages.settle(made, 4).values.flatten().tolist() == [-2000, -10, -2000, -20]
+
+
+@pytest.mark.parametrize("omission", advantages.OMISSION.values())
+def test_a_gated_empty_row_never_has_the_best_token_credit(omission):
+    """It has no token to mark: its one error is on the source side, which may be ignored."""
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    placed = spans(
+        [(0, 0, 1, 5.0, 0)],
+        [[True, True, False], [False, False, False]],
+        omissions=[[0.0], [25.0]],
+    )
+    made = rows([[50.0], [0.0]], gated=[False, True], token_weights=[1.0])
+    credit = advantages.token_credit(
+        advantages.settle(made, 2), placed, mask, 0, num_generations=2, omission=omission
+    )
+    assert credit[1, 0] <= credit[0].sum()
+
+
+def test_tokens_that_can_carry_no_span_are_not_paid_for_it():
+    """Reasoning before the hypothesis, and rows whose spans could not be placed, get 0."""
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    placed = spans(
+        [(0, 1, 2, 5.0, 0)],
+        [[False, True, True, False], [False, True, True, False], [False] * 4],
+    )._replace(complete=torch.tensor([True, True, False]))
+    counted = advantages.credited_tokens(placed, mask)
+    assert counted.tolist() == [[False, True, True, True], [False, True, True, True], [False] * 4]
+    made = rows([[1.0], [1.0], [1.0]], weights=[0.0], token_weights=[1.0])
+    advantage = advantages.gdpo(made, placed, mask, num_generations=3)
+    assert (advantage[:, 0] == 0).all()
+    assert (advantage[2] == 0).all()
+    assert advantage[0, 1] < 0 < advantage[1, 1]
+
+
+def test_a_reward_that_is_only_logged_changes_nothing():
+    scored = [[0.0], [2.0], [NAN], [NAN]]
+    alone = rows(scored)
+    beside = rows([[*row, 7.0 * i] for i, row in enumerate(scored)], weights=[1.0, 0.0])
+    mask = torch.ones(4, 2, dtype=torch.bool)
+    for preset in advantages.PRESETS.values():
+        torch.testing.assert_close(
+            preset(beside, None, mask, num_generations=2),
+            preset(alone, None, mask, num_generations=2),
+        )
+
+
+def test_without_any_sequence_weight_the_row_advantage_is_zero():
+    made = rows([[1.0], [2.0]], weights=[0.0])
+    pessimistic = advantages.gdpo(
+        made, None, torch.ones(2, 1, dtype=torch.bool), num_generations=2,
+        combine=advantages.worst_case,
+    )  # fmt: skip
+    assert (pessimistic == 0).all()

@@ -207,3 +207,42 @@ def test_the_table_names_mean_std_share_and_statuses():
     assert header.split() == ["reward", "weight", "mean", "std", "share", "status"]
     assert first.split() == ["fake", "1", "2.000", "1.000", "100%", "ok", "2"]
     assert second.split() == ["none", "1", "nan", "nan", "0%", "not_applicable", "2"]
+
+
+def test_a_gate_that_fails_too_often_stops_the_run_under_its_own_name():
+    broken = Fake(name="guard", answer=lambda cs: RewardOutput.of([float("nan")] * len(cs)))
+    ensemble = RewardEnsemble([Term(Fake())], gates=[Gate(broken, below=0.5)])
+    with pytest.raises(TooManyFailures, match="reward guard"):
+        ensemble(rows(*[f"text {i}" for i in range(100)]))
+
+
+def test_two_threads_may_ask_one_ensemble():
+    def wait(candidates):
+        time.sleep(0.1)
+        return RewardOutput.of([1.0] * len(candidates))
+
+    ensemble = RewardEnsemble([Term(Fake(wait))])
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(ensemble(rows("a")))) for _ in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [scores.status for scores in found] == [[[Status.OK]]] * 2
+
+
+def test_bugs_in_key_and_applies_name_the_reward():
+    @dataclass(frozen=True)
+    class Unhashable(Fake):
+        def key(self, candidate):
+            return [candidate.hypothesis]
+
+    with pytest.raises(RewardFailed, match="key of reward fake"):
+        RewardEnsemble([Term(Unhashable())])(rows("a"))
+    with pytest.raises(RewardFailed, match="applies of reward fake"):
+        RewardEnsemble([Term(Fake(), applies=lambda c: c.missing)])(rows("a"))
+
+
+def test_a_gate_needs_a_threshold_that_can_close():
+    with pytest.raises(ValueError, match="below=nan must be finite"):
+        Gate(Fake(), below=float("nan"))

@@ -47,11 +47,17 @@ def command(
 
 
 def run(config: DemoConfig) -> None:
-    """Run the demonstration and show what changed."""
+    """Run the demonstration and show what changed.
+
+    Raises:
+        UserError: E030, the run directory holds something.
+    """
     from rich.console import Console
 
     from rewardlab.cli.quiet import hush
+    from rewardlab.config.checks import check_run_directory
 
+    check_run_directory(config.out)
     hush()
     from rewardlab.miniature.pipeline import DemoSettings, run_demo
 

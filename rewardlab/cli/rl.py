@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+    from trl import GRPOConfig
 
     from rewardlab.config import FromScratchConfig, RLConfig
     from rewardlab.data.corpora import Corpus, Row
@@ -71,8 +71,9 @@ def run(arguments: RLCommand) -> None:
     train, heldout = read_data(config)
     ensemble = RewardEnsemble(build_terms(config), gates=build_gates(config))
     _say(*train.notes, train.funnel)
+    score_one_row(ensemble, train.rows[0])
+    options = trainer_options(config)
     if arguments.dry_run:
-        score_one_row(ensemble, train.rows[0])
         _print(
             {"dry_run": True, "rows": len(train), "heldout": len(heldout), "run": str(config.run)}
         )
@@ -90,13 +91,20 @@ def run(arguments: RLCommand) -> None:
         start_run(config.run, config=to_yaml(config), signature=ensemble.signature)
     process.wait_for_everyone()
     policy, tokenizer = starting_policy(config, train)
-    trainer = build_trainer(config, ensemble, policy, tokenizer, train)
+    trainer = build_trainer(
+        config,
+        options=options,
+        ensemble=ensemble,
+        policy=policy,
+        tokenizer=tokenizer,
+        sides=(train, heldout),
+    )
     trainer.remove_callback(PrinterCallback)  # metrics.jsonl has what it would print
     _say(f"reinforcing {len(train):,} prompts; metrics in {config.run / 'metrics.jsonl'}")
     trainer.train()
     trainer.save_model(str(config.run / "model"))
-    tokenizer.save_pretrained(str(config.run / "model"))
     if process.is_main_process:
+        tokenizer.save_pretrained(str(config.run / "model"))
         _print({"run": str(config.run), "rewards": first_and_last(trainer)})
 
 
@@ -124,10 +132,16 @@ def read_data(config: RLConfig) -> tuple[Corpus, Corpus]:
 
 
 def score_one_row(ensemble: RewardEnsemble, row: Row) -> None:
-    """Ask every reward about one translation, so that a broken one is found before training."""
-    from rewardlab.types import Candidate
+    """Ask every reward about one translation, so that a broken one is found before training.
 
-    ensemble(
+    Raises:
+        RewardFailed: A reward raised.
+        RewardUnavailable: A reward could not be reached.
+    """
+    from rewardlab.errors import RewardUnavailable
+    from rewardlab.types import Candidate, Status
+
+    scores = ensemble(
         [
             Candidate(
                 source=row.source,
@@ -139,6 +153,13 @@ def score_one_row(ensemble: RewardEnsemble, row: Row) -> None:
             )
         ]
     )
+    gone = [
+        name
+        for name, status in zip(scores.names, scores.status[0], strict=True)
+        if status is Status.UNAVAILABLE
+    ]
+    if gone:
+        raise RewardUnavailable(f"{', '.join(gone)} could not score one row")
 
 
 def starting_policy(config: RLConfig, train: Corpus) -> tuple[str, PreTrainedTokenizerBase]:
@@ -158,6 +179,8 @@ def train_from_scratch(config: RLConfig, shape: FromScratchConfig, train: Corpus
     A tenth of the training rows, at most 200 and by the end, decides when to stop; the run's own
     held-out rows are not looked at.
     """
+    from accelerate import PartialState
+
     from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
     from rewardlab.trainers.sft import Example, fine_tune
 
@@ -194,23 +217,41 @@ def train_from_scratch(config: RLConfig, shape: FromScratchConfig, train: Corpus
         **_hardware(),
     )
     _say(f"fine-tuned to a loss of {loss:.3f} nats per token")
-    policy.save_pretrained(path)
-    tokenizer.save_pretrained(str(path))
+    process = PartialState()
+    if process.is_main_process:
+        policy.save_pretrained(path)
+        tokenizer.save_pretrained(str(path))
+    process.wait_for_everyone()
     return path
+
+
+def trainer_options(config: RLConfig) -> GRPOConfig:
+    """TRL's options: the file's, over defaults that suit the machine."""
+    from rewardlab.config.checks import grpo_config
+
+    return grpo_config(
+        config,
+        report_to=[],
+        disable_tqdm=True,  # it would write metrics to stdout
+        log_completions=True,
+        num_completions_to_print=0,
+        **_hardware(),
+    )
 
 
 def build_trainer(
     config: RLConfig,
+    *,
+    options: GRPOConfig,
     ensemble: RewardEnsemble,
     policy: str,
     tokenizer: PreTrainedTokenizerBase,
-    train: Corpus,
+    sides: tuple[Corpus, Corpus],
 ) -> GRPOTrainer:
-    """The trainer of the configuration, ready to train."""
+    """The trainer of the configuration, ready to train; held-out rows are TRL's evaluation set."""
     from datasets import Dataset
 
     from rewardlab.advantages import CREDIT, OMISSION, PRESETS
-    from rewardlab.config.checks import grpo_config
     from rewardlab.trainers.grpo import GRPOTrainer
 
     advantage = functools.partial(
@@ -218,19 +259,16 @@ def build_trainer(
         credit=CREDIT[config.advantage.credit],
         omission=OMISSION[config.advantage.omission],
     )
+    train, heldout = (
+        Dataset.from_list([_trl_row(config, row) for row in side.rows]) for side in sides
+    )
     return GRPOTrainer(
         policy,
         ensemble=ensemble,
         advantage=advantage,
-        args=grpo_config(
-            config,
-            report_to=[],
-            disable_tqdm=not sys.stderr.isatty(),
-            log_completions=True,
-            num_completions_to_print=0,
-            **_hardware(),
-        ),
-        train_dataset=Dataset.from_list([_trl_row(config, row) for row in train.rows]),
+        args=options,
+        train_dataset=train,
+        eval_dataset=heldout if options.eval_strategy != "no" else None,
         processing_class=tokenizer,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from transformers import (
 )
 from trl import GRPOConfig
 
+from rewardlab.config import strict_yaml
 from rewardlab.data.prompts import arrow
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.evaluation import Quality, quality, translate
@@ -108,7 +109,7 @@ def run_demo(
         say: Told what happens.
     """
     ensemble = demo_ensemble(settings.token_weight)
-    start_run(directory, config=f"# {settings}\n", signature=ensemble.signature)
+    start_run(directory, config=strict_yaml.dump(asdict(settings)), signature=ensemble.signature)
     sentences = draw_sentences(settings)
     say(f"{settings.sft_pairs} English-German pairs, {settings.error_rate:.0%} with an error")
     tokenizer, policy = fine_tuned_policy(directory, settings, sentences)

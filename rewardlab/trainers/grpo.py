@@ -44,6 +44,7 @@ class Rollout(NamedTuple):
         candidates: n candidates as the rewards saw them.
         scores: Of this process's rows.
         rows: Of all processes' rows.
+        training: False for an evaluation batch.
         advantages: (n, T) once they are known.
     """
 
@@ -51,6 +52,7 @@ class Rollout(NamedTuple):
     candidates: list[Candidate]
     scores: Scores
     rows: RewardRows
+    training: bool
     advantages: Tensor | None = None
 
 
@@ -85,7 +87,9 @@ class GRPOTrainer(TRLGRPOTrainer):
     The data set needs the columns ``prompt`` (TRL's, plain or conversational) and ``source``;
     ``reference``, ``source_lang``, ``target_lang`` and ``id`` are read when present, and other
     columns reach the rewards as `Candidate.extra`. All of TRL's options work except those that
-    `refused_options` names.
+    `refused_options` names. ``metrics.jsonl`` is written to ``output_dir``, and with TRL's
+    ``log_completions`` also ``tokens/``; the rest of a run directory is
+    `rewardlab.store.run_directory.start_run`'s.
 
     Args:
         model: Path or model, as in TRL.
@@ -162,7 +166,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         self._stop_together(failure)
         assert scores is not None  # noqa: S101 - a failure was raised above
         rows = self._gather_rows(scores)
-        self.rollout = Rollout(decoded, candidates, scores, rows)
+        self.rollout = Rollout(decoded, candidates, scores, rows, self._is_training())
         return rows.values.to(self.accelerator.device, torch.float32)
 
     def _hypothesis(self, ids: Sequence[int]) -> Decoded:
@@ -180,22 +184,22 @@ class GRPOTrainer(TRLGRPOTrainer):
                 raise RewardFailed(f"process {rank} stopped: {other}")
 
     def _gather_rows(self, scores: Scores) -> RewardRows:
-        """Gather values and statuses, both (n, R), from every process."""
+        """Everybody's rows; one gather of values, status codes and what follows from them."""
         here = reward_rows(scores)
         codes = torch.tensor([[STATUSES.index(s) for s in row] for row in scores.status])
-        both = torch.cat([here.values, codes.to(here.values)], dim=1).to(torch.float32)
-        everywhere = cast("Tensor", self.accelerator.gather(both.to(self.accelerator.device))).cpu()
-        values, codes = everywhere.to(torch.float64).chunk(2, dim=1)
+        flags = torch.stack([here.unavailable, here.gated], dim=1)
+        parts = [here.values, codes, here.failed, flags]
+        joined = torch.cat([part.to(torch.float32) for part in parts], dim=1)
+        everywhere = cast("Tensor", self.accelerator.gather(joined.to(self.accelerator.device)))
+        values, codes, failed, flags = everywhere.cpu().split([p.shape[1] for p in parts], dim=1)
         self._log_statuses(scores.names, codes)
-        n = len(scores)
-        first = self.accelerator.process_index * n
-        counts = (here.weights != 0) | (here.token_weights != 0)
-        missing = codes == STATUSES.index(Status.UNAVAILABLE)
+        first = self.accelerator.process_index * len(scores)
         return here._replace(
-            values=values,
-            failed=torch.isin(codes, torch.tensor([float(i) for i in _FAILED])),
-            unavailable=(missing & counts).any(dim=1),
-            local=slice(first, first + n),
+            values=values.to(torch.float64),
+            failed=failed.bool(),
+            unavailable=flags[:, 0].bool(),
+            gated=flags[:, 1].bool(),
+            local=slice(first, first + len(scores)),
         )
 
     # ── seam 2: advantages ──────────────────────────────────────────────────────────────────────
@@ -204,7 +208,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         """TRL's batch with ``advantages`` (n, T) instead of (n,)."""
         batch = super()._generate_and_score_completions(inputs)
         assert self.rollout is not None  # noqa: S101 - set while TRL calculated the rewards
-        decoded, _, scores, rows, _ = self.rollout
+        decoded, scores, rows = self.rollout.decoded, self.rollout.scores, self.rollout.rows
         mask = batch["completion_mask"].bool()
         if "tool_mask" in batch:
             mask = mask & batch["tool_mask"].bool()
@@ -284,9 +288,6 @@ class GRPOTrainer(TRLGRPOTrainer):
         logged.extend(everywhere)
 
 
-_FAILED = [code for code, status in enumerate(STATUSES) if status.failed]
-
-
 def _reward_column(name: str) -> Callable[..., list[float]]:
     """A name for TRL's metrics; the ensemble does the scoring."""
 
@@ -311,7 +312,8 @@ def _require_columns(ensemble: RewardEnsemble, dataset: Any) -> None:
         return
     if "source" not in columns:
         raise ValueError(f"the data set needs a column 'source'; it has {', '.join(columns)}")
-    needing = [t.reward.name for t in ensemble.terms if t.reward.needs_reference]
+    rewards = [entry.reward for entry in (*ensemble.terms, *ensemble.gates)]
+    needing = [reward.name for reward in rewards if reward.needs_reference]
     if needing and "reference" not in columns:
         raise ValueError(
             f"{', '.join(needing)} need references; the data set has no column 'reference'"

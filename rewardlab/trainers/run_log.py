@@ -91,6 +91,8 @@ class TokenLog(TrainerCallback):
         rollout = self._trainer.rollout
         if rollout is None or rollout.advantages is None or not args.output_dir:
             return
+        if not rollout.training:  # TRL's table is of the training batch as well
+            return
         directory = Path(args.output_dir) / "tokens"
         directory.mkdir(parents=True, exist_ok=True)
         rank = self._trainer.accelerator.process_index

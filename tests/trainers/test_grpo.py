@@ -19,7 +19,7 @@ from tiny_run import PROMPTS, config, dataset, fixed_rollout, inputs, policy, to
 from rewardlab import advantages
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.trainers.grpo import GRPOTrainer
-from rewardlab.types import Candidate, ErrorSpan, RewardOutput, Status, Term
+from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
@@ -273,6 +273,60 @@ def test_advantage_options_travel_by_partial(tmp_path):
     divided = functools.partial(advantages.gdpo, credit=advantages.divided_credit)
     trainer = ours(tmp_path, [Term(Words(), 1.0, 0.5)], divided)
     assert trainer._generate_and_score_completions(inputs())["advantages"].isfinite().all()
+
+
+def test_evaluation_and_several_steps_per_generation(tmp_path):
+    """Groups of one are evaluated, rows cut by the length are masked, and the log is of training."""
+    trainer = GRPOTrainer(
+        policy(),
+        ensemble=RewardEnsemble([Term(Words(), 1.0, 0.5)]),
+        args=config(
+            tmp_path,
+            per_device_train_batch_size=4,
+            steps_per_generation=3,
+            max_steps=3,
+            max_completion_length=6,
+            mask_truncated_completions=True,
+            eval_strategy="steps",
+            eval_steps=1,
+            num_generations_eval=1,
+            per_device_eval_batch_size=2,
+            log_completions=True,
+            num_completions_to_print=0,
+        ),
+        train_dataset=dataset(),
+        eval_dataset=dataset(),
+        processing_class=tokenizer(),
+    )
+    trainer.train()
+    assert any("eval_rewards/words/mean" in entry for entry in trainer.state.log_history)
+    for path in (tmp_path / "tokens").glob("*.parquet"):
+        assert pq.read_table(path).num_rows == 12
+    assert all(p.isfinite().all() for p in trainer.model.parameters())
+
+
+def test_a_gate_reaches_the_advantages(tmp_path):
+    from rewardlab.rewards import NoRepetition
+
+    trainer = GRPOTrainer(
+        policy(),
+        ensemble=RewardEnsemble(
+            [Term(Words(), 1.0, 0.5)], gates=[Gate(NoRepetition(n=1), below=0.7)]
+        ),
+        args=config(tmp_path),
+        train_dataset=dataset(),
+        processing_class=tokenizer(),
+        rollout_func=fixed_rollout,
+    )
+    batch = trainer._generate_and_score_completions(inputs())
+    looping = 11  # "Boot Boot Boot"
+    assert trainer.rollout.scores.gated[looping] == "no_repetition"
+    length = int(batch["completion_mask"][looping].sum())
+    means = (batch["advantages"] * batch["completion_mask"]).sum(1) / batch["completion_mask"].sum(
+        1
+    )
+    assert means[looping] == means[8:12].min()
+    assert trainer._metrics["train"]["rewards/gated"][0] >= 1 / 12
 
 
 def test_lora_adapters_train(tmp_path):
