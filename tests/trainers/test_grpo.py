@@ -276,7 +276,7 @@ def test_advantage_options_travel_by_partial(tmp_path):
 
 
 def test_evaluation_and_several_steps_per_generation(tmp_path):
-    """Groups of one are evaluated, rows cut by the length are masked, and the log is of training."""
+    """Groups of one are evaluated, truncated rows are masked, and the log is of training."""
     trainer = GRPOTrainer(
         policy(),
         ensemble=RewardEnsemble([Term(Words(), 1.0, 0.5)]),
@@ -321,10 +321,8 @@ def test_a_gate_reaches_the_advantages(tmp_path):
     batch = trainer._generate_and_score_completions(inputs())
     looping = 11  # "Boot Boot Boot"
     assert trainer.rollout.scores.gated[looping] == "no_repetition"
-    length = int(batch["completion_mask"][looping].sum())
-    means = (batch["advantages"] * batch["completion_mask"]).sum(1) / batch["completion_mask"].sum(
-        1
-    )
+    mask = batch["completion_mask"]
+    means = (batch["advantages"] * mask).sum(1) / mask.sum(1)
     assert means[looping] == means[8:12].min()
     assert trainer._metrics["train"]["rewards/gated"][0] >= 1 / 12
 
