@@ -5,7 +5,7 @@ Both train the same small policy on the same prompts with the same rewards, whic
 two spans per completion, token-level advantages and their metrics. Steps alternate, so drift of
 the machine hits both alike; the ratio is of paired steps, with a bootstrap interval.
 
-    .venv/bin/python benchmarks/trainer_overhead.py [--steps 60] [--json results.json]
+    .venv/bin/python benchmarks/trainer_overhead.py [--steps 60] [--threads 1] [--json results.json]
 """
 
 import argparse
@@ -98,6 +98,11 @@ def config(directory: str, steps: int) -> GRPOConfig:
     )
 
 
+def in_thread(trainer: trl.GRPOTrainer, threads: int) -> None:
+    torch.set_num_threads(threads)  # torch counts them for each calling thread
+    trainer.train()
+
+
 def ratio_interval(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
     """95% bootstrap interval of the ratio of total times, over paired steps."""
     draws = np.random.default_rng(0).integers(len(ours), size=(10_000, len(ours)))
@@ -127,7 +132,10 @@ def measure(steps: int, layers: int, hidden_size: int) -> dict[str, object]:
             processing_class=tokenizer,
             callbacks=[turns[1]],
         )
-        threads = [threading.Thread(target=trainer.train) for trainer in (ours, theirs)]
+        threads = [
+            threading.Thread(target=in_thread, args=(trainer, torch.get_num_threads()))
+            for trainer in (ours, theirs)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -147,8 +155,11 @@ def measure(steps: int, layers: int, hidden_size: int) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--threads", type=int, default=1, help="of torch, for both trainers")
+    parser.add_argument("--sizes", type=int, default=2, help="how many of the two policies")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     disable_progress_bars()
     logging.set_verbosity_error()
     print(f"{ROWS} rows in groups of {GROUP}, {TOKENS} tokens, {arguments.steps} steps each")
@@ -156,7 +167,7 @@ def main() -> None:
         f"{'parameters':>10} {'ours ms':>9} {'TRL ms':>9} {'ratio':>7}  95% interval   below 1.05"
     )
     rows = []
-    for layers, hidden_size in ((4, 96), (6, 256)):
+    for layers, hidden_size in ((4, 96), (6, 256))[: arguments.sizes]:
         row = measure(arguments.steps + WARM_UP, layers, hidden_size)
         rows.append(row)
         print(
