@@ -66,7 +66,7 @@ def run(arguments: RLCommand) -> None:
     from rewardlab.ensemble import RewardEnsemble
 
     config = load_rl_config(arguments.config, arguments.overrides)
-    if os.environ.get("RANK", "0") == "0":  # the other processes would see what the first wrote
+    if _is_first_process():  # the others would see what the first wrote
         check_run_directory(config.run)
     train, heldout = read_data(config)
     ensemble = RewardEnsemble(build_terms(config), gates=build_gates(config))
@@ -305,6 +305,11 @@ def first_and_last(trainer: GRPOTrainer) -> dict[str, dict[str, float]]:
     return changes
 
 
+def _is_first_process() -> bool:
+    """Whether this is the only process, or the first that a launcher started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _hardware() -> dict[str, Any]:
     """Full precision on a CPU; TRL's own defaults on an accelerator."""
     import torch
@@ -313,7 +318,7 @@ def _hardware() -> dict[str, Any]:
 
 
 def _say(*lines: str) -> None:
-    for line in filter(None, lines):
+    for line in lines if _is_first_process() else ():
         typer.echo(line, err=True)
 
 
