@@ -8,6 +8,7 @@ Asking in turn is how TRL's trainer runs plain reward functions.
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def wait(candidates: list) -> list[float]:
     return [0.0] * len(candidates)
 
 
-def seconds(work) -> float:  # noqa: ANN001 - any callable
+def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

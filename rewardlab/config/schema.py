@@ -244,7 +244,7 @@ def load_rl_config(path: str | Path, overrides: Sequence[str] = ()) -> RLConfig:
             strict YAML (``trainer.learning_rate=1e-4``, ``rewards.0.weight=2``).
 
     Raises:
-        UserError: E001..E012 the YAML; E020..E038 its content. Exit code 2.
+        UserError: E001..E012 the YAML; E020..E039 its content. Exit code 2.
     """
     from rewardlab.config.checks import check, check_trainer_block
 

@@ -44,7 +44,7 @@ HABITS = ("wrong order", "wrong ending")
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """Sizes of the demonstration; the defaults take about three minutes on two cores.
+    """Sizes of the demonstration; the defaults take about two minutes on two cores.
 
     Attributes:
         seed: Of the sentences, the noise, the weights and the sampling.
