@@ -27,6 +27,7 @@ bench: setup
 	$(BIN)/python benchmarks/reward_phase.py
 	$(BIN)/python benchmarks/trainer_overhead.py
 	$(BIN)/python benchmarks/demo_seeds.py
+	$(BIN)/python benchmarks/memory.py
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 EXIT_USAGE = 2
 EXIT_DATA = 3
 EXIT_REWARD = 4
+EXIT_RESUMABLE = 75
 
 
 def shown(value: object, limit: int = 80) -> str:

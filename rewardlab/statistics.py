@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+ROUNDING = 1e-12
+"""Relative difference of sums of the same numbers in another order, and more."""
+
 
 def zscore(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Standardise each column over its rows that are not NaN.
@@ -13,13 +16,15 @@ def zscore(values: NDArray[np.float64]) -> NDArray[np.float64]:
         values: (N, R), NaN where not scored.
 
     Returns:
-        (N, R); a column without spread is all 0, NaN stays NaN.
+        (N, R); a column without spread is all 0, NaN stays NaN. Values that differ by rounding
+        alone have no spread.
     """
     known = ~np.isnan(values)
     counts = np.maximum(known.sum(axis=0), 1)
     centred = values - np.where(known, values, 0.0).sum(axis=0) / counts
     std = np.sqrt(np.where(known, centred**2, 0.0).sum(axis=0) / counts)
-    return np.divide(centred, std, out=np.where(known, 0.0, np.nan), where=known & (std > 0.0))
+    spread = std > ROUNDING * np.where(known, np.abs(values), 0.0).max(axis=0, initial=0.0)
+    return np.divide(centred, std, out=np.where(known, 0.0, np.nan), where=known & spread)
 
 
 def variance_share(contributions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ PUBLIC = {
         "BLEU",
         "TER",
         "ChrF",
+        "ExactMatch",
         "FromFunction",
         "LengthRatio",
         "LexicalSpans",

@@ -1,14 +1,113 @@
-"""Every recipe passes --dry-run, with small text in place of its data."""
+"""Every recipe is what its header says: its command passes a dry run, and its options train.
+
+Small text stands in for the data, and a tiny checkpoint of the same architecture for the model.
+"""
 
 import json
+import re
+import shlex
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+import tiny_checkpoints
+import yaml
+from accelerate.commands.launch import launch_command_parser
+from trl.scripts.vllm_serve import make_parser
 
 from rewardlab.cli import main
+from rewardlab.config import load_rl_config, load_sft_config
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
+HEADINGS = ("# What:", "# Hardware:", "# Command:", "# Expect:")
+COMMAND = re.compile(r"rewardlab (sft|rl|evaluate|translate|rerank) (recipes/\S+)((?: \S+=\S+)*)")
+LAUNCH = re.compile(r"accelerate launch (.*?) \$\(which rewardlab\) (sft|rl) (\S+)((?: \S+=\S+)*)")
+SERVER = re.compile(r"trl vllm-serve ((?:--\S+ [^-\s]\S*\s?)+)")
+LOADERS = {"sft": load_sft_config, "rl": load_rl_config}
+TINY = {"translategemma": "vision", "lmt": "base"}
+"""Checkpoint by folder; other recipes start from their own small policies."""
+
+
+class Recipe(NamedTuple):
+    """A recipe and what its header says.
+
+    Attributes:
+        path: Of the file.
+        header: The comment, every command of it on one line.
+        kind: The command of its header.
+        overrides: The arguments of that command.
+        content: The YAML.
+    """
+
+    path: Path
+    header: str
+    kind: str
+    overrides: list[str]
+    content: dict
+
+
+def read(path):
+    text = path.read_text(encoding="utf-8")
+    header = text[: text.index("\nrun:")].replace("\n#", "\n")
+    header = re.sub(r"\s*\\\n\s*", " ", header)
+    kind, named, overrides = COMMAND.search(header).groups()
+    assert ROOT / named == path, "the header's command names this very file"
+    return Recipe(path, header, kind, overrides.split(), yaml.safe_load(text))
+
+
+ALL = [read(path) for path in RECIPES]
+TRAINED = [recipe for recipe in ALL if recipe.kind in LOADERS]
+each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: str(recipe.path.relative_to(ROOT)))
+each_trained = pytest.mark.parametrize(
+    "recipe", TRAINED, ids=lambda recipe: str(recipe.path.relative_to(ROOT))
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Small text and tiny checkpoints, by the words that headers use for them."""
+    root = tmp_path_factory.mktemp("recipes")
+    lines = [f"the old dog number {i} runs across the bridge\n" for i in range(60)]
+    (root / "source").write_text("".join(lines), encoding="utf-8")
+    (root / "reference").write_text("".join(line.replace("old", "very old") for line in lines))
+    (root / "documents").write_text("".join(f"{i // 3}\n" for i in range(60)))
+    return {
+        "SRC": root / "source",
+        "REF": root / "reference",
+        "DOCUMENT_IDS": root / "documents",
+        "vision": tiny_checkpoints.gemma3_vision(root / "vision"),
+        "base": tiny_checkpoints.qwen3(root / "base", base=True),
+    }
+
+
+def arguments(recipe, files, run):
+    """The header's arguments, with files that exist in place of every path of the recipe."""
+    model = files[TINY.get(recipe.path.parent.name, "base")]
+    data = recipe.content["data"]
+    sections = [f"data.{at}" for at in range(len(data))] if isinstance(data, list) else ["data"]
+    words = [re.sub(r"=(SRC|REF|DOCUMENT_IDS)$", "", word) for word in recipe.overrides]
+    words = [word for word in words if "=" in word and not word.startswith("policy.path=")]
+    for section in sections:
+        words += [f"{section}.source={files['SRC']}", f"{section}.reference={files['REF']}"]
+    if "data.documents=DOCUMENT_IDS" in recipe.overrides:
+        words.append(f"data.documents={files['DOCUMENT_IDS']}")
+    if "path" in recipe.content.get("policy", {}):
+        words.append(f"policy.path={model}")
+    if "model" in recipe.content:
+        words.append(f"model={model}")
+    for at, system in enumerate(recipe.content.get("systems", ())):
+        if "model" in system:
+            words.append(f"systems.{at}.model={model}")
+        if "translations" in system:
+            words.append(f"systems.{at}={{name: {system['name']}, copy: true}}")
+    return [*words, f"run={run}"]
+
+
+def leave(*words):
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    return left.value.code
 
 
 def test_there_are_recipes_and_no_python_among_them():
@@ -16,28 +115,72 @@ def test_there_are_recipes_and_no_python_among_them():
     assert not list((ROOT / "recipes").rglob("*.py"))
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_recipe_passes_its_dry_run(recipe, tmp_path, capsys):
-    for name in ("source", "reference"):
-        lines = "".join(f"sentence {i} of some text\n" for i in range(40))
-        (tmp_path / name).write_text(lines, encoding="utf-8")
-    with pytest.raises(SystemExit) as left:
-        main(
-            [
-                "rl",
-                str(recipe),
-                f"data.source={tmp_path / 'source'}",
-                f"data.reference={tmp_path / 'reference'}",
-                f"run={tmp_path / 'run'}",
-                "--dry-run",
-            ]
-        )
-    assert left.value.code == 0
-    assert json.loads(capsys.readouterr().out)["dry_run"] is True
-
-
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
+@each
 def test_a_recipe_says_what_where_how_and_what_to_expect(recipe):
-    header = recipe.read_text(encoding="utf-8").split("\nrun:")[0]
-    for heading in ("# What:", "# Hardware:", "# Command:", "# Expect:"):
-        assert heading in header
+    text = recipe.path.read_text(encoding="utf-8")
+    places = [text.index(heading) for heading in HEADINGS]
+    assert places == sorted(places)
+    assert text.startswith(HEADINGS[0])
+
+
+@each
+def test_a_recipes_command_passes_its_dry_run(recipe, files, tmp_path, capsys):
+    words = arguments(recipe, files, tmp_path / "run")
+    code = leave(recipe.kind, recipe.path, *words, "--dry-run")
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert json.loads(out)["dry_run"] is True
+    assert not (tmp_path / "run").exists()
+
+
+@each_trained
+def test_a_recipes_options_train(recipe, files, tmp_path, capsys):
+    """Two steps of a few rows, with everything else as the recipe has it."""
+    few = {
+        "max_steps": 2,
+        "per_device_train_batch_size": 8 if recipe.kind == "rl" else 2,
+        "gradient_accumulation_steps": 1,
+        "warmup_steps": 0,
+        "logging_steps": 1,
+        **({"max_completion_length": 32} if recipe.kind == "rl" else {"eval_steps": 1}),
+    }
+    words = arguments(recipe, files, tmp_path / "run")
+    words += [f"trainer.{key}={value}" for key, value in few.items()]
+    words += ["synthetic="] if "synthetic" in recipe.content else []
+    code = leave(recipe.kind, recipe.path, *words)
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    log = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    steps = [line for line in map(json.loads, log) if "grad_norm" in line]
+    assert [line["step"] for line in steps] == [1, 2]
+    assert any(line["grad_norm"] > 0 for line in steps)
+    assert (recipe.content["trainer"].get("beta", 0) > 0) == ("kl" in steps[0])
+    assert json.loads(out)["run"] == str(tmp_path / "run")
+
+
+@each_trained
+def test_launch_lines_are_understood_by_who_runs_them(recipe, files):
+    """accelerate takes the options before the command, the configuration those behind it."""
+    for options, kind, named, overrides in LAUNCH.findall(recipe.header):
+        taken = launch_command_parser().parse_args([*shlex.split(options), "rewardlab"])
+        assert taken.num_processes == 8
+        assert taken.use_fsdp != taken.multi_gpu
+        words = [word for word in overrides.split() if not word.startswith("policy.path=")]
+        model = files[TINY[recipe.path.parent.name]]
+        LOADERS[kind](ROOT / named, [*words, f"policy.path={model}"])
+    for options in SERVER.findall(recipe.header):
+        taken, rest = make_parser().parse_args_and_config(
+            shlex.split(options), return_remaining_strings=True
+        )
+        assert (taken.port, rest) == (8000, [])
+
+
+@pytest.mark.parametrize("folder", TINY)
+def test_published_recipes_have_lines_for_a_cluster(folder):
+    """To train, and for RL a server to sample from."""
+    published = [recipe for recipe in TRAINED if recipe.path.parent.name == folder]
+    assert {recipe.kind for recipe in published} == {"sft", "rl"}
+    for recipe in published:
+        assert LAUNCH.findall(recipe.header)
+        assert len(SERVER.findall(recipe.header)) == (recipe.kind == "rl")

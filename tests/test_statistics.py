@@ -12,6 +12,13 @@ def test_zscore_by_hand():
     assert np.isnan(z[2]).all()
 
 
+def test_rounding_is_no_spread():
+    sums = [[78.0 + 1e-13], [78.0], [78.0]]
+    assert zscore(np.array(sums)).tolist() == [[0.0], [0.0], [0.0]]
+    assert zscore(np.full((3, 1), 0.1)).tolist() == [[0.0], [0.0], [0.0]]
+    assert zscore(np.array([[78.000001], [78.0]])) == pytest.approx(np.array([[1.0], [-1.0]]))
+
+
 def test_shares_sum_to_one_and_may_be_negative():
     # total 0, 3: variance 2.25; covariances of the parts with it -0.75 and 3
     shares = variance_share(np.array([[1.0, -1.0], [0.0, 3.0]]))

@@ -18,7 +18,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from rewardlab.cli import demo, rl, score
+from rewardlab.cli import demo, evaluate, rerank, rl, score, sft, translate
 from rewardlab.errors import (
     EXIT_REWARD,
     EXIT_USAGE,
@@ -48,8 +48,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.command)
+app.command("evaluate")(evaluate.command)
+app.command("rerank")(rerank.command)
 app.command("rl")(rl.command)
 app.command("score")(score.command)
+app.command("sft")(sft.command)
+app.command("translate")(translate.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

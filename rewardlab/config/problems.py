@@ -134,8 +134,10 @@ def _problem(
     if kind == "extra_forbidden":
         known, choices = dotted(keys[:-1]) or "a run", _fields(schema, keys[:-1])
         return unknown_key(keys, value, choices, known=known, document=document)
-    if kind == "missing":
-        return Problem("E024", where, "is missing", f"add {keys[-1]}: to the file")
+    if kind in ("missing", "needs"):  # a check over several keys names the one that is missing
+        missing = keys if kind == "missing" else (*keys, context["key"])
+        what = "is missing" if kind == "missing" else f"is missing: {details['msg']}"
+        return Problem("E024", document.where(missing), what, f"add {missing[-1]}: to the file")
     if kind == "exactly_one":
         return Problem("E027", where, details["msg"], "keep one, remove the other")
     if kind == "literal_error" and isinstance(value, str):
@@ -177,7 +179,7 @@ def _fields(schema: type[BaseModel], keys: Keys) -> list[str]:
     for key in keys:
         if isinstance(key, str):
             schema = _model_in(schema.model_fields[key].annotation) or schema
-    return list(schema.model_fields)
+    return [field.alias or name for name, field in schema.model_fields.items()]
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:

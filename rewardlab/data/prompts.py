@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from rewardlab.data.languages import language_name
+
+Prompt: TypeAlias = str | list[dict[str, str]]
+"""Text to continue, or the messages of a chat: mappings of ``role`` and ``content``."""
 
 
 class PromptStyle(Protocol):
@@ -91,3 +94,43 @@ PROMPTS: Mapping[str, PromptStyle] = MappingProxyType(
         "arrow": arrow,
     }
 )
+
+
+def write_prompt(
+    style: str, source: str, *, source_lang: str, target_lang: str, chat: bool = False
+) -> Prompt:
+    """Write the prompt for one source in a style by name.
+
+    Args:
+        style: One of `PROMPTS`.
+        source: The text to translate.
+        source_lang: Its language code.
+        target_lang: Language code of the translation.
+        chat: Make it one user turn, for the checkpoint's chat template to wrap.
+
+    Raises:
+        KeyError: No such style.
+        ValueError: The style names languages, and a code is unknown.
+
+    >>> write_prompt("cpt", "Hej.", source_lang="da", target_lang="sv", chat=True)
+    [{'role': 'user', 'content': '<da2sv> Hej. <sv>'}]
+    """
+    text = PROMPTS[style](source, source_lang=source_lang, target_lang=target_lang)
+    return [{"role": "user", "content": text}] if chat else text
+
+
+def chat_options(template: str | None) -> dict[str, bool]:
+    """What a checkpoint's chat template is to be told: a translation needs no reasoning.
+
+    Templates of reasoning models then put an empty block of reasoning into the prompt, in training
+    and afterwards alike, and the completion is the translation.
+
+    Args:
+        template: The tokenizer's Jinja template.
+
+    >>> chat_options("{% if enable_thinking is false %}<think></think>{% endif %}")
+    {'enable_thinking': False}
+    >>> chat_options(None)
+    {}
+    """
+    return {"enable_thinking": False} if "enable_thinking" in (template or "") else {}

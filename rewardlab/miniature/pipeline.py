@@ -27,7 +27,9 @@ from trl import GRPOConfig
 from rewardlab.config import strict_yaml
 from rewardlab.data.prompts import arrow
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.evaluation import Quality, quality, translate
+from rewardlab.evaluation import Quality, quality
+from rewardlab.generate import Sampling
+from rewardlab.generate.local import decode
 from rewardlab.miniature.grammar import Grammar, SentencePair
 from rewardlab.miniature.noise import with_error
 from rewardlab.rewards import ChrF, LexicalSpans, NoRepetition, NotEmpty
@@ -162,7 +164,7 @@ def fine_tuned_policy(
     directory: Path, settings: DemoSettings, sentences: Sentences
 ) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     """A tokenizer and a 0.4M-parameter policy, both from nothing but the flawed text."""
-    texts = [text for example in sentences.flawed for text in example]
+    texts = [text for example in sentences.flawed for text in example.texts]
     tokenizer = train_tokenizer(texts, vocab_size=1000)
     policy = new_policy(tokenizer, hidden_size=96, layers=3, heads=4, seed=settings.seed)
     fine_tune(
@@ -240,14 +242,14 @@ class Watch(TrainerCallback):
 
     def measure(self, policy: PreTrainedModel, *, step: int) -> None:
         """Translate greedily and append to the curve."""
-        hypotheses = translate(
+        done = decode(
             policy,
             self._tokenizer,
             [_prompt(pair.source) for pair in self._pairs],
+            Sampling(max_new_tokens=MAX_NEW_TOKENS),
             batch_size=100,
-            max_new_tokens=MAX_NEW_TOKENS,
         )
-        found = quality(hypotheses, [pair.target for pair in self._pairs])
+        found = quality([one.text for (one,) in done], [pair.target for pair in self._pairs])
         self.curve.append((step, found))
         self._say(f"RL step {step}: exact match {found.exact_match:.1f}%, TER {found.ter:.1f}")
 

@@ -3,6 +3,7 @@
 `FromFunction` is the one: it wraps a function, and no configuration names a function to import.
 """
 
+from rewardlab.rewards.exact_match import ExactMatch
 from rewardlab.rewards.guards import (
     LengthRatio,
     NoRepetition,
@@ -20,6 +21,7 @@ __all__ = [
     "BLEU",
     "TER",
     "ChrF",
+    "ExactMatch",
     "FromFunction",
     "LengthRatio",
     "LexicalSpans",

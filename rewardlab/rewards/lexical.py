@@ -17,6 +17,7 @@ from rewardlab.types import Candidate, RewardOutput
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
+    from sacrebleu.metrics.bleu import BLEU as SacreBLEU  # noqa: N811 - our class has its name
     from sacrebleu.metrics.ter import TER as SacreTER  # noqa: N811 - our class has its name
 
 
@@ -40,7 +41,11 @@ class _SacreBLEU(BaseReward):
 
     @abstractmethod
     def metric(self) -> Metric:
-        """Build the metric with these options."""
+        """Build the metric with these options, for single sentences."""
+
+    def corpus_metric(self) -> Metric:
+        """Build it as sacrebleu does for a whole corpus."""
+        return self.metric()
 
     def score(self, hypothesis: str, reference: str) -> float | None:
         """Score one hypothesis, higher is better; None where the reward does not apply."""
@@ -89,6 +94,7 @@ class ChrF(_SacreBLEU):
     whitespace: bool = False
     eps_smoothing: bool = False
 
+    family = "ngram_overlap"
     worst = 0.0
 
     def __post_init__(self) -> None:
@@ -145,6 +151,7 @@ class BLEU(_SacreBLEU):
     max_ngram_order: int = 4
     lowercase: bool = False
 
+    family = "ngram_overlap"
     worst = 0.0
 
     def __post_init__(self) -> None:
@@ -168,6 +175,12 @@ class BLEU(_SacreBLEU):
             lowercase=self.lowercase,
             effective_order=True,
         )
+
+    def corpus_metric(self) -> Metric:
+        """Build it as sacrebleu does for a whole corpus: every order counts."""
+        metric = cast("SacreBLEU", self.metric())
+        metric.effective_order = False
+        return metric
 
 
 REWRITE = 100.0
@@ -204,6 +217,8 @@ class TER(_SacreBLEU):
     case_sensitive: bool = False
     worst: float = -300.0
     max_words: int = 200
+
+    family = "edit_distance"
 
     def __post_init__(self) -> None:
         if not -math.inf < self.worst <= -REWRITE or self.max_words < 1:

@@ -82,6 +82,7 @@ class LexicalSpans(RowReward):
     name: str = "lexical_spans"
 
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "regex")
+    family = "edit_distance"
     worst = -25.0
 
     @property

@@ -1,1 +1,1 @@
-"""What outlives a process: run directories."""
+"""What outlives a process: runs, journals, locks, translations, and what a model was trained on."""

@@ -1,10 +1,11 @@
 """A run directory a person can read.
 
 ``config.yaml``     the resolved configuration
-``signature.txt``   one line per reward and gate, everything the numbers depend on
+``signature.txt``   one line per reward and gate, everything the numbers depend on (RL)
 ``versions.json``   Python, packages, platform, git revision
 ``metrics.jsonl``, ``completions/``, ``tokens/``   written by the trainer
-``model/``          the trained policy
+``model/``          the trained policy, with its tokenizer and ``training.json``
+``adapter/``        low-rank adapters alone, where those were trained
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ PACKAGES = (
 )
 
 
-def start_run(directory: Path, *, config: str, signature: str) -> None:
+def start_run(directory: Path, *, config: str, signature: str | None = None) -> None:
     """Create the directory and write down what is about to run.
 
     Args:
         directory: Where; may exist if it is empty.
         config: The resolved configuration as YAML.
-        signature: Of the ensemble.
+        signature: Of the ensemble, where the run has one.
 
     Raises:
         FileExistsError: The directory holds something.
@@ -44,7 +45,8 @@ def start_run(directory: Path, *, config: str, signature: str) -> None:
     if any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty")
     (directory / "config.yaml").write_text(config, encoding="utf-8")
-    (directory / "signature.txt").write_text(signature + "\n", encoding="utf-8")
+    if signature is not None:
+        (directory / "signature.txt").write_text(signature + "\n", encoding="utf-8")
     (directory / "versions.json").write_text(json.dumps(versions(), indent=2) + "\n")
 
 

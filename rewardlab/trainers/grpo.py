@@ -135,10 +135,12 @@ class GRPOTrainer(TRLGRPOTrainer):
     def hypothesis_bounds(self, completion: str) -> tuple[int, int]:
         """Where the translation lies in a completion; override for other wrappings.
 
-        Text up to and including a closing ``</think>`` is reasoning, and no hypothesis.
+        Text up to and including a closing ``</think>`` is reasoning, and no hypothesis; nor is the
+        white space that chat templates put behind it.
         """
-        closing = completion.rfind("</think>")
-        return (0 if closing < 0 else closing + len("</think>")), len(completion)
+        reasoning, closing, rest = completion.rpartition("</think>")
+        start = len(reasoning) + len(closing)
+        return start + (len(rest) - len(rest.lstrip()) if closing else 0), len(completion)
 
     # ── seam 1: rewards ─────────────────────────────────────────────────────────────────────────
 

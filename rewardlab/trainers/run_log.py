@@ -1,16 +1,18 @@
 """What a run writes while it trains: metrics, and spans and advantages of every logged completion.
 
-``metrics.jsonl``: one object per logging step. ``tokens/tokens_STEP-RANK.parquet``: one row per
-completion of this process, beside TRL's ``completions/completions_STEP.parquet`` (column ``row``
-is the row there). Both lie in the trainer's ``output_dir``.
+``metrics.jsonl``: one object per logging step; what is not finite is null.
+``tokens/tokens_STEP-RANK.parquet``: one row per completion of this process, beside TRL's
+``completions/completions_STEP.parquet`` (column ``row`` is the row there). Both lie in the
+trainer's ``output_dir``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -67,11 +69,25 @@ class MetricsLog(TrainerCallback):
         if state.is_world_process_zero and args.output_dir and logs:
             directory = Path(args.output_dir)
             directory.mkdir(parents=True, exist_ok=True)
-            line = json.dumps(
-                {"step": state.global_step, **logs}, ensure_ascii=False, default=float
-            )
+            metrics = {"step": state.global_step, **as_json(logs)}
+            line = json.dumps(metrics, ensure_ascii=False, allow_nan=False)
             with (directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
+
+
+def as_json(value: Any) -> Any:
+    """A metric as JSON has it: tensors are numbers, and what is not finite is null.
+
+    >>> as_json({"loss": float("nan"), "scores": [1, 0.5], "name": "chrf"})
+    {'loss': None, 'scores': [1, 0.5], 'name': 'chrf'}
+    """
+    if isinstance(value, dict):
+        return {key: as_json(one) for key, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(one) for one in cast("list[Any]", value)]
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    return number if math.isfinite(number := float(value)) else None
 
 
 class TokenLog(TrainerCallback):

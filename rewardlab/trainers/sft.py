@@ -1,13 +1,14 @@
 """Supervised fine-tuning on prompt-completion pairs: TRL's trainer, stopped at its best.
 
-What a from-scratch policy needs before reinforcement; the loss is on the completion only.
+The loss is on the completion only. A few examples that are not trained on decide when to stop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 from datasets import Dataset
 from transformers import (
@@ -15,15 +16,69 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
 )
 from trl import SFTConfig, SFTTrainer
 
+from rewardlab.data.prompts import Prompt, chat_options
+
+LAST: Mapping[str, Any] = MappingProxyType(
+    {"eval_strategy": "steps", "save_strategy": "no", "completion_only_loss": True}
+)
+"""Options that measure the model on examples that are not trained on, and keep it as it ends."""
+BEST: Mapping[str, Any] = MappingProxyType(
+    {
+        **LAST,
+        "save_strategy": "best",
+        "save_total_limit": 1,
+        "save_only_model": True,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+    }
+)
+"""Options that keep the best model by its loss on examples that are not trained on."""
+
 
 class Example(NamedTuple):
-    """A prompt and what the policy should answer."""
+    """A prompt and what the policy should answer: two texts, or the messages of two turns."""
 
-    prompt: str
-    completion: str
+    prompt: Prompt
+    completion: Prompt
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What both say, without who says it."""
+        return tuple(
+            text
+            for part in self
+            for text in ([part] if isinstance(part, str) else [turn["content"] for turn in part])
+        )
+
+
+class SaysLoss(TrainerCallback):
+    """Tells every validation loss as it is measured.
+
+    Args:
+        say: Told one line.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the callback's signature
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the callback's signature
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Say one line."""
+        loss = (metrics or {}).get("eval_loss", float("nan"))
+        self._say(f"step {state.global_step}: validation loss {loss:.4f}")
 
 
 def fine_tune(
@@ -51,31 +106,81 @@ def fine_tune(
 
     Returns:
         The best held-out loss, in nats per token.
-
-    Raises:
-        ValueError: Training ended before the first evaluation.
     """
-    args = SFTConfig(
-        output_dir=str(output_dir),
-        eval_strategy="steps",
-        save_strategy="best",
-        save_total_limit=1,
-        save_only_model=True,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        completion_only_loss=True,
-        **sft_options,
+    args = SFTConfig(output_dir=str(output_dir), **BEST, **sft_options)
+    trainer = sft_trainer(
+        model, tokenizer, train, heldout, args=args, patience=patience, callbacks=callbacks
     )
+    return train_to_best(trainer)
+
+
+def sft_trainer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Sequence[Example],
+    heldout: Sequence[Example],
+    *,
+    args: SFTConfig,
+    patience: int | None = 3,
+    callbacks: Sequence[Any] = (),
+    **trl_options: Any,
+) -> SFTTrainer:
+    """TRL's trainer on these examples, ready to `train_to_best`.
+
+    Args:
+        model: The policy.
+        tokenizer: Its tokenizer.
+        train: Examples to learn from.
+        heldout: Examples that decide when to stop.
+        args: TRL's configuration, `BEST` included, or `LAST` where there is no patience.
+        patience: Evaluations without improvement before training stops; None goes to the end.
+        callbacks: Passed to the trainer.
+        **trl_options: Every other argument of TRL's trainer.
+    """
+    early = [] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)]
     trainer = SFTTrainer(
         model=model,
         args=args,
-        train_dataset=Dataset.from_list([example._asdict() for example in train]),
-        eval_dataset=Dataset.from_list([example._asdict() for example in heldout]),
+        train_dataset=_dataset(train, tokenizer),
+        eval_dataset=_dataset(heldout, tokenizer),
         processing_class=tokenizer,
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=patience), *callbacks],
+        callbacks=[*early, *callbacks],
+        **trl_options,
     )
     trainer.remove_callback(PrinterCallback)  # stdout is for data
+    return trainer
+
+
+def train_to_best(trainer: SFTTrainer) -> float:
+    """Train, and leave the model at its best held-out loss, or with `LAST` as it ends.
+
+    A training that keeps no best, or ends before its first evaluation, is measured at its end.
+
+    Returns:
+        The model's held-out loss, in nats per token.
+    """
     trainer.train()
-    if trainer.state.best_metric is None:
-        raise ValueError("no held-out loss was measured; set eval_steps to at most max_steps")
-    return trainer.state.best_metric
+    best = trainer.state.best_metric
+    return trainer.evaluate()["eval_loss"] if best is None else best
+
+
+def token_ids(
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, completion: Prompt | None = None
+) -> list[int]:
+    """Token ids as TRL's trainer makes them."""
+    if isinstance(prompt, str):
+        text = prompt if completion is None else f"{prompt}{completion}{tokenizer.eos_token}"
+        return cast("list[int]", tokenizer(text)["input_ids"])
+    messages = prompt if completion is None else [*prompt, *cast("list[Any]", completion)]
+    render: Any = tokenizer.apply_chat_template
+    options = chat_options(str(tokenizer.chat_template))
+    text = render(messages, tokenize=False, add_generation_prompt=completion is None, **options)
+    return cast("list[int]", tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _dataset(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Columns ``prompt`` and ``completion``, and what the chat template is to be told."""
+    options = chat_options(str(tokenizer.chat_template))
+    told = {"chat_template_kwargs": options} if options else {}
+    chat = not isinstance(examples[0].prompt, str)
+    return Dataset.from_list([example._asdict() | (told if chat else {}) for example in examples])

@@ -2,40 +2,24 @@
 
 import json
 import re
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
+import tiny_chats
+import torch
+from transformers import AutoModelForCausalLM
 
-from rewardlab.cli import main
+from rewardlab.store.lineage import Stage, Training, read_training, write_training
+from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
+from rewardlab.trainers.policy import end_of_turn
+from rewardlab.trainers.sft import Example, fine_tune
 
-PAIRS = [
-    ("the dog runs across the bridge", "собака бежит через мост"),
-    ("the cat sleeps in the house", "кошка спит в доме"),
-    ("the boy reads a book", "мальчик читает книгу"),
-    ("the girl writes a letter", "девочка пишет письмо"),
-    ("a bird sings in the garden", "птица поёт в саду"),
-    ("the woman buys bread", "женщина покупает хлеб"),
-    ("the man drinks cold water", "мужчина пьёт холодную воду"),
-    ("children play near the river", "дети играют у реки"),
-    ("he came home at 7", "он пришёл домой в 7"),
-    ("we saw an old ship", "мы видели старый корабль"),
-]
 CONFIG = """
-run: {run}
-data:
-  source: {source}
-  reference: {reference}
-  source_lang: en
-  target_lang: ru
-  heldout: 2
-prompt: arrow
-policy:
-  from_scratch:
-    vocab_size: 300
-    hidden_size: 32
-    layers: 1
-    heads: 2
-    sft: {{max_steps: 60, learning_rate: 1e-2, batch_size: 8}}
+run: run
+data: {data}
+prompt: cpt
+policy: {{path: start}}
 rewards:
   - {{reward: chrf, weight: 1.0}}
   - {{reward: lexical_spans, weight: 0.0, token_weight: 0.5}}
@@ -50,77 +34,157 @@ trainer:
   save_strategy: "no"
   activation_checkpointing: false
 """
+ANSWER = "The dog runs."
+
+
+def taught(tokenizer, examples, directory, *, steps, **shape):
+    """A policy that knows its examples a little, or by heart."""
+    policy = new_policy(tokenizer, hidden_size=64, heads=2, **shape)
+    fine_tune(
+        policy,
+        tokenizer,
+        examples,
+        examples,
+        directory / "checkpoints",
+        max_steps=steps,
+        eval_steps=steps,
+        learning_rate=1e-2,
+        per_device_train_batch_size=8,
+        lr_scheduler_type="cosine",
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        disable_tqdm=True,
+        activation_checkpointing=False,
+    )
+    return policy
+
+
+@pytest.fixture(scope="module")
+def half_taught(tmp_path_factory, pairs):
+    directory = tmp_path_factory.mktemp("taught")
+    examples = [Example(f"<en2ru> {en} <ru>", f" {ru}") for en, ru in pairs]
+    texts = [text for example in examples for text in example.texts]
+    tokenizer = train_tokenizer(texts, vocab_size=300)
+    policy = taught(tokenizer, examples, directory, steps=60, layers=1)
+    policy.save_pretrained(directory / "start")
+    tokenizer.save_pretrained(str(directory / "start"))
+    return directory / "start"
 
 
 @pytest.fixture
-def files(tmp_path):
-    (tmp_path / "en.txt").write_text("".join(f"{en}\n" for en, _ in PAIRS), encoding="utf-8")
-    (tmp_path / "ru.txt").write_text("".join(f"{ru}\n" for _, ru in PAIRS), encoding="utf-8")
-    (tmp_path / "rl.yaml").write_text(
-        CONFIG.format(
-            run=tmp_path / "run", source=tmp_path / "en.txt", reference=tmp_path / "ru.txt"
-        )
-    )
+def here(tmp_path, data, half_taught):
+    """A working directory with the run's configuration and the policy it starts from."""
+    shutil.copytree(half_taught, tmp_path / "start")
+    (tmp_path / "rl.yaml").write_text(CONFIG.format(data=data))
     return tmp_path
 
 
-def run(*arguments):
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    return left.value.code
+def hypotheses(directory, step):
+    name = f"tokens_{step:05d}-00.parquet"
+    return pq.read_table(directory / "tokens" / name).to_pylist()
 
 
-def test_a_run_from_yaml_to_its_directory(files, capsys):
-    assert run("rl", files / "rl.yaml", "trainer.max_steps=3") == 0
-    summary = json.loads(capsys.readouterr().out)
+def test_a_run_from_yaml_to_its_directory(here, pairs, run):
+    code, out, err = run("rl", "rl.yaml", "trainer.max_steps=3")
+    assert code == 0, err
+    summary = json.loads(out)
     assert set(summary["rewards"]) == {"chrf", "lexical_spans"}
-    directory = files / "run"
+    directory = here / "run"
     for name in ("config.yaml", "signature.txt", "versions.json", "metrics.jsonl", "model"):
         assert (directory / name).exists(), name
     assert "max_steps: 3" in (directory / "config.yaml").read_text()
     assert "lexical_spans" in (directory / "signature.txt").read_text()
     steps = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in steps[:3]] == [1, 2, 3]
-    rows = pq.read_table(directory / "tokens" / "tokens_00003-00.parquet").to_pylist()
-    sources = {en for en, _ in PAIRS[:8]}
-    assert {row["source"] for row in rows} <= sources, "held-out rows are not trained on"
+    rows = hypotheses(directory, 3)
+    assert {row["source"] for row in rows} <= {en for en, _ in pairs[:8]}, "none is held out"
     assert any(re.search("[а-я]", row["reference"]) for row in rows)
     spans = [(row, span) for row in rows for span in row["spans"] if span["side"] == "hypothesis"]
     assert spans
     for row, span in spans:
         assert row["hypothesis"][span["start"] : span["end"]]
-        covered = [
-            token
-            for token, (start, end) in enumerate(
-                zip(row["token_starts"], row["token_ends"], strict=True)
-            )
-            if start < span["end"] and end > span["start"]
-        ]
-        assert covered
+        tokens = zip(row["token_starts"], row["token_ends"], strict=True)
+        assert any(start < span["end"] and end > span["start"] for start, end in tokens)
     assert all(len(row["token_advantages"]) == len(row["token_starts"]) for row in rows)
 
 
-def test_dry_run_checks_and_writes_nothing(files, capsys):
-    assert run("rl", files / "rl.yaml", "--dry-run") == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == 8
-    assert not (files / "run").exists()
+def test_the_policy_remembers_what_it_was_trained_on(here, run):
+    sft = Stage("sft", None, data=({"source": "other.txt"},))
+    write_training(here / "start", sft)
+    assert run("rl", "rl.yaml", "trainer.max_steps=1")[0] == 0
+    training = read_training(here / "run")
+    assert training == Training((sft, training.stages[1]))
+    assert (training.stages[1].stage, training.stages[1].start) == ("rl", "start")
+    assert [reward.family for reward in training.rewards] == ["ngram_overlap", "edit_distance"]
+    assert [gate.name for gate in training.gates] == ["not_empty"]
+    assert [data["source"] for data in training.data] == ["other.txt", "en.txt"]
 
 
-def test_a_directory_that_holds_a_run_is_refused(files, capsys):
-    (files / "run").mkdir()
-    (files / "run" / "model").write_text("precious")
-    assert run("rl", files / "rl.yaml") == 2
-    shown = capsys.readouterr().err
-    assert "E030" in shown
-    assert "Traceback" not in shown
-    assert (files / "run" / "model").read_text() == "precious"
+def test_adapters_are_trained_and_merged(here, run):
+    code, _, err = run("rl", "rl.yaml", "policy.lora.r=4", "trainer.learning_rate=1e-2")
+    assert code == 0, err
+    assert (here / "run" / "adapter" / "adapter_model.safetensors").exists()
+    before, after = (
+        AutoModelForCausalLM.from_pretrained(path).state_dict()
+        for path in (here / "start", here / "run" / "model")
+    )
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert all(name.endswith("_proj.weight") for name in moved)
 
 
-def test_a_typo_in_trls_options_is_answered_with_the_nearest(files, capsys):
-    text = (files / "rl.yaml").read_text().replace("num_generations", "num_generation")
-    (files / "rl.yaml").write_text(text)
-    assert run("rl", files / "rl.yaml") == 2
-    shown = capsys.readouterr().err
-    assert re.search(r"error\[E\d+\] .*rl\.yaml:\d+:\d+ trainer\.num_generation", shown)
-    assert "num_generations" in shown
-    assert "Traceback" not in shown
+@pytest.mark.parametrize(
+    ("chat", "architecture"), [(tiny_chats.gemma, "gemma3"), (tiny_chats.qwen, "qwen3")]
+)
+def test_rewards_see_the_translation_and_nothing_of_the_chat(here, pairs, run, chat, architecture):
+    """A policy that has but one answer, asked in its own template."""
+    tokenizer = chat()
+    examples = [
+        Example(
+            [{"role": "user", "content": f"<en2ru> {en} <ru>"}],
+            [{"role": "assistant", "content": ANSWER}],
+        )
+        for en, _ in pairs[:8]
+    ]
+    policy = taught(tokenizer, examples, here, steps=40, layers=1, architecture=architecture)
+    shutil.rmtree(here / "start")
+    policy.save_pretrained(here / "start")
+    tokenizer.save_pretrained(str(here / "start"))
+    code, _, err = run("rl", "rl.yaml", "chat=true")
+    assert code == 0, err
+    rows = hypotheses(here / "run", 1)
+    exact = [row for row in rows if row["hypothesis"] == ANSWER]
+    assert len(exact) > len(rows) / 2
+    end = end_of_turn(tokenizer)
+    saved = AutoModelForCausalLM.from_pretrained(here / "run" / "model")
+    assert end in saved.generation_config.eos_token_id
+
+
+def test_dry_run_checks_and_writes_nothing(here, run):
+    code, out, _ = run("rl", "rl.yaml", "--dry-run")
+    assert code == 0
+    summary = json.loads(out)
+    assert summary["dry_run"] is True
+    assert (summary["rows"], summary["heldout"], summary["run"]) == (8, 2, "run")
+    assert not (here / "run").exists()
+
+
+def test_a_directory_that_holds_a_run_is_refused(here, run):
+    (here / "run").mkdir()
+    (here / "run" / "model").write_text("precious")
+    code, out, err = run("rl", "rl.yaml")
+    assert (code, out) == (2, "")
+    assert "E030" in err
+    assert "Traceback" not in err
+    assert (here / "run" / "model").read_text() == "precious"
+
+
+def test_a_typo_in_trls_options_is_answered_with_the_nearest(here, run):
+    text = (here / "rl.yaml").read_text().replace("num_generations", "num_generation")
+    (here / "rl.yaml").write_text(text)
+    code, out, err = run("rl", "rl.yaml")
+    assert (code, out) == (2, "")
+    assert re.search(r"error\[E023\] rl\.yaml:\d+:\d+ trainer\.num_generation", err)
+    assert "num_generations" in err
+    assert "Traceback" not in err

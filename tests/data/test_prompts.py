@@ -1,6 +1,6 @@
 import pytest
 
-from rewardlab.data.prompts import PROMPTS
+from rewardlab.data.prompts import PROMPTS, write_prompt
 
 
 def test_translategemma_is_the_published_prompt():
@@ -40,3 +40,11 @@ def test_a_prompt_holds_the_source_unchanged_and_ends_at_a_token_boundary(style)
     assert source in prompt
     if not prompt.endswith(source):
         assert not prompt.endswith(" ")
+
+
+@pytest.mark.parametrize("style", PROMPTS)
+def test_a_chat_prompt_is_one_user_turn_with_the_same_text(style):
+    languages = {"source_lang": "en", "target_lang": "ru"}
+    text = write_prompt(style, "Hi.", **languages)
+    assert text == PROMPTS[style]("Hi.", **languages)
+    assert write_prompt(style, "Hi.", **languages, chat=True) == [{"role": "user", "content": text}]

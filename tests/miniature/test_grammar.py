@@ -402,7 +402,7 @@ def test_pairs_are_distinct_and_can_avoid_others():
 def test_sentences_look_like_sentences(seed):
     pair = GRAMMAR.sentence(seed)
     for text in (pair.source, pair.target):
-        assert 4 <= len(text.split()) <= 15
+        assert 4 <= len(text.split()) <= 20
         assert text[0].isupper()
         assert text.endswith(".")
         assert text == " ".join(text.split())

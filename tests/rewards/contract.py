@@ -82,6 +82,7 @@ CASES = {
             "eps_smoothing": True,
         },
     ),
+    "exact_match": Case(rewards.ExactMatch(), candidate(GOOD), NEAR_MISS),
     "from_function": Case(
         rewards.FromFunction(brevity, worst=-1e6, name="from_function"),
         candidate("short"),

@@ -191,7 +191,7 @@ def test_the_marked_tokens_get_the_credit(tmp_path):
 def test_a_reasoning_block_is_no_hypothesis(tmp_path):
     def think_first(prompts, trainer):
         tok = trainer.processing_class
-        text = "<think>Haus or house?</think>ein Haus"
+        text = "<think>Haus or house?</think>\n\nein Haus"
         return {
             "prompt_ids": [tok(p)["input_ids"] for p in prompts],
             "completion_ids": [tok(text)["input_ids"]] * len(prompts),

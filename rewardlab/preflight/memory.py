@@ -1,0 +1,310 @@
+"""How much memory one process needs, part by part, from shapes alone.
+
+The model stands on the meta device with ``requires_grad`` as training will set it, so parameters
+are counted and not estimated. Activations are a formula over the shapes, which a test holds
+against what autograd keeps. What an allocator loses to fragments, CUDA's own context (about half a
+GiB) and the buffers of collective operations are in no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+GIB = 2**30
+SHARDS = (8, 16, 32, 64)
+"""Numbers of processes for which the sharded estimate is told."""
+FLOAT32 = 4
+HEAD_TILE = (4096, 32768)
+"""Tokens and vocabulary entries that TRL 1.16's output head computes at once."""
+
+
+class Generation(NamedTuple):
+    """Decoding in this process.
+
+    Attributes:
+        rows: Sequences decoded at once.
+        tokens: Of a sequence, prompt included.
+    """
+
+    rows: int
+    tokens: int
+
+
+class Memory(NamedTuple):
+    """Bytes of one process by part.
+
+    Attributes:
+        weights: Of the model.
+        copies: Weights in the compute type, which autocast keeps during a pass.
+        gradients: Of what is trained.
+        optimizer: Its states.
+        reference: A second model, for the KL term.
+        activations: What the backward pass needs of one forward pass.
+        head: The output head's gradient in float32, and its tile of logits.
+        generation: The cache of keys and values, and the logits of one position.
+        largest: Weights of the embeddings and a layer, which sharding gathers whole.
+    """
+
+    weights: int
+    copies: int = 0
+    gradients: int = 0
+    optimizer: int = 0
+    reference: int = 0
+    activations: int = 0
+    head: int = 0
+    generation: int = 0
+    largest: int = 0
+
+    @property
+    def total(self) -> int:
+        """The most that is held at a time: a training pass and generation take turns."""
+        held = self.weights + self.gradients + self.optimizer + self.reference
+        return held + max(self.copies + self.activations + self.head, self.generation)
+
+    def sharded(self, processes: int) -> int:
+        """``total`` where every weight, gradient and state lies on one of several processes.
+
+        As FSDP's full sharding and ZeRO-3 do; the gathered weights of two units come on top.
+
+        Args:
+            processes: At least 1; 1 shards nothing.
+        """
+        if processes == 1:
+            return self.total
+        held = self.weights + self.gradients + self.optimizer + self.reference
+        passing = max(self.activations + self.head, self.generation)
+        return -(-held // processes) + 2 * self.largest + passing
+
+
+def training_memory(
+    model: PreTrainedModel,
+    *,
+    rows: int,
+    tokens: int,
+    optimizer: str = "adamw_torch_fused",
+    weight_bytes: int = FLOAT32,
+    compute_bytes: int = 2,
+    checkpointing: bool = True,
+    reference: bool = False,
+    generation: Generation | None = None,
+) -> Memory:
+    """What training takes, for an estimate before a device is there.
+
+    Args:
+        model: On any device; ``requires_grad`` says what is trained.
+        rows: Of one forward and backward pass of one process.
+        tokens: Of the longest row, prompt and completion.
+        optimizer: By transformers' names; see `STATES`.
+        weight_bytes: Of a weight as loaded; TRL loads float32 unless told otherwise.
+        compute_bytes: Of an activation: 2 under autocast.
+        checkpointing: Only the input of each layer is kept, and one layer is computed again.
+        reference: A second, frozen model stands beside (GRPO with ``beta`` above 0).
+        generation: What is decoded in this process, if anything is.
+    """
+    parameters = list(model.parameters())
+    trained = [weight for weight in parameters if weight.requires_grad]
+    head = cast("Any", model.get_output_embeddings()).weight
+    vocabulary, width = cast("tuple[int, int]", tuple(head.shape))
+    tile = min(rows * tokens, HEAD_TILE[0]) * min(vocabulary, HEAD_TILE[1]) * compute_bytes
+    learns_head = any(weight is head for weight in trained)
+    return Memory(
+        weights=_numel(parameters) * weight_bytes,
+        copies=_linear(model) * compute_bytes if compute_bytes < weight_bytes else 0,
+        gradients=_numel(trained) * weight_bytes,
+        optimizer=sum(_state_bytes(weight, optimizer, weight_bytes) for weight in trained),
+        reference=_numel(parameters) * weight_bytes if reference else 0,
+        activations=activation_bytes(
+            model,
+            rows * tokens,
+            residual_bytes=weight_bytes,
+            compute_bytes=compute_bytes,
+            checkpointing=checkpointing,
+        ),
+        head=tile + FLOAT32 * width * (rows * tokens + vocabulary * learns_head),
+        generation=_generation_bytes(model, generation, compute_bytes),
+        largest=_largest(model) * compute_bytes,
+    )
+
+
+def decoding_memory(model: PreTrainedModel, generation: Generation, *, bytes_each: int) -> Memory:
+    """What translating takes: weights and cache, both of ``bytes_each``."""
+    weights = _numel(model.parameters()) * bytes_each
+    return Memory(weights, generation=_generation_bytes(model, generation, bytes_each))
+
+
+# ── optimizers ──────────────────────────────────────────────────────────────────────────────────
+
+STATES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("adamw_torch", "adamw_torch_fused", "adamw_apex_fused", "adamw_torch_xla"), "two"
+        ),
+        "adamw_anyprecision": "two",
+        "lion_32bit": "one",
+        "rmsprop": "one",
+        "adagrad": "one",
+        "sgd": "none",
+        "adafactor": "factored",
+        **dict.fromkeys(("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit"), "two bytes"),
+        **dict.fromkeys(("lion_8bit", "paged_lion_8bit"), "one byte"),
+    }
+)
+"""What transformers' optimizers keep for each trained weight: tensors of its type, or so many bytes
+each (a little more is kept per block). Adafactor keeps a mean per row and per column."""
+
+
+def is_known(optimizer: str) -> bool:
+    """Whether its states are counted; those of any other are taken for AdamW's."""
+    return optimizer in STATES
+
+
+def _state_bytes(weight: Tensor, optimizer: str, weight_bytes: int) -> int:
+    kept = STATES.get(optimizer, "two")
+    if kept == "factored":
+        *outer, rows, columns = weight.shape if weight.ndim > 1 else (1, weight.shape[0])
+        means = rows + columns if weight.ndim > 1 else columns
+        for size in outer:
+            means *= size
+        return FLOAT32 * means
+    each = {"none": 0, "one": weight_bytes, "two": 2 * weight_bytes, "one byte": 1, "two bytes": 2}
+    return weight.numel() * each[kept]
+
+
+# ── activations ─────────────────────────────────────────────────────────────────────────────────
+
+
+def activation_bytes(
+    model: PreTrainedModel,
+    tokens: int,
+    *,
+    residual_bytes: int = FLOAT32,
+    compute_bytes: int = 2,
+    checkpointing: bool = True,
+) -> int:
+    r"""What autograd keeps of the decoder's layers for the backward pass.
+
+    A layer keeps, for each token, with H the width, A that of all queries, K that of all keys, I
+    the inner width of the MLP, n its norms of width H, r and c the bytes of the residual stream
+    and of what is computed: ``2·4·n·H + 5·c·H + 6·c·(A + K) + 4·c·I``. Norms are computed in
+    float32. With checkpointing, r·H of each layer and all of one.
+
+    Attention is taken to be one that never writes its matrix down (SDPA, flash).
+
+    Args:
+        model: The policy; only its decoder counts.
+        tokens: Of one pass: rows times tokens of a row.
+        residual_bytes: Of the hidden states between layers: the weights' type.
+        compute_bytes: Of linear layers and attention.
+        checkpointing: TRL's default.
+    """
+    config: Any = model.config.get_text_config()
+    width = config.hidden_size
+    heads = config.num_attention_heads
+    head_width = getattr(config, "head_dim", None) or width // heads
+    keys = (getattr(config, "num_key_value_heads", None) or heads) * head_width
+    inner = getattr(config, "intermediate_size", None) or 4 * width
+    layer = (
+        2 * FLOAT32 * _norms(model, width) * width
+        + 5 * compute_bytes * width
+        + 6 * compute_bytes * (heads * head_width + keys)
+        + 4 * compute_bytes * inner
+    )
+    layers = config.num_hidden_layers
+    if not checkpointing:
+        return tokens * layer * layers
+    return tokens * (layer + residual_bytes * width * layers)
+
+
+def _norms(model: PreTrainedModel, width: int) -> int:
+    """Norms over the whole width in one layer; 2 where the layers are not to be found."""
+    layers: Any = getattr(model.get_decoder(), "layers", None)
+    if not layers:
+        return 2
+    return sum(1 for weight in layers[0].parameters() if tuple(weight.shape) == (width,))
+
+
+def _generation_bytes(
+    model: PreTrainedModel, generation: Generation | None, compute_bytes: int
+) -> int:
+    """Keys and values of every layer, and one position's logits in float32, twice."""
+    if generation is None:
+        return 0
+    config: Any = model.config.get_text_config()
+    heads = config.num_attention_heads
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    keys = (getattr(config, "num_key_value_heads", None) or heads) * head_width
+    kinds = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
+    window = getattr(config, "sliding_window", None) or generation.tokens
+    kept = sum(
+        min(generation.tokens, window) if kind == "sliding_attention" else generation.tokens
+        for kind in kinds
+    )
+    cache = 2 * keys * kept * compute_bytes
+    return generation.rows * (cache + 2 * FLOAT32 * config.vocab_size)
+
+
+# ── counting ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _numel(weights: Iterable[Tensor]) -> int:
+    return sum(weight.numel() for weight in weights)
+
+
+def _linear(model: PreTrainedModel) -> int:
+    """Weights of the decoder's linear layers, which autocast casts."""
+    from torch import nn
+
+    decoder = cast("nn.Module", model.get_decoder())
+    return sum(
+        module.weight.numel() for module in decoder.modules() if isinstance(module, nn.Linear)
+    )
+
+
+def _largest(model: PreTrainedModel) -> int:
+    """Weights of the embeddings (a head of its own included) and of one layer."""
+    ends: list[Any] = [model.get_input_embeddings(), model.get_output_embeddings()]
+    layers: Any = getattr(model.get_decoder(), "layers", None)
+    parts = [*ends, *(layers[:1] if layers else ())]
+    unique = {id(weight): weight for part in parts for weight in part.parameters()}
+    return _numel(unique.values())
+
+
+# ── telling ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def as_gib(memory: Memory) -> dict[str, Any]:
+    """Every part in GiB, their most at a time, and for training that with everything sharded."""
+    parts = {name: _gib(size) for name, size in memory._asdict().items() if name != "largest"}
+    told: dict[str, Any] = {**parts, "total": _gib(memory.total)}
+    if not memory.gradients:
+        return {name: size for name, size in told.items() if size}
+    return told | {"sharded_total": {str(n): _gib(memory.sharded(n)) for n in SHARDS}}
+
+
+def _gib(size: int) -> float:
+    """To three digits."""
+    return float(f"{size / GIB:.3g}")
+
+
+def memory_notes(memory: Memory) -> list[str]:
+    """What the estimate leaves out, and what the device here has."""
+    import torch
+
+    notes = [
+        (
+            "memory is an estimate from shapes: attention is taken not to write its matrix; reward "
+            "models, fragments and CUDA itself are not counted"
+        )
+    ]
+    if not torch.cuda.is_available():
+        return [*notes, "memory: there is no GPU here to compare with"]
+    have = torch.cuda.get_device_properties(0).total_memory
+    fits = "fits" if memory.total < have else "does not fit; shard it (FSDP, ZeRO-3)"
+    name = torch.cuda.get_device_name(0)
+    return [*notes, f"memory: {name} has {have / GIB:.1f} GiB; one process alone {fits}"]

@@ -1,0 +1,117 @@
+"""A checkpoint's tokenizer, held against its embeddings, its chat template and one row of data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rewardlab.data.prompts import Prompt, chat_options
+from rewardlab.errors import Problem, UserError, shown
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "vocab.txt",
+)
+"""One of these holds the vocabulary; without any, transformers makes one of five tokens up."""
+
+
+def read_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer as the trainers do.
+
+    Raises:
+        UserError: E057, there is none, or it cannot be read.
+    """
+    from rewardlab.trainers.policy import load_tokenizer
+
+    path = Path(path)
+    fix = "fetch it anew, or save the tokenizer it was trained with beside the weights"
+    if not any((path / name).is_file() for name in FILES):
+        what = f"holds no tokenizer: none of {', '.join(FILES)}"
+        raise UserError([Problem("E057", str(path), what, fix)])
+    try:
+        return load_tokenizer(path)
+    except Exception as error:  # tokenizers raises plain Exceptions, transformers many kinds
+        what = f"its tokenizer cannot be read: {_one_line(error)}"
+        raise UserError([Problem("E057", str(path), what, fix)]) from error
+
+
+def tokenizer_problems(
+    tokenizer: PreTrainedTokenizerBase, where: str, *, embeddings: int | None, prompt: Prompt
+) -> Iterator[Problem]:
+    """What training and decoding with this tokenizer would run into.
+
+    Args:
+        tokenizer: The policy's.
+        where: The checkpoint.
+        embeddings: How many ids the model has embeddings for; None where that is not known.
+        prompt: One row's; messages are rendered by the chat template.
+
+    Yields:
+        E058 more tokens than embeddings; E059 no end-of-sequence token; E044 no chat template, or
+        one that ends no turn; E060 one that cannot render the prompt.
+    """
+    tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
+    if embeddings is not None and tokens > embeddings:
+        what = f"the tokenizer writes ids up to {tokens - 1:,}, the model has {embeddings:,} rows"
+        fix = "give tokenizer and weights of one checkpoint, or resize_token_embeddings and save"
+        yield Problem("E058", where, what, fix)
+    if tokenizer.eos_token_id is None:
+        what = "the tokenizer has no end-of-sequence token, so that no completion could end"
+        fix = 'name it in tokenizer_config.json: "eos_token": "</s>"'
+        yield Problem("E059", where, what, fix)
+    if not isinstance(prompt, str):
+        yield from _chat_problems(tokenizer, where, prompt)
+
+
+def padding_notes(tokenizer: PreTrainedTokenizerBase, where: str) -> Iterator[str]:
+    """Say where padding borrows another token."""
+    if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
+        yield f"{where}: no padding token; {shown(tokenizer.eos_token)} is used for it"
+
+
+def credit_problems(tokenizer: PreTrainedTokenizerBase, where: str, text: str) -> Iterator[Problem]:
+    """E061: error spans could be put on no token of a text that this tokenizer writes."""
+    from rewardlab.align import decode
+
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if not decode(tokenizer, ids).aligned:  # pyright: ignore[reportArgumentType] - a list of ids
+        what = "error spans cannot be put on its tokens: the tokenizer's decoder is not understood"
+        fix = "token_weight: 0, or a checkpoint with a tokenizer.json of BPE, unigram or WordPiece"
+        yield Problem("E061", where, what, fix)
+
+
+def _chat_problems(
+    tokenizer: PreTrainedTokenizerBase, where: str, prompt: list[dict[str, str]]
+) -> Iterator[Problem]:
+    from rewardlab.trainers.policy import end_of_turn
+
+    template = tokenizer.chat_template
+    if template is not None:
+        try:
+            render: Any = tokenizer.apply_chat_template
+            options = chat_options(str(template))
+            asked = render(prompt, tokenize=False, add_generation_prompt=True, **options)
+        except Exception as error:  # noqa: BLE001 - a template is a program: it can raise anything
+            what = f"the chat template cannot render one user turn of text: {_one_line(error)}"
+            yield Problem("E060", where, what, "chat: false, or a template that takes plain text")
+            return
+        if prompt[-1]["content"].strip() not in asked:
+            what = f"the chat template leaves the prompt out: it renders {shown(asked)}"
+            yield Problem("E060", where, what, "chat: false, or a template that takes plain text")
+            return
+    try:
+        end_of_turn(tokenizer)
+    except UserError as error:
+        yield from error.problems
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200].rstrip(".")

@@ -1,0 +1,344 @@
+"""The paired bootstrap of test-set scores, number for number as sacrebleu draws and counts it.
+
+A metric's score of a test set is a function of sums over its segments: of n-gram counts for BLEU
+and chrF, of edits and words for TER, of scores for a mean. So a bootstrap resample (Koehn 2004,
+W04-3250) is a sum over rows drawn with replacement, and two systems are compared on the same
+draws. Draws, intervals and p-values follow ``sacrebleu.significance`` (Post 2018, arXiv
+1804.08771) step by step; what they say where it has no answer is stated where it is decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Cells: TypeAlias = "Sequence[Sequence[Segments]]"
+Draws: TypeAlias = "Sequence[NDArray[np.int64]]"
+Teams: TypeAlias = "Mapping[str, tuple[int, ...]]"
+FEWEST = 2
+"""Fewest scored rows that can be resampled; one row is the same in every draw."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """What one metric knows about M segments of one system.
+
+    Attributes:
+        value: The test set's score, in the metric's own units; NaN if no row is scored.
+        statistics: (M, K) summands of the score; rows that are not scored hold 0.
+        scored: bool (M,).
+        score: The score of a sum of rows, (K,); NaN where it has none.
+    """
+
+    value: float
+    statistics: Floats
+    scored: NDArray[np.bool_]
+    score: Callable[[Floats], float]
+
+    def only(self, rows: NDArray[np.bool_]) -> Segments:
+        """Leave other rows unscored; the ones that are left must have been scored.
+
+        Args:
+            rows: bool (M,).
+        """
+        if bool((rows == self.scored).all()):
+            return self
+        kept = np.where(rows[:, None], self.statistics, 0.0)
+        return Segments(self.score(kept.sum(0)), kept, rows, self.score)
+
+    def resampled(self, drawn: NDArray[np.int64]) -> Floats:
+        """Scores of B resamples.
+
+        Args:
+            drawn: (B, M) row numbers, as `draws` gives them.
+
+        Returns:
+            (B,), NaN for a resample without a scored row, and everywhere if fewer than `FEWEST`
+            rows are scored.
+        """
+        if self.scored.sum() < FEWEST:
+            return np.full(len(drawn), np.nan)
+        return np.array([self.score(self.statistics[rows].sum(0)) for rows in drawn])
+
+
+def corpus_segments(
+    metric: Metric, hypotheses: Sequence[str], references: Sequence[str]
+) -> Segments:
+    """A corpus metric of sacrebleu; every row is scored, empty hypotheses too.
+
+    Args:
+        metric: Any of its metrics.
+        hypotheses: M texts, M >= 1.
+        references: M texts, one per hypothesis.
+    """
+    private: Any = metric  # sacrebleu's own paired test reads the same three methods
+    statistics = private._extract_corpus_statistics(hypotheses, [references])  # noqa: SLF001
+    return Segments(
+        value=float(private._aggregate_and_compute(statistics).score),  # noqa: SLF001
+        statistics=np.array(statistics, dtype=np.float32),  # as there: other sums, other digits
+        scored=np.ones(len(hypotheses), dtype=np.bool_),
+        score=lambda total: private._compute_score_from_stats(total).score,  # noqa: SLF001
+    )
+
+
+def mean_segments(scores: NDArray[np.float64]) -> Segments:
+    """The mean of a reward over the rows it scored.
+
+    Args:
+        scores: (M,), NaN where a row was not scored.
+    """
+    scored = ~np.isnan(scores)
+    statistics = np.stack([np.where(scored, scores, 0.0), scored.astype(np.float64)], axis=1)
+    return Segments(_mean(statistics.sum(0)), statistics, scored, _mean)
+
+
+def _mean(total: Floats) -> float:
+    return float(total[0] / total[1]) if total[1] else float("nan")
+
+
+def draws(rows: int, *, resamples: int, seed: int) -> NDArray[np.int64]:
+    """Row numbers of all resamples: sacrebleu's own for the same number of rows and seed.
+
+    Returns:
+        (resamples, rows), each in [0, rows).
+    """
+    return np.random.default_rng(seed).choice(rows, size=(resamples, rows), replace=True)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where 95% of the resamples lie.
+
+    Attributes:
+        mean: Of the resamples.
+        low: A fortieth of the resamples lies below.
+        high: A fortieth lies above.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """Half its width: what sacrebleu prints behind ±."""
+        return 0.5 * (self.high - self.low)
+
+
+def interval(samples: Floats) -> Interval | None:
+    """The percentile interval of B resampled scores, by the ranks that sacrebleu takes.
+
+    Resamples without a score (NaN) are left out; None where no resample has one.
+    """
+    known = np.sort(samples[~np.isnan(samples)])
+    if not len(known):
+        return None
+    cut = len(known) // 40
+    return Interval(float(known.mean()), float(known[cut]), float(known[-1 - cut]))
+
+
+def p_value(samples: Floats, difference: float) -> float | None:
+    """How often chance alone would make two systems differ as much, by sacrebleu's formula.
+
+    ``p = (1 + #{b: |d_b| - mean|d| > |d|}) / (1 + B)``. For a clear difference that is the tail on
+    one side, the resamples with more than twice the difference, so p may be below 0.05 where the
+    95% interval still holds 0; for no difference at all it is about 0.4. Where no resample shows
+    any difference it gives ``1 / (1 + B)``, as if two equal outputs were the most different ones;
+    that is 1 here.
+
+    Args:
+        samples: (B,) differences on the same draws; NaN ones are left out.
+        difference: On the test set itself.
+
+    Returns:
+        In (0, 1]; None where no resample has a difference.
+    """
+    known = np.abs(samples[~np.isnan(samples)])
+    if not len(known) or np.isnan(difference):
+        return None
+    if difference == 0.0 and not known.any():
+        return 1.0
+    extreme = int(np.sum(known - known.mean() > abs(float(difference))))
+    return (extreme + 1) / (len(known) + 1)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A system minus the baseline, in the metric's units.
+
+    Attributes:
+        value: Above 0 is better, save for a metric whose lower values are.
+        interval: 95% of the resampled differences; None where there is nothing to resample.
+        p: See `p_value`; None where there is nothing to resample.
+        rows: Rows that every member of both scored; the comparison is over these.
+    """
+
+    value: float
+    interval: Interval | None
+    p: float | None
+    rows: int
+
+    @property
+    def is_clear(self) -> bool:
+        """The interval leaves 0 out."""
+        return self.interval is not None and not self.interval.low <= 0.0 <= self.interval.high
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far the seeds of a group lie apart.
+
+    Attributes:
+        members: How many there are.
+        std: Sample standard deviation of their scores; NaN for one.
+        low: The least score.
+        high: The greatest.
+    """
+
+    members: int
+    std: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one team in one place.
+
+    Attributes:
+        value: The score; NaN where it has no scored row, or a direction of an average has none.
+        interval: 95% of the resampled scores; None where there is nothing to resample.
+        scored: Rows that were scored, of all members.
+        unscored: Rows that were not.
+        difference: To the baseline; None for the baseline itself, and without one.
+        spread: Over the members of a group; None for a system.
+    """
+
+    value: float
+    interval: Interval | None
+    scored: int
+    unscored: int
+    difference: Difference | None = None
+    spread: Spread | None = None
+
+
+class _Sampled(NamedTuple):
+    """Scores of S systems in D directions and, last, on average over them.
+
+    Attributes:
+        values: (S, D + 1) of the test set.
+        samples: (S, D + 1, B) of its resamples.
+    """
+
+    values: NDArray[np.float64]
+    samples: Floats
+
+    @classmethod
+    def of(cls, segments: Cells, drawn: Draws) -> _Sampled:
+        """Score what there is and all resamples of it."""
+        values = np.array([[one.value for one in row] for row in segments])
+        samples = np.array(
+            [
+                [one.resampled(rows) for one, rows in zip(row, drawn, strict=True)]
+                for row in segments
+            ]
+        )
+        return cls(
+            np.concatenate([values, values.mean(1, keepdims=True)], axis=1),
+            np.concatenate([samples, samples.mean(1, keepdims=True)], axis=1),
+        )
+
+    def mean(self, members: Sequence[int]) -> tuple[NDArray[np.float64], Floats]:
+        """Scores (D + 1,) and resampled scores (D + 1, B) of a team."""
+        return self.values[list(members)].mean(0), self.samples[list(members)].mean(0)
+
+
+def compare(
+    segments: Cells, drawn: Draws, teams: Teams, baseline: str | None
+) -> dict[str, list[Score]]:
+    """Score every team in every direction and on average over them, and set it beside the baseline.
+
+    Args:
+        segments: S systems by D directions.
+        drawn: The draws of each direction, (B, M) with M of its own.
+        teams: Positions of the members: first the S systems, each its own member, then groups.
+        baseline: A team, or None.
+
+    Returns:
+        By team D scores and, last, the one of the average.
+    """
+    sampled = _Sampled.of(segments, drawn)
+    found: dict[str, list[Score]] = {}
+    for number, (team, members) in enumerate(teams.items()):
+        values, samples = sampled.mean(members)
+        counts = with_sum(
+            [sum(int(segments[m][d].scored.sum()) for m in members) for d in range(len(drawn))]
+        )
+        everything = with_sum([len(members) * rows.shape[1] for rows in drawn])
+        differences: Sequence[Difference | None] = [None] * len(values)
+        if baseline is not None and team != baseline:
+            differences = _differences(segments, drawn, sampled, (members, teams[baseline]))
+        is_group = number >= len(segments)
+        found[team] = [
+            Score(
+                value=float(values[at]),
+                interval=interval(samples[at]),
+                scored=counts[at],
+                unscored=everything[at] - counts[at],
+                difference=differences[at],
+                spread=_spread(sampled.values[list(members), at]) if is_group else None,
+            )
+            for at in range(len(values))
+        ]
+    return found
+
+
+def _differences(
+    segments: Cells,
+    drawn: Draws,
+    sampled: _Sampled,
+    pair: tuple[tuple[int, ...], tuple[int, ...]],
+) -> list[Difference]:
+    """A team minus the baseline in every place, over the rows that all members of both scored."""
+    involved = sorted({*pair[0], *pair[1]})
+    common = [
+        np.logical_and.reduce([segments[m][d].scored for m in involved]) for d in range(len(drawn))
+    ]
+    chosen = {
+        m: [one.only(r) for one, r in zip(segments[m], common, strict=True)] for m in involved
+    }
+    if any(chosen[m] != list(segments[m]) for m in involved):
+        sampled = _Sampled.of(list(chosen.values()), drawn)
+        pair = (tuple(map(involved.index, pair[0])), tuple(map(involved.index, pair[1])))
+    (values, samples), (base_values, base_samples) = (sampled.mean(team) for team in pair)
+    rows = with_sum([int(scored.sum()) for scored in common])
+    return [
+        Difference(
+            value=float(value),
+            interval=interval(resampled),
+            p=p_value(resampled, float(value)),
+            rows=rows[at],
+        )
+        for at, (value, resampled) in enumerate(
+            zip(values - base_values, samples - base_samples, strict=True)
+        )
+    ]
+
+
+def with_sum(counts: Sequence[int]) -> list[int]:
+    """Counts of the directions and, last, of all together."""
+    return [*counts, sum(counts)]
+
+
+def _spread(values: NDArray[np.float64]) -> Spread:
+    std = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    return Spread(len(values), std, float(values.min()), float(values.max()))

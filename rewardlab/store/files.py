@@ -1,0 +1,66 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from rewardlab.errors import EXIT_RESUMABLE, Problem, UserError
+
+ESCAPED = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"})
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file beside its place, sync it, and rename it into place.
+
+    Raises:
+        UserError: E210, the disk is full or gone; exit code 75.
+    """
+    beside = path.with_name(f".{path.name}.partial")
+    with disk_errors(path):
+        try:
+            with beside.open("w", encoding="utf-8", newline="") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object per line, as `replace_file` does.
+
+    Other scripts stand as they are, except the characters that some readers take for a line's end.
+    """
+    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+    text = "".join(f"{line}\n" for line in lines)
+    replace_file(path, text.translate(ESCAPED))
+
+
+@contextmanager
+def disk_errors(path: Path) -> Generator[None]:
+    """Turn what the disk refuses into an error a person can act on.
+
+    Raises:
+        UserError: E210, exit code 75: what was done before is kept, and can be gone on with.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.DatabaseError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        what = f"cannot be read or written: {reason}"
+        fix = "make room or mend the disk and run this again; it goes on where it was"
+        raise UserError([Problem("E210", str(path), what, fix)], EXIT_RESUMABLE) from error

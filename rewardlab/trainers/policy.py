@@ -1,0 +1,220 @@
+"""The policy a run starts from and what it leaves: tokenizer, weights, and which of them learn.
+
+Checkpoints are read as data: safetensors only, no remote code, and no weight may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from peft import LoraConfig, PeftModel
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from trl.trainer.utils import create_model_from_path
+
+from rewardlab.data.prompts import chat_options
+from rewardlab.errors import Problem, UserError, shown
+
+PROBE = "what-the-assistant-says"
+
+
+def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint, padding on the left as generation wants it."""
+    tokenizer = AutoTokenizer.from_pretrained(
+        str(path), padding_side="left", trust_remote_code=False
+    )
+    return cast("PreTrainedTokenizerBase", tokenizer)
+
+
+def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
+    """The weights of a checkpoint; what sees no text (a vision tower) is frozen.
+
+    Args:
+        path: A directory that ``save_pretrained`` wrote.
+        **model_init_kwargs: TRL's: of ``from_pretrained``, with ``dtype`` float32 by default.
+
+    Raises:
+        UserError: E028, the directory holds no weights in safetensors, or not all of them, or
+            asks for code of its own.
+    """
+    own = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
+    options: dict[str, Any] = {"device_map": None, **model_init_kwargs, **own}
+    try:
+        loaded: Any = create_model_from_path(str(path), **options)
+    except (OSError, ValueError) as error:
+        raise _no_checkpoint(path, " ".join(str(error).split()).rstrip(".")) from error
+    policy, found = cast("tuple[PreTrainedModel, dict[str, Any]]", loaded)
+    if missing := sorted(found["missing_keys"]):
+        some = ", ".join(missing[:3])
+        raise _no_checkpoint(path, f"{len(missing)} weights are missing, first {some}")
+    freeze_blind(policy)
+    return policy
+
+
+def freeze_blind(policy: PreTrainedModel) -> None:
+    """Leave what sees no text as it is: text gives it no gradient, which DDP does not forgive."""
+    text = _text_modules(policy)
+    for name, parameter in policy.named_parameters():
+        if not name.startswith(text):
+            parameter.requires_grad_(False)
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that ends the assistant's turn in the tokenizer's chat template.
+
+    Raises:
+        UserError: E044, there is no template, or its turns end in no special token.
+    """
+    if tokenizer.chat_template is None:
+        what = "the checkpoint's tokenizer has no chat template"
+        raise UserError([Problem("E044", "chat", what, "chat: false")])
+    turns = [{"role": role, "content": PROBE} for role in ("user", "assistant")]
+    render: Any = tokenizer.apply_chat_template
+    options = chat_options(str(tokenizer.chat_template))
+    end = str(render(turns, tokenize=False, **options)).rpartition(PROBE)[2]
+    ids = cast("list[int]", tokenizer(end, add_special_tokens=False)["input_ids"])
+    special = [token for token in ids if _is_special(tokenizer, token)]
+    if not special:
+        what = f"the chat template ends an answer with {shown(end)}, which is no special token"
+        raise UserError([Problem("E044", "chat", what, "chat: false, or mend the template")])
+    return special[0]
+
+
+def stop_at(policy: PreTrainedModel, token: int) -> None:
+    """Let a token end every completion, now and wherever the saved policy is loaded."""
+    generation: Any = policy.generation_config
+    ends = generation.eos_token_id
+    ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+    if token not in ends:
+        generation.eos_token_id = [*ends, token]
+
+
+def freeze_embeddings(policy: PreTrainedModel) -> bool:
+    """Leave the input embeddings as they are.
+
+    Returns:
+        Whether the output head shares them, and is therefore frozen as well.
+    """
+    embeddings = policy.get_input_embeddings().weight
+    embeddings.requires_grad_(False)
+    return head_of(policy).weight is embeddings
+
+
+def untie_embeddings(policy: PreTrainedModel) -> None:
+    """Give the output head weights of its own, which start as a copy and stay apart when saved."""
+    head = head_of(policy)
+    head.weight = nn.Parameter(head.weight.detach().clone())
+    for config in (policy.config, policy.config.get_text_config()):
+        config.tie_word_embeddings = False
+    tied: Any = policy
+    tied.all_tied_weights_keys = {}  # what save_pretrained reads
+
+
+def head_of(policy: PreTrainedModel) -> nn.Linear:
+    """The output head."""
+    return cast("nn.Linear", policy.get_output_embeddings())
+
+
+def low_rank(
+    policy: PreTrainedModel,
+    *,
+    r: int = 16,
+    alpha: int = 32,
+    dropout: float = 0.0,
+    target_modules: str | Sequence[str] = "all-linear",
+) -> LoraConfig:
+    """PEFT's configuration of low-rank adapters (arXiv 2106.09685) on what sees text.
+
+    Args:
+        policy: Its linear layers outside the language model are left out.
+        r: Rank.
+        alpha: The adapter's output is scaled by ``alpha / r``.
+        dropout: On the adapter's input.
+        target_modules: ``all-linear``, or names of modules.
+    """
+    text = _text_modules(policy)
+    blind = [
+        name
+        for name, module in policy.named_modules()
+        if isinstance(module, nn.Linear) and not f"{name}.".startswith(text)
+    ]
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=target_modules if isinstance(target_modules, str) else [*target_modules],
+        exclude_modules=blind or None,
+    )
+
+
+def save_trained(
+    trainer: Trainer,
+    tokenizer: PreTrainedTokenizerBase,
+    run: Path,
+    *,
+    start: str | Path,
+    **model_init_kwargs: Any,
+) -> Path:
+    """Save the trained policy and its tokenizer; every process calls it.
+
+    Adapters go to ``adapter/``, and merged into the checkpoint they were trained on to ``model/``.
+
+    Args:
+        trainer: After training.
+        tokenizer: The policy's.
+        run: The run directory.
+        start: The checkpoint that training started from, and
+        **model_init_kwargs: how it was loaded.
+
+    Returns:
+        ``model/``.
+    """
+    policy: Any = trainer.accelerator.unwrap_model(trainer.model)
+    model = run / "model"
+    low_rank = isinstance(policy, PeftModel)
+    trained = run / "adapter" if low_rank else model
+    trainer.save_model(str(trained))
+    if trainer.is_world_process_zero():
+        (trained / "training_args.bin").unlink(missing_ok=True)  # a pickle that nobody reads
+        if low_rank:
+            merged = merge(load_policy(start, **model_init_kwargs), trained)
+            merged.generation_config = policy.generation_config
+            merged.save_pretrained(model)
+        tokenizer.save_pretrained(str(model))
+    trainer.accelerator.wait_for_everyone()
+    return model
+
+
+def merge(policy: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    """Add adapters to the weights of the checkpoint they were trained on.
+
+    Args:
+        policy: The checkpoint as loaded; it is changed.
+        adapter: A directory that PEFT wrote.
+    """
+    adapted: Any = PeftModel.from_pretrained(policy, str(adapter))
+    return cast("PreTrainedModel", adapted.merge_and_unload())
+
+
+def _text_modules(policy: PreTrainedModel) -> tuple[str, ...]:
+    """Prefixes of the names of everything that sees text."""
+    parts = (policy.get_decoder(), policy.get_input_embeddings(), policy.get_output_embeddings())
+    return tuple(
+        f"{name}."
+        for name, module in policy.named_modules()
+        if name and any(module is part for part in parts)
+    )
+
+
+def _is_special(tokenizer: PreTrainedTokenizerBase, token: int) -> bool:
+    """Whether decoding leaves the token out of the text."""
+    added = tokenizer.added_tokens_decoder.get(token)
+    return added is not None and added.special
+
+
+def _no_checkpoint(path: str | Path, what: str) -> UserError:
+    fix = "give the directory that save_pretrained wrote"
+    return UserError([Problem("E028", shown(str(path)), what, fix)])

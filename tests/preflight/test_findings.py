@@ -1,0 +1,37 @@
+import pytest
+
+from rewardlab.errors import Problem, UserError
+from rewardlab.preflight import Findings
+
+FIRST, SECOND = Problem("E050", "a", "b"), Problem("E201", "c", "d")
+
+
+def refuse(problem, exit_code):
+    raise UserError([problem], exit_code)
+
+
+def test_one_problem_does_not_hide_another():
+    found = Findings()
+    assert found.attempt(refuse, SECOND, exit_code=3) is None
+    assert found.attempt(int, "7") == 7
+    found.add([FIRST, SECOND])
+    with pytest.raises(UserError) as caught:
+        found.settle()
+    assert caught.value.problems == [SECOND, FIRST], "what was found before is told once"
+    assert caught.value.exit_code == 2, "the configuration comes before the data"
+    assert isinstance(caught.value.__cause__, UserError)
+
+
+def test_the_exit_code_is_that_of_the_only_class():
+    found = Findings()
+    found.add([SECOND], exit_code=4)
+    with pytest.raises(UserError) as caught:
+        found.settle()
+    assert caught.value.exit_code == 4
+
+
+def test_nothing_found_is_nothing_wrong():
+    found = Findings(notes=["a note"])
+    found.add([])
+    found.settle()
+    assert found.exit_code == 0

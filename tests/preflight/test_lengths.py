@@ -1,0 +1,110 @@
+"""Token counts are those that TRL trains on, and what they mean is said."""
+
+import pytest
+import tiny_chats
+import tiny_tokenizers
+
+from rewardlab.preflight import lengths
+from rewardlab.preflight.lengths import (
+    TokenCounts,
+    as_summary,
+    count_tokens,
+    length_notes,
+    nothing_fits,
+    spread,
+)
+from rewardlab.trainers.from_scratch import new_policy
+from rewardlab.trainers.sft import BEST, Example, SFTConfig, sft_trainer
+
+
+def turns(user, assistant):
+    return Example(
+        [{"role": "user", "content": user}], [{"role": "assistant", "content": assistant}]
+    )
+
+
+PLAIN = [Example("one house\n", "ein Haus"), Example("two boats\n", "zwei Boote")]
+CHAT = [turns("one house", "ein Haus"), turns("two boats", "zwei Boote")]
+COUNTS = TokenCounts(rows=4, prompts=[10, 20, 30, 40], completions=[5, 6, None, 9])
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "examples"),
+    [
+        (tiny_tokenizers.byte_level_bpe, PLAIN),
+        (tiny_tokenizers.byte_fallback_bpe, PLAIN),
+        (tiny_chats.gemma, CHAT),
+        (tiny_chats.qwen, CHAT),
+    ],
+)
+def test_counts_are_those_of_the_rows_that_trl_prepares(tmp_path, tokenizer, examples):
+    tokenizer = tokenizer()
+    args = SFTConfig(str(tmp_path), use_cpu=True, bf16=False, report_to=[], eval_steps=1, **BEST)
+    policy = new_policy(tokenizer, hidden_size=32, layers=1, heads=2)
+    trainer = sft_trainer(policy, tokenizer, examples, examples, args=args)
+    rows = [(len(row["input_ids"]), row["labels"].count(-100)) for row in trainer.train_dataset]
+    counts = count_tokens(tokenizer, examples)
+    assert counts.rows == len(rows) == 2
+    assert counts.prompts == [prompt for _, prompt in rows]
+    assert counts.completions == [whole - prompt for whole, prompt in rows]
+    assert counts.joined == 0
+
+
+def test_a_prompt_that_its_answer_changes_is_counted():
+    tokenizer = tiny_tokenizers.byte_level_bpe()
+    apart, together = tokenizer("th")["input_ids"], tokenizer("the")["input_ids"]
+    assert together[: len(apart)] != apart, "what this is about"
+    assert count_tokens(tokenizer, [("th", "e"), ("the", " dog")]).joined == 1
+
+
+def test_of_very_many_rows_some_are_counted(monkeypatch):
+    monkeypatch.setattr(lengths, "MOST", 3)
+    counts = count_tokens(tiny_tokenizers.byte_level_bpe(), [("a", None), ("b c", None)] * 4)
+    assert counts.rows == 8
+    assert len(counts.prompts) == 3  # every third of eight
+    assert counts.completions == [None] * 3
+
+
+def test_rows_over_a_limit():
+    assert COUNTS.longest() == 49
+    assert COUNTS.cut_as_a_whole(26) == 2  # 30 without an answer, 40 + 9
+    assert COUNTS.cut_as_a_whole(25) == 3
+    assert COUNTS.cut_as_a_whole(None) == 0
+    assert COUNTS.cut_answers(6) == 1
+    assert COUNTS.answers == [5, 6, 9]
+
+
+def test_a_summary_has_counts_that_occur():
+    assert spread([7]) == {"median": 7, "p95": 7, "max": 7}
+    assert spread([4, 1, 3, 2]) == {"median": 2, "p95": 4, "max": 4}
+    assert spread([]) == {}
+    assert as_summary(COUNTS, max_length=26, cut=2) == {
+        "measured": 4,
+        "prompt": {"median": 20, "p95": 40, "max": 40},
+        "completion": {"median": 6, "p95": 9, "max": 9},
+        "max_length": 26,
+        "cut": 2,
+    }
+
+
+def test_what_the_counts_mean_is_said():
+    notes = length_notes(
+        COUNTS._replace(rows=4000, joined=1), cut=2, limit="max_length=26", positions=48
+    )
+    assert notes[0].startswith("2 of 4 measured rows have more than max_length=26 tokens")
+    assert "in 1 of 4 measured rows the last token of the prompt is another one" in notes[1]
+    assert notes[2] == "the longest row has 49 tokens, the model 48 positions"
+    assert length_notes(COUNTS, cut=0, limit="max_length=64", positions=49) == []
+
+
+def test_a_limit_below_every_reference_is_a_problem():
+    key = "trainer.max_completion_length"
+    assert nothing_fits(COUNTS, limit=5, key=key) == []
+    assert [str(problem) for problem in nothing_fits(COUNTS, limit=4, key=key)] == [
+        (
+            "error[E062] trainer.max_completion_length: no reference fits in 4 tokens: the "
+            "shortest has 5, end included. fix: max_completion_length: 9"
+        )
+    ]
+    without = COUNTS._replace(completions=[None] * 4)
+    assert nothing_fits(without, limit=1, key=key) == []

@@ -1,0 +1,111 @@
+import pytest
+import tiny_chats
+import tiny_tokenizers
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from rewardlab.trainers.from_scratch import new_policy
+from rewardlab.trainers.sft import (
+    BEST,
+    LAST,
+    Example,
+    SaysLoss,
+    SFTConfig,
+    sft_trainer,
+    train_to_best,
+)
+
+PLAIN = [Example("one house\n", "ein Haus"), Example("two boats\n", "zwei Boote")]
+
+
+def turns(user, assistant):
+    return Example(
+        [{"role": "user", "content": user}], [{"role": "assistant", "content": assistant}]
+    )
+
+
+CHAT = [turns("one house", "ein Haus"), turns("two boats", "zwei Boote")]
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """The rows as TRL's trainer prepares them: token ids, and which of them are learnt."""
+
+    def prepare(tokenizer, examples, **options):
+        args = SFTConfig(
+            str(tmp_path), use_cpu=True, bf16=False, report_to=[], eval_steps=1, **BEST, **options
+        )
+        policy = new_policy(tokenizer, hidden_size=32, layers=1, heads=2)
+        trainer = sft_trainer(policy, tokenizer, examples, examples, args=args)
+        return [(row["input_ids"], row["labels"]) for row in trainer.train_dataset]
+
+    return prepare
+
+
+def learnt(tokenizer, labels):
+    return tokenizer.decode([label for label in labels if label != -100])
+
+
+def test_only_the_completion_is_learnt_and_its_end(prepared):
+    tokenizer = tiny_tokenizers.byte_level_bpe()
+    rows = prepared(tokenizer, PLAIN)
+    assert [learnt(tokenizer, labels) for _, labels in rows] == [
+        "ein Haus<|im_end|>",
+        "zwei Boote<|im_end|>",
+    ]
+
+
+def test_a_chat_learns_the_answer_and_the_end_of_its_turn(prepared):
+    gemma = tiny_chats.gemma()
+    ids, labels = prepared(gemma, CHAT)[0]
+    assert learnt(gemma, labels) == "ein Haus<end_of_turn>\n"
+    assert gemma.decode(ids).count("<bos>") == 1
+
+
+def test_a_reasoning_model_learns_no_reasoning(prepared):
+    """The empty block of reasoning belongs to the prompt, where it stands when it is asked."""
+    qwen = tiny_chats.qwen()
+    ids, labels = prepared(qwen, CHAT)[0]
+    assert learnt(qwen, labels) == "ein Haus<|im_end|>\n"
+    assert qwen.decode(ids).endswith("<think>\n\n</think>\n\nein Haus<|im_end|>\n")
+
+
+def test_an_example_gives_the_texts_of_both_sides():
+    assert PLAIN[0].texts == ("one house\n", "ein Haus")
+    assert CHAT[0].texts == ("one house", "ein Haus")
+
+
+def test_every_validation_loss_is_said(tmp_path):
+    said = []
+    state = TrainerState()
+    state.global_step = 40
+    args = TrainingArguments(str(tmp_path), use_cpu=True)
+    SaysLoss(said.append).on_evaluate(args, state, TrainerControl(), {"eval_loss": 1.23456})
+    assert said == ["step 40: validation loss 1.2346"]
+
+
+def test_without_patience_the_model_is_kept_as_training_ends(tmp_path):
+    """Learning to contradict the held-out row: the best model is an early one."""
+    contrary = [Example("one house\n", "zwei Boote")]
+    losses = {}
+    for name, kept, patience in (("best", BEST, 100), ("last", LAST, None)):
+        tokenizer = tiny_tokenizers.byte_level_bpe()
+        args = SFTConfig(
+            str(tmp_path / name),
+            use_cpu=True,
+            bf16=False,
+            report_to=[],
+            eval_steps=4,
+            max_steps=40,
+            learning_rate=3e-2,
+            disable_tqdm=True,
+            **kept,
+        )
+        policy = new_policy(tokenizer, hidden_size=32, layers=1, heads=2)
+        trainer = sft_trainer(policy, tokenizer, contrary, PLAIN[:1], args=args, patience=patience)
+        losses[name] = train_to_best(trainer)
+        assert trainer.state.global_step == 40
+        measured = [log["eval_loss"] for log in trainer.state.log_history if "eval_loss" in log]
+        assert trainer.evaluate()["eval_loss"] == pytest.approx(losses[name], abs=1e-5)
+        if name == "last":
+            assert losses[name] == pytest.approx(measured[-1], abs=1e-5)
+    assert losses["best"] < losses["last"] - 0.1
