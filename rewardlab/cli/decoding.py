@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rewardlab.cli.training import answer_of, prompt_of, report, say
+from rewardlab.cli.training import answer_of, peak_memory_mb, prompt_of, report, say
 
 if TYPE_CHECKING:
     from rewardlab.config.translate import RerankConfig, TranslateConfig
@@ -203,12 +201,6 @@ def peaks(backend: str) -> dict[str, float]:
         peak = accelerator_peak_mb()
         told |= {} if peak is None else {"peak_accelerator_memory_mb": peak}
     return told
-
-
-def peak_memory_mb() -> float:
-    """The most memory this process ever held, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
 
 
 def _lines(config: Config, rows: Sequence[Row]) -> list[str | None]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rewardlab.cli.arguments import DryRun, Overrides
-from rewardlab.cli.decoding import COST, hush_libraries, peak_memory_mb
+from rewardlab.cli.decoding import COST, hush_libraries
 from rewardlab.cli.evaluation_result import Costs, as_json, show
 from rewardlab.cli.finished_outputs import Outputs, compare_files
-from rewardlab.cli.training import prompt_of, report, say
+from rewardlab.cli.training import peak_memory_mb, prompt_of, report, say
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rewardlab.cli.decoding import peak_memory_mb
-from rewardlab.cli.training import say
+from rewardlab.cli.training import peak_memory_mb, say
 
 if TYPE_CHECKING:
     from rewardlab.config.history import History

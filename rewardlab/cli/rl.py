@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from rewardlab.cli.training import (
     conclude,
     is_first_process,
     loading,
+    peak_memory_mb,
     plain_data,
     prompt_of,
     quiet_defaults,
@@ -76,6 +78,7 @@ def run(arguments: Arguments) -> None:
     """
     from rewardlab.config import to_yaml
 
+    started = time.perf_counter()
     ready = check(arguments)
     config, options = ready.config, ready.options
     if arguments.dry_run:
@@ -102,7 +105,14 @@ def run(arguments: Arguments) -> None:
     model = save_trained(trainer, tokenizer, config.run, start=start, **loading(options))
     if is_first_process():
         write_training(model, stage_of(config, ready.ensemble), before=ready.before)
-    report({"run": str(config.run), "rewards": first_and_last(trainer)})
+    report(
+        {
+            "run": str(config.run),
+            "rewards": first_and_last(trainer),
+            "seconds": round(time.perf_counter() - started, 1),
+            "peak_memory_mb": peak_memory_mb(),
+        }
+    )
 
 
 def check(arguments: Arguments) -> Ready:

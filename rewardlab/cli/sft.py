@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from rewardlab.cli.training import (
     conclude,
     is_first_process,
     loading,
+    peak_memory_mb,
     plain_data,
     prompt_of,
     quiet_defaults,
@@ -78,6 +80,7 @@ def run(arguments: Arguments) -> None:
     """
     from rewardlab.config import to_yaml
 
+    started = time.perf_counter()
     ready = check(arguments)
     if arguments.dry_run:
         report({"dry_run": True, **ready.summary})
@@ -99,7 +102,15 @@ def run(arguments: Arguments) -> None:
         stage = Stage("sft", None if start is None else str(start), data=plain_data(config))
         write_training(model, stage, before=ready.before)
     step = trainer.state.best_global_step or trainer.state.global_step
-    report({"run": str(config.run), "validation_loss": loss, "step": step})
+    report(
+        {
+            "run": str(config.run),
+            "validation_loss": loss,
+            "step": step,
+            "seconds": round(time.perf_counter() - started, 1),
+            "peak_memory_mb": peak_memory_mb(),
+        }
+    )
 
 
 def check(arguments: Arguments) -> Ready:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -124,3 +126,9 @@ def report(summary: dict[str, Any]) -> None:
     """Print the command's result on stdout, once."""
     if is_first_process():
         typer.echo(json.dumps(summary, ensure_ascii=False))
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process ever held, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)

@@ -90,6 +90,8 @@ def test_a_run_from_yaml_to_its_directory(here, pairs, run):
     assert code == 0, err
     summary = json.loads(out)
     assert set(summary["rewards"]) == {"chrf", "lexical_spans"}
+    assert summary["peak_memory_mb"] > 50
+    assert summary["seconds"] > 0
     directory = here / "run"
     for name in ("config.yaml", "signature.txt", "versions.json", "metrics.jsonl", "model"):
         assert (directory / name).exists(), name

@@ -59,6 +59,8 @@ def test_a_policy_from_scratch_from_yaml_to_its_directory(here, run):
     losses = [line["eval_loss"] for line in metrics(directory) if "eval_loss" in line]
     assert summary["run"] == "run"
     assert summary["validation_loss"] == min(losses) < losses[0]
+    assert summary["peak_memory_mb"] > 50
+    assert summary["seconds"] > 0
     assert f"validation loss {losses[0]:.4f}" in err
     assert "10 lines; 8 to train on; 2 set aside to decide when to stop" in err
     assert "max_steps: 30" in (directory / "config.yaml").read_text()
