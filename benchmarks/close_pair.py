@@ -88,7 +88,7 @@ def arm(name: str, seed: int, out: Path, data: Sequence[str], threads: int) -> d
         "oracle-of-8": (
             "rerank",
             "rerank.yaml",
-            [f"samples_from={out / f'mbr-of-8-{seed}'}", "references=data"],
+            [f"model={start}", f"samples_from={out / f'mbr-of-8-{seed}'}", "references=data"],
         ),
     }[name]
     return rewardlab(command, recipe, *common, *own, log=out / f"{run.name}.log", threads=threads)
