@@ -127,7 +127,7 @@ def main() -> None:
     def run(name: str, seed: int) -> None:
         if f"{name}-{seed}" not in costs:  # else it was finished before
             costs[f"{name}-{seed}"] = arm(name, seed, options.out, data, threads)
-            written.write_text(json.dumps(costs))
+            written.write_text(json.dumps(dict(costs)))
 
     run("sft", 0)
     for names in (ARMS[:-1], ARMS[-1:]):  # the oracle chooses among the samples of the former
