@@ -5,7 +5,7 @@ each; github.com/google/wmt-mqm-human-evaluation, ted/). The honest texts are th
 reference is the human translation that the raters liked best, and human translations are attacked
 by nothing. The thresholds of the default gates were chosen on en-de; zh-en is reported unchanged.
 
-    .venv/bin/python benchmarks/preflight_ted.py DATA [--cases 1000] [--pairs ende]
+    .venv/bin/python benchmarks/preflight_ted.py DATA [--cases 2000] [--pairs ende]
 """
 
 import argparse

@@ -240,6 +240,7 @@ def meta_evaluate(
     results = [_result(gold, human, metric) for metric in (*metrics, constant)]
     if resamples and (~np.isnan(human.values)).any(axis=0).sum() >= FEWEST_SEGMENTS:
         results = with_intervals(human.values, (*metrics, constant), results, resamples)
+    ranked, left_out = rankings(human.values, metrics) if compare else ({}, [])
     found = MetaEvaluation(
         gold=gold,
         systems=tuple(systems),
@@ -247,12 +248,12 @@ def meta_evaluate(
         scores=tuple(metrics),
         metrics=tuple(results[:-1]),
         constant=results[-1],
-        rankings=rankings(human.values, metrics) if compare else {},
+        rankings=ranked,
     )
-    return replace(found, notes=tuple(notes_on(found)))
+    return replace(found, notes=(*notes_on(found), *left_out))
 
 
-def rankings(gold: Floats, metrics: Sequence[Scored]) -> dict[str, Ranking]:
+def rankings(gold: Floats, metrics: Sequence[Scored]) -> tuple[dict[str, Ranking], list[str]]:
     """Test which differences between metrics are real: PERM-BOTH, 1,000 draws.
 
     Systems are compared over the cells that all metrics have. A metric without any score has no
@@ -261,20 +262,26 @@ def rankings(gold: Floats, metrics: Sequence[Scored]) -> dict[str, Ranking]:
     Args:
         gold: Human scores (S, M), NaN = missing.
         metrics: Of the same shape.
+
+    Returns:
+        By statistic, and what was left out because it would be too much.
     """
     scores = {m.name: m.scores.values for m in metrics if not np.isnan(m.scores.values).all()}
     if len(scores) < 2:  # noqa: PLR2004 - a pair
-        return {}
+        return {}, []
     common = ~np.isnan([gold, *scores.values()]).any(axis=0)
     means = {
         name: system_means(np.where(common, values, np.nan)) for name, values in scores.items()
     }
     people = system_means(np.where(common, gold, np.nan))
-    return {
-        "acc_eq": compare_accuracy_eq(gold, scores, by="item"),
+    found = {
         "spa": compare_spa(gold, scores),
         "pairwise_accuracy": compare_pairwise_accuracy(people, means),
     }
+    try:
+        return {"acc_eq": compare_accuracy_eq(gold, scores, by="item"), **found}, []
+    except ValueError as error:  # too many pairs: the others can be compared
+        return found, [f"acc_eq is not compared: {error}"]
 
 
 def with_intervals(

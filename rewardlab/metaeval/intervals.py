@@ -30,7 +30,7 @@ from rewardlab.metaeval.correlations import (
 )
 from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.ties import accuracy_rows
-from rewardlab.significance import draws
+from rewardlab.significance import FEWEST, draws
 from rewardlab.statistics import ROUNDING
 
 Counts: TypeAlias = NDArray[np.int64]
@@ -64,13 +64,13 @@ def segment_counts(
         (B, M).
 
     Raises:
-        ValueError: There are no segments, or another number of documents.
+        ValueError: There are no segments, not one document for each, or a single document.
     """
-    if not segments or (documents is not None and len(documents) != segments):
-        given = "" if documents is None else f" in {len(documents)} documents"
-        raise ValueError(f"{segments} segments{given} cannot be resampled")
     names = {name: at for at, name in enumerate(dict.fromkeys(documents or ()))}
-    units = len(names) or segments
+    units = segments if documents is None else len(names)
+    if not segments or (documents is not None and (len(documents) != segments or units < FEWEST)):
+        given = "" if documents is None else f", {len(documents)} of them in {units} documents,"
+        raise ValueError(f"{segments} segments{given} cannot be resampled")
     drawn = draws(units, resamples=resamples, seed=seed)
     counts = np.array([np.bincount(row, minlength=units) for row in drawn])
     return counts if documents is None else counts[:, [names[name] for name in documents]]

@@ -233,6 +233,13 @@ def test_too_many_pairs_are_left_out_with_a_note(files, run, monkeypatch):
     assert segment["none"]["kendall"] is not None
     assert segment["item"]["acc_eq"] == 1.0
     assert err.count("note: acc_eq by none is left out: 15 pairs") == 1
+    monkeypatch.setitem(ties.MOST_PAIRS, "item", 5)
+    metrics = ("--scores", "good=good.seg.score", "--scores", "bad=bad.seg.score")
+    code, out, err = run("metaeval", *GOLD, *metrics, "--compare")
+    assert code == 0
+    assert json.loads(out)["metrics"]["good"]["segment"]["item"]["acc_eq"] is None
+    assert json.loads(out)["ranks"].keys() == {"spa", "pairwise_accuracy"}
+    assert "note: acc_eq is not compared: 6 pairs" in err
 
 
 # ── what is refused ─────────────────────────────────────────────────────────────────────────────

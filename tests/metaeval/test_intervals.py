@@ -96,7 +96,11 @@ def test_segments_of_a_document_are_drawn_together():
 
 @pytest.mark.parametrize(
     ("segments", "documents", "message"),
-    [(0, None, "0 segments cannot"), (3, ["a"], "3 segments in 1 documents cannot")],
+    [
+        (0, None, "0 segments cannot"),
+        (3, ["a", "b"], "3 segments, 2 of them in 2 documents, cannot"),
+        (2, ["", ""], "2 segments, 2 of them in 1 documents, cannot"),
+    ],
 )
 def test_what_cannot_be_resampled(segments, documents, message):
     with pytest.raises(ValueError, match=message):
