@@ -1,8 +1,8 @@
 """Statistics of meta-evaluation beside the field's tool: the same numbers, and what they cost.
 
-Each DATA file is human judgements that `read_gold` reads, with a system named ``ref`` whose texts
-are the reference. chrF, BLEU and TER score the other systems (human translations left out), and
-each statistic is measured in a process of its own, ours and the tool's one after the other, on one
+Each FILE is human judgements that `read_gold` reads; the texts of SYSTEM (``ref``) are the
+reference. chrF, BLEU and TER score the other systems (human translations left out), and each
+statistic is measured in a process of its own, ours and the tool's one after the other, on one
 thread: CPU seconds of a call after one on other data, and the peak memory of the process with
 everything it loaded.
 Numbers must be equal: to the last digit, save 1e-9 for correlations.
@@ -17,7 +17,7 @@ where it makes fewer draws, the p-values are compared on those, and its seconds 
 from what the further ones cost beyond the first. Its full enumeration of the ungrouped pairs takes
 minutes and about 400 bytes a pair: ``--full`` runs it; a process that wants more than MEMORY ends.
 
-    python benchmarks/metaeval_speed.py DATA... [--full] [--json PATH]
+    python benchmarks/metaeval_speed.py FILE[=SYSTEM]... [--full] [--json PATH]
 """
 
 import argparse
@@ -299,23 +299,24 @@ def printed(name: str, found: dict[str, Any]) -> str:
     )
 
 
-def inputs(path: Path, folder: Path) -> tuple[Path, dict[str, Any]]:
+def inputs(path: Path, reference: str, folder: Path) -> tuple[Path, dict[str, Any]]:
     """Score the systems and leave the matrices where the processes find them."""
     gold = read_gold(path)
-    systems = compared_systems(gold, reference_system="ref")
+    systems = compared_systems(gold, reference_system=reference)
     rewards = [ChrF(), BLEU(), TER()]
-    scored = score_gold(rewards, gold, systems=systems, reference_system="ref")
+    scored = score_gold(rewards, gold, systems=systems, reference_system=reference)
     matrices = {one.name: one.scores.values for one in scored}
     held = folder / f"{path.stem}.npz"
     np.savez(held, gold=gold.scores.only(systems).values, **matrices)
-    about = {"systems": len(systems), "segments": len(gold.scores.segments)}
+    about: dict[str, Any] = {"systems": len(systems), "segments": len(gold.scores.segments)}
+    about["reference_system"] = reference
     about["signatures"] = {one.name: one.scores.signature for one in scored}
     return held, about
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, nargs="*")
+    parser.add_argument("data", nargs="*", metavar="FILE[=SYSTEM]")
     parser.add_argument("--full", action="store_true", help="let the tool enumerate all pairs")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
@@ -326,8 +327,10 @@ def main() -> None:
         return
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for path in options.data:
-            held, about = inputs(path, Path(folder))
+        for given in options.data:
+            name, _, reference = given.partition("=")
+            path = Path(name)
+            held, about = inputs(path, reference or "ref", Path(folder))
             print(f"{path.stem}: {about['systems']} systems x {about['segments']} segments")
             print(f"  {'':<36}{'ours':>22}{'tool':>23}{'faster':>10}")
             rows: dict[str, Any] = {}

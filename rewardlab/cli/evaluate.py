@@ -14,6 +14,7 @@ from rewardlab.cli.arguments import DryRun, Overrides
 from rewardlab.cli.decoding import COST, hush_libraries
 from rewardlab.cli.evaluation_result import Costs, as_json, show
 from rewardlab.cli.finished_outputs import Outputs, compare_files
+from rewardlab.cli.reward_arguments import Language
 from rewardlab.cli.training import peak_memory_mb, prompt_of, report, say
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
@@ -67,8 +68,8 @@ def command(
         list[str] | None,
         typer.Option("--metric", metavar="NAME[:OPTION=VALUE,...]", help="May be repeated."),
     ] = None,
-    source_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
-    target_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
+    source_lang: Language = None,
+    target_lang: Language = None,
     dry_run: DryRun = False,
 ) -> None:
     """Measure systems on a test set, with bootstrap intervals and p-values.

@@ -62,9 +62,12 @@ def run(config: ExportConfig) -> None:
     from rewardlab.data.marot import write_marot
 
     if config.out.exists() or not config.out.parent.is_dir():
-        what = "exists, perhaps with annotations" if config.out.exists() else "has no directory"
-        fix = f"give another one: {config.out.with_stem(f'{config.out.stem}-2')}"
-        fix = fix if config.out.exists() else f"mkdir -p {config.out.parent}"
+        what, fix = "has no directory", f"mkdir -p {config.out.parent}"
+        if config.out.is_dir():
+            what, fix = "is a directory", f"name a file: {config.out / 'annotate.tsv'}"
+        elif config.out.exists():
+            other = config.out.with_stem(f"{config.out.stem}-2")
+            what, fix = "exists, perhaps with annotations", f"give another one: {other}"
         raise UserError([Problem("E231", f"--out {shown(str(config.out))}", what, fix)], EXIT_DATA)
     rows, systems = translations_of(config.run)
     replaced = write_marot(config.out, rows, systems, document=config.run.resolve().name)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rewardlab.cli.reward_arguments import parse_rewards, repeated, without_references
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:
     from rewardlab.evaluation import Evaluation
     from rewardlab.measures import Metric
+
+METRIC = "--metric"
 
 
 @dataclass(frozen=True)
@@ -86,29 +89,21 @@ def _names(*paths: str) -> list[str]:
 def _metrics(outputs: Outputs) -> list[Metric]:
     """Build the metrics and refuse, before anything is read, what could not be measured."""
     from rewardlab.measures import Metric
-    from rewardlab.rewards.registry import parse_reward
 
     problems: list[Problem] = []
     metrics: list[Metric] = []
     for specification in outputs.metrics:
-        try:
-            reward = parse_reward(specification, where="--metric")
-        except UserError as error:
-            problems += error.problems
-            continue
-        metric = Metric(reward, by_language="tokenize=" not in specification)
-        if reward.needs_reference and outputs.reference is None:
-            what = f"{metric.name} reads references, and there are none"
-            problems.append(Problem("E042", "--metric", what, "give them with -r FILE"))
+        rewards, wrong = parse_rewards([specification], where=METRIC)
+        problems += wrong
+        by_language = "tokenize=" not in specification
+        metrics += [Metric(reward, by_language=by_language) for reward in rewards]
+    if outputs.reference is None:
+        problems += without_references([metric.reward for metric in metrics], METRIC)
+    for metric in metrics:
         if metric.reads_source and outputs.source is None:
             what = f"{metric.name} reads sources, and there are none"
-            problems.append(Problem("E074", "--metric", what, "give them with -s FILE"))
-        if metric.name in [earlier.name for earlier in metrics]:
-            what = f"{metric.name} is asked for twice"
-            problems.append(
-                Problem("E036", "--metric", what, f"{metric.name}:name={metric.name}_2")
-            )
-        metrics.append(metric)
+            problems.append(Problem("E074", METRIC, what, "give them with -s FILE"))
+    problems += repeated([metric.name for metric in metrics], METRIC)
     if not outputs.metrics:
         what = "nothing to measure by"
         problems.append(Problem("E040", "rewardlab evaluate", what, "--metric chrf --metric ter"))

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rewardlab.cli.judgements import (
+    ExcludeSystems,
+    Format,
+    GoldFormat,
+    JsonFile,
+    ReferenceSystem,
+    Severity,
+    console,
+    output_problems,
+    split_names,
+)
+from rewardlab.cli.reward_arguments import Language, Rewards, parse_rewards
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:
@@ -19,18 +30,6 @@ if TYPE_CHECKING:
     from rewardlab.types import Reward
 
 UNFIT = frozenset('/\\:*?"<>|')
-WIDTH = 160
-"""Columns of a table that is not printed on a terminal."""
-
-
-class Format(StrEnum):
-    """Forms that human judgements come in."""
-
-    AUTO = "auto"
-    MQM = "mqm"
-    MTME = "mtme"
-    ESA = "esa"
-    TABLE = "table"
 
 
 @dataclass(frozen=True)
@@ -77,44 +76,30 @@ class MetaevalConfig:
 def command(
     *,
     gold: Annotated[str, typer.Option("--gold", metavar="FILE", help="Human judgements.")],
-    format_: Annotated[
-        Format, typer.Option("--format", help="Of the human judgements.")
-    ] = Format.AUTO,
-    severity: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="wmt, wmt-no-source, xcomet, or a file.")
-    ] = "wmt",
+    format_: GoldFormat = Format.AUTO,
+    severity: Severity = "wmt",
     lower_is_better: Annotated[
         bool, typer.Option("--lower-is-better", help="The human scores are errors.")
     ] = False,
-    reference_system: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Its texts are the references; references are left out."),
-    ] = None,
-    exclude_systems: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Leave these systems out.")
-    ] = None,
+    reference_system: ReferenceSystem = None,
+    exclude_systems: ExcludeSystems = None,
     exclude_references: Annotated[
         bool, typer.Option("--exclude-references", help="Leave out refA, Human-A.0 and the like.")
     ] = False,
-    reward: Annotated[
-        list[str] | None,
-        typer.Option("--reward", metavar="NAME[:OPTION=VALUE,...]", help="May be repeated."),
-    ] = None,
+    reward: Rewards = None,
     scores: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="Scores of a metric; may be repeated."),
     ] = None,
-    source_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
-    target_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
+    source_lang: Language = None,
+    target_lang: Language = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Which differences between metrics are real?")
     ] = False,
     intervals: Annotated[
         int, typer.Option(metavar="N", min=0, help="Bootstrap intervals from N resamples.")
     ] = 0,
-    json: Annotated[
-        Path | None, typer.Option("--json", metavar="OUT", help="Write the JSON there too.")
-    ] = None,
+    json: JsonFile = None,
     tsv: Annotated[
         Path | None, typer.Option(metavar="OUT", help="One statistic a line, tab-separated.")
     ] = None,
@@ -134,12 +119,7 @@ def command(
             severity=severity,
             lower_is_better=lower_is_better,
             reference_system=reference_system,
-            exclude_systems=tuple(
-                name.strip()
-                for names in exclude_systems or ()
-                for name in names.split(",")
-                if name.strip()
-            ),
+            exclude_systems=split_names(exclude_systems),
             exclude_references=exclude_references,
             rewards=tuple(reward or ()),
             scores=tuple(scores or ()),
@@ -171,6 +151,7 @@ def run(config: MetaevalConfig) -> None:
     from rewardlab.metaeval.document import as_json
     from rewardlab.metaeval.gold import read_gold
     from rewardlab.metaeval.measure import Scored, check_texts, compared_systems, score_gold
+    from rewardlab.metaeval.score_files import check_names
 
     rewards, files = check_usage(config)
     severities = load_severities(config.severity)
@@ -189,7 +170,7 @@ def run(config: MetaevalConfig) -> None:
     )
     check_texts(rewards, gold, config.reference_system)
     if config.export is not None:
-        check_export(gold.scores.only(systems))
+        check_names(systems, "--export")
     given = [Scored(name, scores) for name, scores in read_all(files, gold, systems)]
     doing = f"scoring {len(systems) * len(gold.scores.segments):,} translations"
     with heartbeat(say, lambda: f"{doing} ..."):
@@ -224,15 +205,7 @@ def check_usage(config: MetaevalConfig) -> tuple[list[Reward], dict[str, str]]:
     Raises:
         UserError: Everything wrong with the command line; exit code 2.
     """
-    from rewardlab.rewards.registry import parse_reward
-
-    problems: list[Problem] = []
-    rewards: list[Reward] = []
-    for specification in config.rewards:
-        try:
-            rewards.append(parse_reward(specification, where="--reward"))
-        except UserError as error:
-            problems += error.problems
+    rewards, problems = parse_rewards(config.rewards)
     files: list[tuple[str, str]] = []
     for given in config.scores:
         name, equals, path = given.partition("=")
@@ -247,7 +220,7 @@ def check_usage(config: MetaevalConfig) -> tuple[list[Reward], dict[str, str]]:
         what, fix = "nothing to compare with people", "--reward chrf, or --scores NAME=FILE"
         problems.append(Problem("E040", "rewardlab metaeval", what, fix))
     problems += _name_problems([reward.name for reward in rewards], [name for name, _ in files])
-    problems += _output_problems(config)
+    problems += _output_problems(config, [config.gold, *(path for _, path in files)])
     if problems:
         raise UserError(problems)
     return rewards, dict(files)
@@ -270,20 +243,19 @@ def _name_problems(rewards: Sequence[str], files: Sequence[str]) -> Iterator[Pro
         earlier.add(name)
 
 
-def _output_problems(config: MetaevalConfig) -> Iterator[Problem]:
-    outputs = {"--json": config.json, "--tsv": config.tsv, "--export": config.export}
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        if not path.absolute().parent.is_dir():
-            what = f"{shown(str(path))} is to be written into a directory that is not there"
-            yield Problem("E117", option, what, f"mkdir -p {path.parent}")
-        elif option == "--export" and path.exists():
-            what = f"{shown(str(path))} exists"
-            yield Problem("E118", option, what, f"give another one: {path}-2")
-        elif option != "--export" and path.is_dir():
-            what = f"{shown(str(path))} is a directory"
-            yield Problem("E118", option, what, f"name a file: {path / 'metaeval'}.{option[2:]}")
+def _output_problems(config: MetaevalConfig, inputs: Sequence[str]) -> Iterator[Problem]:
+    read = {Path(path).resolve() for path in inputs}
+    for option, path in (("--json", config.json), ("--tsv", config.tsv)):
+        if path is not None and path.resolve() in read:
+            what = f"{shown(str(path))} is read, and would be overwritten"
+            yield Problem("E118", option, what, f"name another file: metaeval.{option[2:]}")
+        else:
+            yield from output_problems(option, path, like=f"metaeval.{option[2:]}")
+    if config.export is not None and config.export.exists():
+        what, fix = f"{shown(str(config.export))} exists", f"give another one: {config.export}-2"
+        yield Problem("E118", "--export", what, fix)
+    else:
+        yield from output_problems("--export", config.export, like="")
 
 
 def read_all(
@@ -335,20 +307,6 @@ def write(config: MetaevalConfig, found: MetaEvaluation) -> None:
         export(config.export, found)
 
 
-def check_export(scores: ScoreMatrix) -> None:
-    """Write the human scores once, before anything is scored, to see that they can be written.
-
-    Raises:
-        UserError: E230, a system's name that such a file cannot hold; exit code 3.
-    """
-    from tempfile import TemporaryDirectory
-
-    from rewardlab.metaeval.score_files import write_seg_scores
-
-    with TemporaryDirectory() as scratch:
-        write_seg_scores(scores, Path(scratch) / "human.seg.score")
-
-
 def export(directory: Path, found: MetaEvaluation) -> None:
     """Write ``NAME.seg.score`` and ``NAME.sys.score`` of the human scores and every metric.
 
@@ -370,15 +328,11 @@ def export(directory: Path, found: MetaEvaluation) -> None:
 
 def show(found: MetaEvaluation) -> None:
     """Print tables, and what they do not say by themselves, on stderr."""
-    from rich.console import Console
-
     from rewardlab.cli.training import say
     from rewardlab.report.metaeval import LEGEND, gold_table, metric_table, span_table
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console.width = WIDTH
+    stderr = console()
     for table in (gold_table(found), metric_table(found), span_table(found)):
         if table is not None:
-            console.print(table)
+            stderr.print(table)
     say(*LEGEND, *(f"note: {note}" for note in found.notes))

@@ -9,7 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rewardlab.cli.metaeval import WIDTH, Format
+from rewardlab.cli.judgements import (
+    ExcludeSystems,
+    Format,
+    GoldFormat,
+    JsonFile,
+    ReferenceSystem,
+    Severity,
+    console,
+    output_problems,
+    split_names,
+)
+from rewardlab.cli.reward_arguments import (
+    Language,
+    Rewards,
+    parse_rewards,
+    repeated,
+    without_references,
+)
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:
@@ -63,10 +80,7 @@ class PreflightConfig:
 
 def command(
     *,
-    reward: Annotated[
-        list[str] | None,
-        typer.Option("--reward", metavar="NAME[:OPTION=VALUE,...]", help="May be repeated."),
-    ] = None,
+    reward: Rewards = None,
     ensemble: Annotated[
         Path | None,
         typer.Option(metavar="CONFIG", help="YAML of an RL run: its rewards and gates."),
@@ -74,19 +88,10 @@ def command(
     gold: Annotated[
         str | None, typer.Option(metavar="FILE", help="Human judgements with texts.")
     ] = None,
-    format_: Annotated[
-        Format, typer.Option("--format", help="Of the human judgements.")
-    ] = Format.AUTO,
-    severity: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="wmt, wmt-no-source, xcomet, or a file.")
-    ] = "wmt",
-    reference_system: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Its texts are the references; references are left out."),
-    ] = None,
-    exclude_systems: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Leave these systems out.")
-    ] = None,
+    format_: GoldFormat = Format.AUTO,
+    severity: Severity = "wmt",
+    reference_system: ReferenceSystem = None,
+    exclude_systems: ExcludeSystems = None,
     source: Annotated[
         str | None, typer.Option("--source", "-s", metavar="FILE", help="Source texts.")
     ] = None,
@@ -101,15 +106,13 @@ def command(
     reference: Annotated[
         str | None, typer.Option("--reference", "-r", metavar="FILE", help="Reference texts.")
     ] = None,
-    source_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
-    target_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
+    source_lang: Language = None,
+    target_lang: Language = None,
     cases: Annotated[
         int, typer.Option(metavar="N", min=1, help="Attack at most so many translations.")
     ] = MOST_CASES,
     seed: Annotated[int, typer.Option(min=0, help="Of their choice, and of intervals.")] = 0,
-    json: Annotated[
-        Path | None, typer.Option("--json", metavar="OUT", help="Write the JSON there too.")
-    ] = None,
+    json: JsonFile = None,
 ) -> None:
     """Attack honest translations: which attacks does a reward prefer, and what gate stops them?
 
@@ -127,12 +130,7 @@ def command(
             format=format_,
             severity=severity,
             reference_system=reference_system,
-            exclude_systems=tuple(
-                name.strip()
-                for names in exclude_systems or ()
-                for name in names.split(",")
-                if name.strip()
-            ),
+            exclude_systems=split_names(exclude_systems),
             source=source,
             hypothesis=(*first, *(other_hypothesis or ())),
             reference=reference,
@@ -150,7 +148,7 @@ def run(config: PreflightConfig) -> None:
 
     Raises:
         UserError: Usage, E001..E036 of an ensemble or a severity table, E042, E101..E104, E110,
-            E111, E117, E118 (exit code 2); the files, E201..E206, E220..E229, E240..E242, E250,
+            E111, E116..E118 (exit code 2); the files, E201..E206, E220..E229, E240..E242, E250,
             E251 (3); the disk, E210 (75).
         RewardFailed: A reward raised or broke its contract.
         RewardUnavailable: A gate could not judge a text.
@@ -203,7 +201,8 @@ def check_usage(config: PreflightConfig) -> tuple[list[Term], list[Gate]]:
     Raises:
         UserError: Everything wrong with the command line and the ensemble; exit code 2.
     """
-    problems = [*_usage_problems(config), *_output_problems(config.json)]
+    problems = [*_usage_problems(config)]
+    problems += _output_problems(config)
     terms: list[Term] = []
     gates: list[Gate] = []
     try:
@@ -218,21 +217,14 @@ def check_usage(config: PreflightConfig) -> tuple[list[Term], list[Gate]]:
 
 def _ensemble(config: PreflightConfig) -> tuple[list[Term], list[Gate]]:
     from rewardlab.config.ensemble import load_ensemble
-    from rewardlab.rewards.registry import parse_reward
     from rewardlab.types import Term
 
     if config.ensemble is not None:
         return load_ensemble(config.ensemble)
-    terms: list[Term] = []
-    problems: list[Problem] = []
-    for specification in config.rewards:
-        try:
-            terms.append(Term(parse_reward(specification, where="--reward")))
-        except UserError as error:
-            problems += error.problems
+    rewards, problems = parse_rewards(config.rewards)
     if problems:
         raise UserError(problems)
-    return terms, []
+    return [Term(reward) for reward in rewards], []
 
 
 def _usage_problems(config: PreflightConfig) -> Iterator[Problem]:
@@ -253,6 +245,16 @@ def _usage_problems(config: PreflightConfig) -> Iterator[Problem]:
         what = "systems are named, and there is no gold file that has them"
         yield Problem("E110", "--reference-system, --exclude-systems", what, "--gold FILE")
     yield from _language_problems(config.source_lang, config.target_lang)
+
+
+def _output_problems(config: PreflightConfig) -> Iterator[Problem]:
+    inputs = (config.ensemble, config.gold, config.source, *config.hypothesis, config.reference)
+    read = {Path(path).resolve() for path in inputs if path is not None}
+    if config.json is not None and config.json.resolve() in read:
+        what = f"{shown(str(config.json))} is read, and would be overwritten"
+        yield Problem("E118", "--json", what, "name another file: preflight.json")
+    else:
+        yield from output_problems("--json", config.json, like="preflight.json")
 
 
 def _language_problems(source_lang: str | None, target_lang: str | None) -> Iterator[Problem]:
@@ -276,27 +278,16 @@ def _reward_problems(config: PreflightConfig, terms: Sequence[Term]) -> Iterator
     of_gold = config.gold is not None
     referenced = config.reference_system if of_gold else config.reference
     where = "--ensemble" if config.ensemble is not None else "--reward"
-    names = [term.reward.name for term in terms]
-    for at, term in enumerate(terms):
-        name = term.reward.name
-        if term.reward.needs_reference and referenced is None:
-            what = f"{name} reads references, and there are none"
-            fix = "name the system that wrote them: --reference-system NAME"
-            yield Problem("E042", where, what, fix if of_gold else "give them with -r FILE")
-        if name in names[:at]:
-            yield Problem("E036", where, f"{name} is asked for twice", f"{name}:name={name}_2")
-        if name in (CONSTANT, TOTAL):
-            what = f"{shown(name)} is a row of the table already"
-            yield Problem("E116", where, what, f"{name}:name={name}_2")
-
-
-def _output_problems(path: Path | None) -> Iterator[Problem]:
-    if path is not None and not path.absolute().parent.is_dir():
-        what = f"{shown(str(path))} is to be written into a directory that is not there"
-        yield Problem("E117", "--json", what, f"mkdir -p {path.parent}")
-    elif path is not None and path.is_dir():
-        what = f"{shown(str(path))} is a directory"
-        yield Problem("E118", "--json", what, f"name a file: {path / 'preflight.json'}")
+    rewards = [term.reward for term in terms]
+    if referenced is None:
+        by_name = "name the system that wrote them: --reference-system NAME"
+        yield from without_references(
+            rewards, where, by_name if of_gold else "give them with -r FILE"
+        )
+    yield from repeated([reward.name for reward in rewards], where)
+    for name in {reward.name for reward in rewards} & {CONSTANT, TOTAL}:
+        what = f"{shown(name)} is a row of the table already"
+        yield Problem("E116", where, what, f"{name}:name={name}_2")
 
 
 # ── honest translations ─────────────────────────────────────────────────────────────────────────
@@ -333,7 +324,7 @@ def _notes(honest: Honest) -> Iterator[str]:
     systems = len(honest.gold.systems)
     yield f"{len(honest.cases):,} honest texts of {sources:,} sources by {systems} systems"
     if honest.left_out:
-        yield f"{honest.left_out:,} translations left out: empty, or without another one"
+        yield f"{honest.left_out:,} translations left out: empty, or without another text"
     if honest.equal:
         yield f"{honest.equal:,} of {len(honest.cases):,} translations equal their reference"
 
@@ -372,8 +363,6 @@ def _read_texts(config: PreflightConfig) -> tuple[Honest, tuple[str, ...]]:
 
 def show(found: Preflight) -> None:
     """Print tables, and what they mean, on stderr."""
-    from rich.console import Console
-
     from rewardlab.cli.training import say
     from rewardlab.report.preflight import (
         LEGEND,
@@ -384,14 +373,12 @@ def show(found: Preflight) -> None:
         verdicts,
     )
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console.width = WIDTH
+    stderr = console()
     agreement = agreement_table(found)
     if agreement is not None:
-        console.print(agreement)
+        stderr.print(agreement)
     for table in exposure_tables(found.safety):
-        console.print(table)
-    console.print(gate_table(found.safety))
-    console.print(verdicts(found.safety))
+        stderr.print(table)
+    stderr.print(gate_table(found.safety))
+    stderr.print(verdicts(found.safety))
     say(*LEGEND, *advice(found.safety))

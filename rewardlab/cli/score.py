@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rewardlab.cli.reward_arguments import (
+    REWARD,
+    Language,
+    parse_rewards,
+    repeated,
+    without_references,
+)
 from rewardlab.errors import EXIT_DATA, Problem, UserError
 
 if TYPE_CHECKING:
@@ -50,15 +57,12 @@ def command(
     hypothesis: Annotated[
         str, typer.Option("--hypothesis", "-t", metavar="FILE", help="Translations; - is stdin.")
     ],
-    reward: Annotated[
-        list[str],
-        typer.Option("--reward", metavar="NAME[:OPTION=VALUE,...]", help="May be repeated."),
-    ],
+    reward: Annotated[list[str], REWARD],
     reference: Annotated[
         str | None, typer.Option("--reference", "-r", metavar="FILE", help="Reference texts.")
     ] = None,
-    source_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
-    target_lang: Annotated[str | None, typer.Option(metavar="CODE")] = None,
+    source_lang: Language = None,
+    target_lang: Language = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON with spans, not TSV.")] = False,
 ) -> None:
     """Score translations. Files are line-aligned text, plain or gzipped.
@@ -94,24 +98,10 @@ def run(config: ScoreConfig) -> None:
 
 def _rewards(config: ScoreConfig) -> list[Reward]:
     """Build the rewards and refuse, before anything is read, what could not be scored."""
-    from rewardlab.rewards.registry import parse_reward
-
-    problems: list[Problem] = []
-    rewards: list[Reward] = []
-    for specification in config.rewards:
-        try:
-            rewards.append(parse_reward(specification, where="--reward"))
-        except UserError as error:
-            problems += error.problems
-    for at, reward in enumerate(rewards):
-        if reward.needs_reference and config.reference is None:
-            what = f"{reward.name} reads references, and there are none"
-            problems.append(Problem("E042", "--reward", what, "give them with -r FILE"))
-        if reward.name in [earlier.name for earlier in rewards[:at]]:
-            what = f"{reward.name} is asked for twice"
-            problems.append(
-                Problem("E036", "--reward", what, f"{reward.name}:name={reward.name}_2")
-            )
+    rewards, problems = parse_rewards(config.rewards)
+    if config.reference is None:
+        problems += without_references(rewards)
+    problems += repeated([reward.name for reward in rewards])
     files = (config.source, config.hypothesis, config.reference)
     if files.count(STDIN) > 1:
         what = "standard input (-) can be read only once"

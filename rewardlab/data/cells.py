@@ -141,9 +141,10 @@ class RowProblems:
 
 def of_rows(places: Sequence[tuple[int, str]], total: int) -> str:
     """``37 of 2,000 rows; first 5: 3, 8, 9, 12, 40``."""
-    some = ", ".join(str(line) for line, _ in places[:LISTED])
-    first = f"first {LISTED}" if len(places) > LISTED else "at"
-    return f"{len(places):,} of {total:,} rows; {first}: {some}"
+    lines = list(dict.fromkeys(line for line, _ in places))  # a row may have several such cells
+    some = ", ".join(map(str, lines[:LISTED]))
+    first = f"first {LISTED}" if len(lines) > LISTED else "at"
+    return f"{len(lines):,} of {total:,} rows; {first}: {some}"
 
 
 def some_of(words: Sequence[str]) -> str:

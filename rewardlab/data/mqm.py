@@ -12,7 +12,8 @@ What is done with the rows, all of it counted in the file's funnel:
 - exact duplicates (every column) count once;
 - attention checks (severity ``HOTW-test``) are no errors and left out; a rater who has left nothing
   else on a translation has not rated it;
-- rows without a rater carry a translation that is not rated yet;
+- rows without a rater, or with neither severity nor category, carry a translation that is not
+  rated yet;
 - texts of one translation must agree once marks are taken out: the first one counts. In one that
   differs, errors keep their weight, and their marks where they cover the same characters of the
   first one;
@@ -95,6 +96,12 @@ def is_mqm_header(line: str) -> bool:
     return all(key in found for key, column in COLUMNS.items() if column.needed)
 
 
+def is_nearly_mqm_header(line: str) -> bool:
+    """Whether a line names at least half of the columns; `mqm_of` says which are missing."""
+    needed = {key for key, column in COLUMNS.items() if column.needed}
+    return 2 * len(needed & columns_of(line.split("\t"), COLUMNS).keys()) >= len(needed)
+
+
 def is_marot_row(line: str) -> bool:
     """Whether a line can be a row of Marot's form: nine or ten cells, the last one JSON."""
     cells = line.split("\t")
@@ -110,11 +117,10 @@ def _header(file: TextFile) -> tuple[dict[str, int], int, int]:
     if first is None:
         refuse(Problem("E206", file.name, "no rows", "give a file with judgements"))
     line = file.lines[first]
-    if is_mqm_header(line):
-        cells = line.split("\t")
-        return columns_of(cells, COLUMNS), len(cells), first + 1
     cells = line.split("\t")
     found = columns_of(cells, COLUMNS)
+    if is_mqm_header(line):
+        return found, len(cells), first + 1
     if "system" in found or not is_marot_row(line):
         needed = {key: column for key, column in COLUMNS.items() if column.needed}
         missing = [column.names[0] for key, column in needed.items() if key not in found]
@@ -130,13 +136,14 @@ def _judgement(
     count = len(row.cells)
     needed = max(columns[key] for key, column in COLUMNS.items() if column.needed) + 1
     if not needed <= count <= width:
-        what = f"a row has {{}} cells and needs {needed} to {width}"
+        enough = f"{needed} to {width}" if needed < width else str(width)
+        what = f"a row has {{}} cells and needs {enough}"
         fix = "a tab or line break inside a text splits its row: write a space"
         problems.add("E221", what, fix, line=row.number, value=count)
         return None
     cell = {key: row.cells[at] if at < count else "" for key, at in columns.items()}
-    number = cell["number"].strip()
-    if not cell["system"].strip() or not number or ":" in number:
+    system, number = cell["system"].strip(), cell["number"].strip()
+    if not system or not number or ":" in number:
         what = "a row needs a system, and a segment number without a colon, and has {}"
         value = f"{cell['system']}, {number}"
         problems.add("E221", what, "name both", line=row.number, value=value)
@@ -144,8 +151,8 @@ def _judgement(
         what, fix = "severity {} without a rater", "write who rated into the column rater"
         problems.add("E221", what, fix, line=row.number, value=cell["severity"])
     return Judgement(
-        system=cell["system"],
-        key=(cell["document"], number),
+        system=system,
+        key=(cell["document"].strip(), number),
         overall=cell.get("overall", "").strip(),
         rater=cell["rater"].strip(),
         source=read_marks(cell["source"]),

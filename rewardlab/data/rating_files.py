@@ -99,7 +99,8 @@ def read_evalset_ratings(
         try:
             errors = _errors(_object(json.loads(cells[1])))
         except UNREADABLE as error:
-            problems.add("E226", f"{{}} is no rating: {error!r}", FIX, line=line, value=cells[1])
+            what = f"{{}} is no rating: {_reason(error)}"
+            problems.add("E226", what, FIX, line=line, value=cells[1])
             continue
         judge = cells[2].strip() if len(cells) == len(("system", "rating", "rater")) else rater
         for judgement in _judgements(replace(blank, rater=judge or rater), errors):
@@ -136,7 +137,8 @@ def read_standalone_ratings(file: TextFile) -> MqmFile:
             rating = _object(json.loads(line))
             blank, errors = _standalone(rating), _errors(rating)
         except UNREADABLE as error:
-            problems.add("E226", f"{{}} is no rating: {error!r}", FIX, line=number, value=line)
+            what = f"{{}} is no rating: {_reason(error)}"
+            problems.add("E226", what, FIX, line=number, value=line)
             continue
         place = (blank.system, blank.key, blank.rater)
         if place in rated:
@@ -228,6 +230,10 @@ def _error(error: Mapping[str, Any]) -> _Error:
         _text_or_none(error, "category"),
         error.get("is_source_error") is True,
     )
+
+
+def _reason(error: Exception) -> str:
+    return f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
 
 
 def _object(value: object) -> Mapping[str, Any]:

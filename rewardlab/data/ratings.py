@@ -231,7 +231,7 @@ class Gathering:
         self._overall.setdefault(row.key, row.overall)
         of_cell = self._ratings.setdefault(cell, {})
         is_check = row.severity.lower() == ATTENTION_CHECK
-        if is_check or not row.rater:
+        if is_check or not row.rater or not (row.severity or row.category):
             # No judgement, but its texts may be all there is; those of judgements go first.
             self._unjudged.setdefault(cell, (row.source, row.target))
             self.counts[CHECKS if is_check else UNRATED] += 1

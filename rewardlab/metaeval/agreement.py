@@ -23,13 +23,13 @@ from rewardlab.metaeval.comparison import (
     compare_spa,
 )
 from rewardlab.metaeval.correlations import Grouping, kendall, pearson, spearman
-from rewardlab.metaeval.gold import Gold
+from rewardlab.metaeval.gold import FEWEST_SYSTEMS, Gold
 from rewardlab.metaeval.matrix import Floats, ScoreMatrix, system_means
-from rewardlab.metaeval.measure import FEWEST_SYSTEMS, Scored
+from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.resampled import Intervals, intervals_of
 from rewardlab.metaeval.span_agreement import SpanAgreement, span_agreement
 from rewardlab.metaeval.system_level import pairwise_accuracy, spa
-from rewardlab.metaeval.ties import accuracy_eq
+from rewardlab.metaeval.ties import TooManyPairs, accuracy_eq
 
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 CONSTANT = "constant"
@@ -111,7 +111,7 @@ def segment_statistics(
     for by in GROUPINGS:
         try:
             accuracy, epsilon, _ = accuracy_eq(gold, metric, by=by)
-        except ValueError as error:  # too many pairs: the others of the table still have a value
+        except TooManyPairs as error:  # the others of the table still have a value
             accuracy = epsilon = math.nan
             notes.append(f"acc_eq by {by} is left out: {error}")
         found[by] = {
@@ -238,9 +238,11 @@ def meta_evaluate(
     same = np.where(np.isnan(human.values), np.nan, 0.0)
     constant = Scored(CONSTANT, ScoreMatrix(human.systems, human.segments, same, CONSTANT))
     results = [_result(gold, human, metric) for metric in (*metrics, constant)]
+    ranked, left_out = rankings(human.values, metrics) if compare else ({}, [])
     if resamples and (~np.isnan(human.values)).any(axis=0).sum() >= FEWEST_SEGMENTS:
         results = with_intervals(human.values, (*metrics, constant), results, resamples)
-    ranked, left_out = rankings(human.values, metrics) if compare else ({}, [])
+    elif resamples:
+        left_out.append("intervals are left out: one segment is the same in every resample")
     found = MetaEvaluation(
         gold=gold,
         systems=tuple(systems),
@@ -256,32 +258,45 @@ def meta_evaluate(
 def rankings(gold: Floats, metrics: Sequence[Scored]) -> tuple[dict[str, Ranking], list[str]]:
     """Test which differences between metrics are real: PERM-BOTH, 1,000 draws.
 
-    Systems are compared over the cells that all metrics have. A metric without any score has no
-    rank.
+    Systems are compared over the cells that all metrics have. A metric without scores of two
+    translations of one text has no rank.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
         metrics: Of the same shape.
 
     Returns:
-        By statistic, and what was left out because it would be too much.
+        By statistic, and what was left out and why.
     """
-    scores = {m.name: m.scores.values for m in metrics if not np.isnan(m.scores.values).all()}
+    scores = {m.name: m.scores.values for m in metrics if have_pair(gold, m.scores.values)}
     if len(scores) < 2:  # noqa: PLR2004 - a pair
-        return {}, []
+        return {}, ["nothing is compared: fewer than two metrics have scores to compare"]
+    if not have_pair(gold, *scores.values()):
+        what = "no text has two translations that people and all of these metrics scored"
+        return {}, [f"metrics are not compared: {what}"]
     common = ~np.isnan([gold, *scores.values()]).any(axis=0)
     means = {
         name: system_means(np.where(common, values, np.nan)) for name, values in scores.items()
     }
     people = system_means(np.where(common, gold, np.nan))
-    found = {
-        "spa": compare_spa(gold, scores),
-        "pairwise_accuracy": compare_pairwise_accuracy(people, means),
-    }
+    found: dict[str, Ranking] = {}
+    left_out: list[str] = []
     try:
-        return {"acc_eq": compare_accuracy_eq(gold, scores, by="item"), **found}, []
-    except ValueError as error:  # too many pairs: the others can be compared
-        return found, [f"acc_eq is not compared: {error}"]
+        found["acc_eq"] = compare_accuracy_eq(gold, scores, by="item")
+    except TooManyPairs as error:  # the others can be compared
+        left_out.append(f"acc_eq is not compared: {error}")
+    if common.all(axis=0).any():
+        found["spa"] = compare_spa(gold, scores)
+    else:
+        left_out.append("spa is not compared: no text has all scores of all systems")
+    found["pairwise_accuracy"] = compare_pairwise_accuracy(people, means)
+    return found, left_out
+
+
+def have_pair(*sides: Floats) -> bool:
+    """Whether some text has two translations that every side (S, M) scored."""
+    known = ~np.isnan(sides).any(axis=0)
+    return bool((known.sum(axis=0) >= FEWEST_SYSTEMS).any())
 
 
 def with_intervals(

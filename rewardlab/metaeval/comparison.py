@@ -176,7 +176,8 @@ def compare_accuracy_eq(
     Arguments are those of `compare_pearson`. Time grows with the pairs.
 
     Raises:
-        ValueError: The shapes differ, or a draw needs more than `swaps.MOST_NUMBERS` numbers.
+        ValueError: The shapes differ.
+        TooManyPairs: A draw needs more than `swaps.MOST_NUMBERS` numbers.
     """
     best = {name: accuracy_eq(gold, metric, by=by) for name, metric in metrics.items()}
     values = {name: found.value for name, found in best.items()}

@@ -20,24 +20,27 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rewardlab.data.cells import refuse, some_of
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.data.mqm import digest_of, is_marot_row, is_mqm_header, mqm_of
+from rewardlab.data.mqm import (
+    digest_of,
+    is_marot_row,
+    is_mqm_header,
+    is_nearly_mqm_header,
+    mqm_of,
+)
 from rewardlab.data.rating_files import read_evalset_ratings, read_standalone_ratings
-from rewardlab.data.ratings import MqmFile, mean_error
+from rewardlab.data.ratings import Cell, MqmFile, mean_error
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 from rewardlab.metaeval.direct import is_direct_header, read_direct
-from rewardlab.metaeval.matrix import ScoreMatrix
-from rewardlab.metaeval.mtme_files import read_texts_beside
+from rewardlab.metaeval.matrix import Floats, ScoreMatrix, system_means
+from rewardlab.metaeval.mtme_files import TextsBeside, read_texts_beside
 from rewardlab.metaeval.score_files import is_list_line, is_table_header, read_lists, read_table
 from rewardlab.types import WMT_MQM, ErrorSpan, SeverityTable
 
 Format: TypeAlias = Literal["auto", "mqm", "mtme", "esa", "table"]
 Kind: TypeAlias = Literal["mqm", "lists", "ratings", "standalone", "direct", "table"]
-Cell: TypeAlias = tuple[str, str]
-"""A system, and the id of a segment."""
 
 KINDS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
     {
@@ -147,7 +150,8 @@ def _kind(file: TextFile, path: Path, wanted: Format) -> tuple[Kind, str]:
     where = f"{file.name}:{file.lines.index(line) + 1}"
     formats = ", ".join(KINDS) if wanted == "auto" else wanted
     what = f"no file in a format of {formats} begins with {shown(line)}"
-    fix = "give a header: system, doc, docSegId, rater, source, target, category, severity"
+    other = next((forms[kind] for kind, is_like in LOOKS if is_like(line)), None)
+    fix = f"--format {other}" if other else f"give a header, separated by tabs: {HEADER}"
     raise UserError([Problem("E220", where, what, fix)], EXIT_DATA)
 
 
@@ -156,6 +160,7 @@ def _is_rating_line(line: str) -> bool:
     return len(cells) in (2, 3) and cells[1].lstrip().startswith("{")
 
 
+HEADER = "system doc docSegId rater source target category severity"
 ENDINGS: tuple[tuple[Kind, str], ...] = (
     ("lists", ".seg.score"),
     ("lists", ".sys.score"),
@@ -165,6 +170,7 @@ ENDINGS: tuple[tuple[Kind, str], ...] = (
 LOOKS: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
     ("mqm", is_mqm_header),
     ("direct", is_direct_header),
+    ("mqm", is_nearly_mqm_header),
     ("table", is_table_header),
     ("lists", is_list_line),
     ("standalone", lambda line: line.lstrip().startswith("{")),
@@ -188,7 +194,7 @@ def _read_ratings(file: TextFile, path: Path, severities: SeverityTable) -> Gold
         file, rater=beside.name, hypotheses=beside.hypotheses, sources=beside.sources
     )
     gold = _of_errors(found, severities, file.name)
-    return _with_texts(gold, path)
+    return _with_texts(gold, beside, path)
 
 
 def _read_lists(file: TextFile, path: Path, _severities: SeverityTable) -> Gold:
@@ -199,7 +205,7 @@ def _read_lists(file: TextFile, path: Path, _severities: SeverityTable) -> Gold:
     signature = f"mtme|sha256:{digest_of(file)}"
     matrix = ScoreMatrix(tuple(scores), segments, values, signature)
     gold = Gold(matrix, {}, 0, f"{values.size:,} rows", ("",) * len(segments))
-    return gold if is_whole else _with_texts(gold, path)
+    return gold if is_whole else _with_texts(gold, read_texts_beside(path), path)
 
 
 def _read_direct(file: TextFile, _path: Path, _severities: SeverityTable) -> Gold:
@@ -293,13 +299,12 @@ def _severities_of(severities: SeverityTable) -> list[str]:
     return list(dict.fromkeys(key.partition("/")[0] for key in severities.weights))
 
 
-def _with_texts(gold: Gold, path: Path) -> Gold:
+def _with_texts(gold: Gold, beside: TextsBeside, path: Path) -> Gold:
     """Add what lies beside a file of mt-metrics-eval's.
 
     Raises:
         UserError: E229, it is not of as many segments; exit code 3.
     """
-    beside = read_texts_beside(path)
     have = beside.sources or beside.documents
     if have is not None and len(have) != len(gold.scores.segments):
         what = (
@@ -354,14 +359,9 @@ def _scored_systems(gold: Gold, name: str) -> Gold:
     )
 
 
-def _means(systems: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
+def _means(systems: Sequence[str], values: Floats) -> dict[str, float]:
     """Mean of each system over its segments, NaN for one without any."""
-    counts = (~np.isnan(values)).sum(axis=1)
-    sums = np.nansum(values, axis=1)
-    return {
-        system: float(total / count) if count else float("nan")
-        for system, total, count in zip(systems, sums.tolist(), counts.tolist(), strict=True)
-    }
+    return dict(zip(systems, system_means(values).tolist(), strict=True))
 
 
 # ── scores of metrics ───────────────────────────────────────────────────────────────────────────
@@ -384,8 +384,8 @@ def read_scores(
         As ``gold.scores``: the same systems and segments, NaN where the file has no score.
 
     Raises:
-        UserError: E201..E203, E205, E206, E220..E222, E224 as `read_gold`; E225 systems or segments
-            are not those of the human scores. Exit code 3.
+        UserError: E201..E203, E205, E206, E221, E222, E224 as `read_gold`; E220 it is no file of
+            scores; E225 systems or segments are not those of the human scores. Exit code 3.
     """
     file = read_lines(path)
     found = _scores_of(file, Path(path), gold)
@@ -424,6 +424,10 @@ def _scores_of(file: TextFile, path: Path, gold: Gold) -> ScoreMatrix:
     is_named = path.name.lower().removesuffix(".gz").endswith(".score")
     if not is_named and is_direct_header(line):
         return read_direct(file).scores
+    if not is_named and line and (is_nearly_mqm_header(line) or len(line.split()) == 1):
+        what = f"no file of scores begins with {shown(line)}"
+        fix = "write system and score lines, or a table separated by tabs"
+        refuse(Problem("E220", f"{file.name}:{file.lines.index(line) + 1}", what, fix))
     if not is_named and is_table_header(line):
         return read_table(file)
     scores = read_lists(file)

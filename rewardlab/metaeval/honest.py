@@ -19,7 +19,7 @@ from rewardlab.metaeval.probes import Case, cases
 from rewardlab.types import Candidate
 
 MOSTLY = 0.5
-"""Of the texts equal to their reference, this share makes them the reference itself."""
+"""A system of whose texts more than this share equal their reference is the reference itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,8 @@ class Honest:
         cases: N translations, each with what an attack may use.
         cells: For each its row and column in ``gold``.
         gold: Human scores (S, M) of the systems, higher is better; all NaN where there are none.
-        left_out: Texts that are no case: empty, or without another one to attack with.
+        left_out: Texts that are no case: empty, with an empty source or reference, or without
+            another one to attack with.
         equal: Cases whose text is the reference.
     """
 
@@ -60,8 +61,8 @@ def honest_of_gold(
 
     Args:
         gold: With texts and sources.
-        reference_system: Whose texts are the references; it is left out, and so is every other
-            system with the name of a reference. None for no references.
+        reference_system: Whose texts are the references, or None for no references. Systems with
+            the name of a reference are left out either way.
         exclude: More systems to leave out.
         source_lang: In place of the one that the gold file names.
         target_lang: Likewise.
@@ -75,7 +76,9 @@ def honest_of_gold(
         what = f"holds human scores and no {lacking}, so there is nothing to attack"
         fix = "give ratings with texts (MQM), or -s FILE -t FILE in place of --gold"
         raise UserError([Problem("E242", "--gold", what, fix)], EXIT_DATA)
-    systems = compared_systems(gold, reference_system=reference_system, exclude=exclude)
+    systems = compared_systems(
+        gold, reference_system=reference_system, exclude=exclude, exclude_references=True
+    )
     found = candidates(
         gold,
         systems=systems,
@@ -125,26 +128,32 @@ def honest_of_texts(
 
 
 def _honest(found: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where: str) -> Honest:
-    rows = {system: at for at, system in enumerate(gold.systems)}
     columns = {segment: at for at, segment in enumerate(gold.segments)}
     made: list[Case] = []
     cells: list[tuple[int, int]] = []
-    for system, row in rows.items():
-        texts = [
-            one
-            for (name, _), one in found.items()
-            if name == system and one.hypothesis.strip() and one.source.strip()
-        ]
-        for case in cases(texts):
-            made.append(case)
-            cells.append((row, columns[case.honest.id]))
+    equal = 0
+    problems: list[Problem] = []
+    for row, system in enumerate(gold.systems):
+        texts = [one for (name, _), one in found.items() if name == system and _is_whole(one)]
+        theirs = cases(texts)
+        same = sum(case.honest.hypothesis == case.honest.reference for case in theirs)
+        if same > MOSTLY * len(theirs):
+            what = f"{same:,} of {len(theirs):,} translations by {system} are the reference itself"
+            fix = "give what a system wrote, and another text as the reference"
+            problems.append(Problem("E241", where, what, fix))
+        made += theirs
+        cells += [(row, columns[case.honest.id]) for case in theirs]
+        equal += same
     if not made:
-        what = f"of {len(found):,} translations none can be attacked: that takes two sources"
-        fix = "give translations of several source texts"
-        raise UserError([Problem("E240", where, what, fix)], EXIT_DATA)
-    equal = sum(case.honest.hypothesis == case.honest.reference for case in made)
-    if equal > MOSTLY * len(made):
-        what = f"{equal:,} of {len(made):,} translations are the reference itself"
-        fix = "give what a system wrote, and another text as the reference"
-        raise UserError([Problem("E241", where, what, fix)], EXIT_DATA)
+        what = f"none of {len(found):,} translations can be attacked"
+        fix = "give translations of two source texts, not empty and not the same"
+        problems.append(Problem("E240", where, what, fix))
+    if problems:
+        raise UserError(problems, EXIT_DATA)
     return Honest(tuple(made), tuple(cells), gold, len(found) - len(made), equal)
+
+
+def _is_whole(one: Candidate) -> bool:
+    """Whether none of its texts is empty; it may have no reference."""
+    texts = (one.source, one.hypothesis, one.reference)
+    return all(text is None or text.strip() for text in texts)

@@ -12,22 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TypeAlias
 
 import numpy as np
 
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_DATA, EXIT_USAGE, Problem, UserError, shown
-from rewardlab.metaeval.gold import Gold
+from rewardlab.metaeval.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.metaeval.matrix import ScoreMatrix
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
 
-Cell: TypeAlias = tuple[str, str]
-"""A system and the id of a segment: one translation."""
-
 NO_TEXT = "no_text"
 """Stands beside the names of statuses for translations that are not in the file."""
-FEWEST_SYSTEMS = 2
 ROWS_PER_DEADLINE = 512
 SECONDS_PER_DEADLINE = 600.0
 REFERENCE_NAME = re.compile(r"(?i:ref|reference|human)(?:[-_.]?[A-Z0-9]|[-_.][a-z])?(?:\.[0-9]+)?")

@@ -215,7 +215,7 @@ def negation(case: Case) -> str | None:
 
 
 def number(case: Case) -> str | None:
-    """Another last digit in the first number, five away from the right one.
+    """Another last digit in the first run of digits, five away from the right one.
 
     >>> number(Case(Candidate("", "It has 29 doors."), ""))
     'It has 24 doors.'

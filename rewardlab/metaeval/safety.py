@@ -58,7 +58,7 @@ class Exposure:
         after: The same, besides with one default gate, by its name.
         gated: The same, with all default gates.
         judgement: ``safe``, ``hole`` (a gate closes it), ``open`` (none does), ``unknown`` (too
-            few sources to say).
+            few sources, with a text that the ensemble's own gates leave open, to say).
         closed_by: The default gates that close the hole: each of them alone, or all together where
             no single one does.
         together: No gate closes it alone.
@@ -312,7 +312,7 @@ class _Panel:
         every = list(range(len(self.gates)))
         after = [float(_mean(fooled([at]))) for at in every]
         bare, base, gated = fooled([], own=False), fooled([]), fooled(every)
-        judgement, closing = self._judgement(base, after, gated, sources)
+        judgement, closing = self._judgement(base, after, gated, sources[~honest.own])
         together = judgement == "hole" and not closing
         if together:
             closing = _fewest(fooled, len(self.gates), self.limit)
@@ -334,7 +334,11 @@ class _Panel:
     def _judgement(
         self, base: Bools, after: Sequence[float], gated: Bools, sources: NDArray[np.intp]
     ) -> tuple[Judgement, list[int]]:
-        """What the shares mean, and the default gates that close the hole by themselves."""
+        """What the shares mean, and the default gates that close the hole by themselves.
+
+        The sources are those of honest texts that the ensemble's own gates leave open: gates that
+        close on everything catch every attack, and make no reward safe.
+        """
         if len(np.unique(sources)) < FEWEST_SOURCES:
             return "unknown", []
         if base.mean() <= self.limit:

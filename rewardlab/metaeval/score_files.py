@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rewardlab.data.cells import (
     MISSING,
@@ -33,7 +32,7 @@ from rewardlab.data.corpora import TextFile
 from rewardlab.data.mqm import digest_of
 from rewardlab.data.rating_files import check_lengths
 from rewardlab.errors import Problem, shown
-from rewardlab.metaeval.matrix import ScoreMatrix
+from rewardlab.metaeval.matrix import Floats, ScoreMatrix
 from rewardlab.store.files import replace_file
 
 SYSTEM_NAMES = frozenset({"system", "system_id"})
@@ -163,8 +162,7 @@ def write_seg_scores(matrix: ScoreMatrix, path: Path) -> None:
         path: Where; a file there is replaced.
 
     Raises:
-        UserError: E230, a system's name has white space or is ``None``; exit code 3. E210, the
-            disk is full; 75.
+        UserError: E230, as `check_names`; exit code 3. E210, the disk is full; 75.
     """
     _write(matrix.systems, matrix.values, path)
 
@@ -182,11 +180,20 @@ def write_sys_scores(matrix: ScoreMatrix, path: Path) -> None:
     _write(matrix.systems, matrix.system_scores()[:, None], path)
 
 
-def _write(systems: Sequence[str], values: NDArray[np.float64], path: Path) -> None:
+def check_names(systems: Sequence[str], where: str) -> None:
+    """Refuse names that such a file cannot hold.
+
+    Raises:
+        UserError: E230, a system's name is empty or has white space; exit code 3.
+    """
     unfit = [name for name in systems if len(name.split()) != 1 or name.strip() != name]
     if unfit:
         what = f"names of systems with white space cannot stand in such a file: {some_of(unfit)}"
-        refuse(Problem("E230", str(path), what, "rename them in the files they come from"))
+        refuse(Problem("E230", where, what, "rename them in the files they come from"))
+
+
+def _write(systems: Sequence[str], values: Floats, path: Path) -> None:
+    check_names(systems, str(path))
     lines = [
         f"{system}\t{NONE if math.isnan(value) else repr(float(value))}\n"
         for system, row in zip(systems, values, strict=True)

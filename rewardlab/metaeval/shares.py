@@ -30,8 +30,9 @@ def share(hits: NDArray[np.bool_], sources: NDArray[np.intp]) -> Share:
     """A share of cases with Wilson's interval (1927), counting sources and not cases.
 
     Translations of one source tend to stand or fall together, so n is the number of sources: the
-    interval is as wide as if each source had been tried once, which is wide enough where its
-    translations agree and too wide where they do not.
+    interval is as wide as if each source had been tried once. That is right where its translations
+    always agree and too wide where they do not; a little too narrow where they always agree and
+    some sources have more of them than others.
 
     Args:
         hits: (n,) cases that count.

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rewardlab.metaeval import system_level
 from rewardlab.metaeval.correlations import Grouping, complete_groups, pearson_rows
 from rewardlab.metaeval.matrix import Floats
+from rewardlab.metaeval.ties import TooManyPairs
 from rewardlab.statistics import ROUNDING
 
 BLOCK = 1 << 17
@@ -201,13 +202,13 @@ class Outcomes:
             known: Of the same shape.
 
         Raises:
-            ValueError: One draw needs more than `MOST_NUMBERS` random numbers.
+            TooManyPairs: One draw needs more than `MOST_NUMBERS` random numbers.
         """
         groups = [np.flatnonzero(row) + at * known.shape[1] for at, row in enumerate(known)]
         groups = [places for places in groups if len(places) > 1]
         total = sum(len(places) ** 2 for places in groups)
         if total > MOST_NUMBERS:
-            raise ValueError(
+            raise TooManyPairs(
                 f"a comparison by pairs needs {total:,} random numbers a draw, more than "
                 f"{MOST_NUMBERS:,}; compare by item"
             )

@@ -41,6 +41,10 @@ BUCKETS = 1 << 16
 Ratio = Callable[[Floats, Floats], Floats]
 
 
+class TooManyPairs(ValueError):  # noqa: N818 - names what happened
+    """Enumerating the pairs would take more memory than is promised."""
+
+
 class TieCalibrated(NamedTuple):
     """The best agreement there is over all tie thresholds.
 
@@ -73,7 +77,8 @@ def accuracy_eq(
         ``value`` in [0, 1]. A constant metric gets the share of pairs that humans tie.
 
     Raises:
-        ValueError: The shapes differ, or there are more than ``max_pairs`` pairs.
+        ValueError: The shapes differ.
+        TooManyPairs: There are more than ``max_pairs``.
 
     >>> accuracy_eq(np.array([[1.0], [2.0], [2.0]]), np.array([[0.1], [0.9], [0.7]]))[:2]
     (1.0, 0.20000000000000007)
@@ -144,7 +149,7 @@ def _calibrated(
     pairs = int((sizes * (sizes - 1)).sum()) // 2
     limit = MOST_PAIRS[by] if max_pairs is None else max_pairs
     if pairs > limit:
-        raise ValueError(
+        raise TooManyPairs(
             f"{pairs:,} pairs of cells under by={by!r} are more than {limit:,}; "
             'by="item" is the statistic of WMT and has the fewest'
         )

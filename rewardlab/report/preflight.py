@@ -132,7 +132,13 @@ def verdicts(safety: Safety) -> Table:
 
 
 def advice(safety: Safety) -> Iterator[str]:
-    """The lines of YAML that close the holes, if there are any."""
+    """What a reward did not score, and the lines of YAML that close the holes, if there are any."""
+    for name in safety.honest:
+        found = [one.exposures[name] for one in safety.attacked]
+        if unscored := sum(exposure.unscored for exposure in found):
+            tried = unscored + sum(exposure.cases for exposure in found)
+            what = "where the attacked or the honest text has no score"
+            yield f"{printable(name)}: left out {unscored:,} of {tried:,} attacks, {what}"
     wanted = dict.fromkeys(
         name
         for one in safety.attacked

@@ -138,6 +138,10 @@ def test_a_file_that_exists_is_never_overwritten(export, translated):
         3,
         ["error[E231] --out 'none/annotate.tsv': has no directory. fix: mkdir -p none"],
     )
+    assert refused(export, translated, "--out", ".") == (
+        3,
+        ["error[E231] --out '.': is a directory. fix: name a file: annotate.tsv"],
+    )
 
 
 def test_what_is_no_finished_run_is_refused(export, translated, tmp_path):

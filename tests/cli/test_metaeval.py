@@ -309,6 +309,21 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
             "error[E118] --export: 'there' exists. fix: give another one: there-2\n",
         ),
         (
+            (*GOLD, *GOOD, "--tsv", "./mqm.tsv", "--json", "good.seg.score"),
+            2,
+            (
+                "error[E118] --json: 'good.seg.score' is read, and would be overwritten. "
+                "fix: name another file: metaeval.json\n"
+                "error[E118] --tsv: 'mqm.tsv' is read, and would be overwritten. "
+                "fix: name another file: metaeval.tsv\n"
+            ),
+        ),
+        (
+            (*GOLD, *GOOD, "--export", "table.tsv"),
+            2,
+            "error[E118] --export: 'table.tsv' exists. fix: give another one: table.tsv-2\n",
+        ),
+        (
             (*GOLD, *GOOD, "--tsv", "there"),
             2,
             "error[E118] --tsv: 'there' is a directory. fix: name a file: there/metaeval.tsv\n",
@@ -351,6 +366,16 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
             ),
         ),
         (
+            (*GOLD, "--scores", "marks=mqm.tsv", "--scores", "commas=commas.csv"),
+            3,
+            (
+                f"error[E220] mqm.tsv:1: no file of scores begins with {HEADER!r}. "
+                "fix: write system and score lines, or a table separated by tabs\n"
+                "error[E220] commas.csv:1: no file of scores begins with 'system,d:1,d:2'. "
+                "fix: write system and score lines, or a table separated by tabs\n"
+            ),
+        ),
+        (
             ("--gold", "none.tsv", *GOOD),
             3,
             (
@@ -362,6 +387,7 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
 )
 def test_what_is_refused_says_where_and_how_to_fix_it(files, run, arguments, code, message):
     (files / "table.tsv").write_text("system\t1\t2\nA\t1\t0\nB\t-5\t1\n")
+    (files / "commas.csv").write_text("system,d:1,d:2\nA,9,5\n")
     (files / "there").mkdir()
     found, out, err = run("metaeval", *arguments)
     err = "".join(line for line in err.splitlines(keepends=True) if line.startswith("error"))
@@ -415,8 +441,10 @@ def test_names_that_a_score_file_cannot_hold_are_refused(files, run):
         "metaeval", "--gold", "gold.tsv", "--scores", "m=metric.tsv", "--export", "exported"
     )
     assert (code, out) == (3, "")
-    assert "error[E230]" in err
-    assert "'A B'" in err
+    assert (
+        "error[E230] --export: names of systems with white space cannot stand in such a file: "
+        "'A B'. fix: rename them in the files they come from\n"
+    ) in err
 
 
 def test_an_unknown_format_is_refused(files, run):

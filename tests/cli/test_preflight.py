@@ -115,7 +115,7 @@ def test_what_is_left_out_is_told(files, run):
     (files / "hyp").write_text(lines([SYSTEMS["refA"][0], "", *SYSTEMS["A"][2:]]), encoding="utf-8")
     code, out, err = run("preflight", "--reward", "chrf", *TEXTS)
     assert code == 0
-    assert "1 translations left out: empty, or without another one" in err
+    assert "1 translations left out: empty, or without another text" in err
     assert "1 of 23 translations equal their reference" in json.loads(out)["notes"]
 
 
@@ -139,6 +139,8 @@ def test_what_is_left_out_is_told(files, run):
         (("--ensemble", "none.yaml", *GOLD), 2, ["E001"]),
         (("--reward", "chrf", *GOLD, "--json", "no/out.json"), 2, ["E117"]),
         (("--reward", "chrf", *GOLD, "--json", "."), 2, ["E118"]),
+        (("--reward", "chrf", *GOLD, "--json", "./mqm.tsv"), 2, ["E118"]),
+        (("--reward", "chrf", *TEXTS, "--json", "hyp"), 2, ["E118"]),
         (("--reward", "chrf", *GOLD, "--cases", "0"), 2, ["E040"]),
         (("--reward", "chrf", *GOLD, "--severity", "none"), 2, ["E026"]),
         (("--reward", "chrf", "--gold", "no.tsv", *GOLD[2:]), 3, ["E201"]),
@@ -146,6 +148,7 @@ def test_what_is_left_out_is_told(files, run):
         (("--reward", "chrf", *GOLD, "--exclude-systems", "A"), 3, ["E251"]),
         (("--reward", "chrf", "--gold", "table.tsv", *GOLD[2:]), 3, ["E242"]),
         (("--reward", "chrf", "-s", "src", "-t", "ref", "-r", "ref", *LANGUAGES), 3, ["E241"]),
+        (("--reward", "chrf", *TEXTS, "--other-hypothesis", "ref"), 3, ["E241"]),
         (("--reward", "not_empty", "-s", "one", "-t", "one", *LANGUAGES), 3, ["E240"]),
         (("--reward", "not_empty", "-s", "empty", "-t", "empty", *LANGUAGES), 3, ["E206"]),
         (("--reward", "not_empty", "-s", "src", "-t", "one", *LANGUAGES), 3, ["E204"]),

@@ -35,6 +35,14 @@ def test_problems_of_one_kind_are_one_with_the_first_value_and_five_places():
     ]
 
 
+def test_a_row_with_several_problems_of_one_kind_is_one_row():
+    problems = RowProblems("f.tsv", 8)
+    for line in (2, 2, 3, 2):
+        problems.add("E222", "the score {} is odd", "write another", line=line, value="x")
+    (problem,) = problems.problems()
+    assert problem.what == "the score 'x' is odd (2 of 8 rows; at: 2, 3)"
+
+
 def test_numbers_of_the_test_set_order_segments_only_where_they_name_each_alone():
     keys = [("b", "2"), ("a", "10"), ("a", "9"), ("b", "1")]
     alone = dict(zip(keys, ["7", "-1", "8", "3"], strict=True))

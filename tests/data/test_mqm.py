@@ -338,6 +338,20 @@ def test_languages_are_known_where_every_document_says_the_same(documents, pair)
     assert languages_of(documents) == pair
 
 
+def test_a_rater_who_has_said_nothing_yet_has_not_rated():
+    found = parsed(row(), row(system="B", category="", severity="", target="Hi."))
+    assert found.ratings.keys() == {("A", "news:1")}
+    assert found.hypotheses["B", "news:1"] == "Hi."
+    assert "rows that rate nothing: 1" in found.funnel
+
+
+def test_white_space_around_names_tells_nothing_apart():
+    found = parsed(row(), row(system="A ", doc=" news", number=" 1", rater="r1 "))
+    assert found.systems == ("A",)
+    assert found.segments == (Segment("news:1", "news", "Hej med dig."),)
+    assert found.raters == ("r1",)
+
+
 def test_a_header_without_a_column_is_refused_with_what_is_missing():
     assert refused(row(), header=RAW.replace("severity", "seriousness")) == [
         (
@@ -366,7 +380,7 @@ def test_everything_wrong_with_the_rows_is_said_at_once():
         "B\tnews",
     ) == [
         (
-            "error[E221] file.tsv:3: a row has 3 cells and needs 9 to 9 (3 of 7 rows; at: 3, 4, 8)"
+            "error[E221] file.tsv:3: a row has 3 cells and needs 9 (3 of 7 rows; at: 3, 4, 8)"
             ". fix: a tab or line break inside a text splits its row: write a space"
         ),
         (

@@ -112,23 +112,23 @@ def test_systems_with_different_numbers_of_lines_are_refused():
 @pytest.mark.parametrize(
     ("errors", "why"),
     [
-        ("{}", "KeyError('errors')"),
-        ("[]", "TypeError('no JSON object')"),
-        ('{"errors": 1}', "TypeError('errors is no list')"),
-        (rating(error("0", 1)), "TypeError(\"start '0' and end 1 are no whole numbers\")"),
-        (rating(error(0, True)), "TypeError('start 0 and end True are no whole numbers')"),
-        (rating(error(3, 1)), "ValueError('an error from 3 to 1')"),
-        (rating(error(-1, 1)), "ValueError('an error from -1 to 1')"),
-        (rating(error(0, 1, None)), "TypeError('None is not text')"),
-        (rating(error(0, 1, category=5)), "TypeError('5 is not text')"),
-        ('{"errors": [', "JSONDecodeError('Expecting value: line 1 column 13 (char 12)')"),
-        ("[" * 100_000, "RecursionError("),
+        ("{}", "no errors"),
+        ("[]", "no JSON object"),
+        ('{"errors": 1}', "errors is no list"),
+        (rating(error("0", 1)), "start '0' and end 1 are no whole numbers"),
+        (rating(error(0, True)), "start 0 and end True are no whole numbers"),
+        (rating(error(3, 1)), "an error from 3 to 1"),
+        (rating(error(-1, 1)), "an error from -1 to 1"),
+        (rating(error(0, 1, None)), "None is not text"),
+        (rating(error(0, 1, category=5)), "5 is not text"),
+        ('{"errors": [', "Expecting value: line 1 column 13 (char 12)"),
+        ("[" * 100_000, "recursion depth"),
     ],
 )
 def test_lines_that_are_no_rating_are_refused_with_the_reason(errors, why):
     (message,) = refused(evalset, f"A\t{rating()}", f"A\t{errors}")
     assert message.startswith("error[E226] x.seg.rating:2: ")
-    assert why in message
+    assert f" is no rating: {why} (1 of 2" in message or "recursion depth" in message
     assert "(1 of 2 rows; at: 2). fix: write {" in message
 
 

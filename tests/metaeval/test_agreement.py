@@ -134,6 +134,33 @@ def test_a_metric_without_scores_takes_no_part_in_comparisons():
     found = meta_evaluate(gold_scores.gold(), [nothing, metric], systems=SYSTEMS, compare=True)
     assert found.rankings == {}
     assert "nothing scored nothing: it has no row of numbers" in found.notes
+    assert "nothing is compared: fewer than two metrics have scores to compare" in found.notes
+
+
+def compared(*values):
+    """What comes of metrics with these scores, and the last note."""
+    metrics = [Scored(f"m{at}", gold_scores.matrix(scores)) for at, scores in enumerate(values)]
+    found = meta_evaluate(gold_scores.gold(), metrics, systems=SYSTEMS, compare=True)
+    return found.rankings, found.notes[-1]
+
+
+def test_metrics_of_different_texts_are_not_compared():
+    nan = np.nan
+    first, second = [[9, nan], [3, nan], [1, nan]], [[nan, 5], [nan, 5.5], [nan, 4]]
+    why = "no text has two translations that people and all of these metrics scored"
+    assert compared(first, second) == ({}, f"metrics are not compared: {why}")
+    # the one that has no two translations of one text does not keep the others from it
+    alone = [[9, nan], [nan, 5], [nan, nan]]
+    ranked, _ = compared(first, alone, gold_scores.GOOD)
+    assert ranked["acc_eq"].ranks.keys() == {"m0", "m2"}
+
+
+def test_spa_is_not_compared_without_a_text_that_all_systems_have():
+    nan = np.nan
+    first = [[9, nan], [3, 5], [nan, 4]]
+    ranked, note = compared(first, first)
+    assert ranked.keys() == {"acc_eq", "pairwise_accuracy"}
+    assert note == "spa is not compared: no text has all scores of all systems"
 
 
 @pytest.mark.parametrize("by", ["none", "item", "system"])
@@ -242,6 +269,7 @@ def test_one_segment_cannot_be_resampled():
     scores = gold_scores.matrix(-errors, systems=gold_scores.SYSTEMS)
     found = evaluated(gold_scores.GOOD, gold=gold_scores.gold(scores=scores), resamples=5)
     assert found.metrics[0].intervals is None
+    assert found.notes[-1] == "intervals are left out: one segment is the same in every resample"
 
 
 def test_a_metric_of_one_system_has_no_interval():

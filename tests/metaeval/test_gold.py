@@ -228,10 +228,23 @@ def test_a_file_in_no_format_is_refused_with_how_it_begins(write):
     assert refused(read_gold, path) == [
         (
             f"error[E220] {path}:2: no file in a format of mqm, mtme, esa, table begins with "
-            "'system,segment,score'. fix: give a header: system, doc, docSegId, rater, source, "
-            "target, category, severity"
+            "'system,segment,score'. fix: give a header, separated by tabs: system doc docSegId "
+            "rater source target category severity"
         )
     ]
+
+
+def test_errors_without_their_severity_are_no_table(write):
+    lines = [line.rpartition("\t")[0] for line in MQM.splitlines()]
+    path = write("x.tsv", "\n".join(lines))
+    (said,) = refused(read_gold, path)
+    missing = "the header is not that of an MQM file: no column severity. fix: write the columns"
+    assert said.startswith(f"error[E220] {path}:1: {missing}")
+
+
+def test_another_format_than_the_one_asked_for_is_proposed(write):
+    (said,) = refused(read_gold, write("x.tsv", MQM), format="mtme")
+    assert said.endswith(". fix: --format mqm")
 
 
 @pytest.mark.parametrize(

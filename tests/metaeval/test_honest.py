@@ -26,6 +26,12 @@ def test_real_systems_beside_the_text_of_another_human():
     assert (first.honest.source_lang, first.honest.target_lang) == ("en", "de")
 
 
+def test_human_translations_are_left_out_without_references_as_well():
+    found = honest_of_gold(gold_scores.gold(), reference_system=None)
+    assert found.gold.systems == ("A", "B", "C")
+    assert {case.honest.reference for case in found.cases} == {None}
+
+
 def test_scores_go_back_into_their_cells():
     found = honest_of_gold(gold_scores.gold(), reference_system="refA", exclude=["B"])
     values = found.matrix(np.array([1.0, 2.0, 3.0, 4.0]))
@@ -76,6 +82,19 @@ def test_without_references():
 
 def test_the_reference_is_no_honest_text():
     assert refused(lambda: of_texts(["a", "b", "c"], ["x", "y", "z"], ["x", "y", "w"])) == ["E241"]
+
+
+def test_one_of_several_systems_may_not_be_the_reference_either():
+    references = ["r", "s", "t"]
+    assert refused(
+        lambda: of_texts(["a", "b", "c"], ["x", "y", "z"], references, two=references)
+    ) == ["E241"]
+
+
+def test_a_text_without_its_reference_is_left_out():
+    found = of_texts(["a", "b", "c"], ["x", "y", "z"], ["r", " ", "t"])
+    assert [case.honest.hypothesis for case in found.cases] == ["x", "z"]
+    assert found.left_out == 1
 
 
 @pytest.mark.parametrize("texts", [["x", "x"], ["", " "], ["x", ""]])

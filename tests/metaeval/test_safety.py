@@ -145,6 +145,11 @@ def test_gates_of_its_own_are_part_of_an_ensemble():
     assert found.judgement == "safe"
 
 
+def test_gates_of_its_own_that_close_on_every_honest_text_make_nothing_safe():
+    found = exposure(LONGER, own_gates=[ZED])  # a z is in every "zwei"
+    assert (found.own.value, found.judgement) == (0.0, "unknown")
+
+
 def test_gates_that_close_a_hole_only_together():
     def odd_or_even(case):
         return case.honest.hypothesis + (" mehr" if int(case.honest.id) % 2 else " zz")

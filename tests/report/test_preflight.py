@@ -10,7 +10,7 @@ from rewardlab.report.preflight import (
     gate_table,
     verdicts,
 )
-from rewardlab.rewards import LengthRatio, NotEmpty
+from rewardlab.rewards import LengthRatio, NotCutOff, NotEmpty
 from rewardlab.types import Gate, Term
 
 NAMES = (
@@ -38,10 +38,10 @@ def plain(renderable):
     return capture.get()
 
 
-def found(*rewards, several=False, **options):
+def found(*rewards, several=False, sources=SOURCES, **options):
     texts = {"one": SENTENCES}
     texts |= {"two": [text.replace("sah", "sieht") for text in SENTENCES]} if several else {}
-    honest = honest_of_texts(SOURCES, texts, None, source_lang="en", target_lang="de")
+    honest = honest_of_texts(sources, texts, None, source_lang="en", target_lang="de")
     return preflight([Term(reward) for reward in rewards], honest, **options)
 
 
@@ -84,6 +84,13 @@ def test_the_price_of_gates_of_its_own_is_told():
     gate = Gate(LengthRatio(max_ratio=0.5, slack=0), below=1.0)
     (line,) = [line for line in advice(found(NotEmpty(), own_gates=[gate]).safety) if "own" in line]
     assert line == "its own gates close on 100.00% of honest texts (90.4 … 100.0 %)"
+
+
+def test_what_a_reward_did_not_score_is_told():
+    headlines = [*["saw"] * 3, *SOURCES[3:]]
+    first, *_ = advice(found(NotCutOff(), sources=headlines).safety)
+    # 12 probes attack each of the 36 texts: none has a number or a place for a negation.
+    assert first.startswith("not_cut_off: left out 36 of 432 attacks, where ")
 
 
 def test_several_translations_of_a_source_show_constancy():

@@ -37,12 +37,15 @@ class Case:
         better: A candidate that must score strictly more than ``worse``.
         worse: See ``better``.
         other_options: For each option a value that differs from the example's.
+        tolerance: By how much scores may differ with the batch they are in: a matrix product
+            rounds a little differently in another shape.
     """
 
     reward: Reward
     better: Candidate
     worse: Candidate
     other_options: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: float = 0.0
 
 
 def brevity(completions, **columns):

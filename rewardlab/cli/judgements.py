@@ -1,0 +1,78 @@
+"""What every command that reads human judgements is called with, and how it writes and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from rewardlab.errors import Problem, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 160
+"""Columns of a table that is not printed on a terminal."""
+
+
+class Format(StrEnum):
+    """Forms that human judgements come in."""
+
+    AUTO = "auto"
+    MQM = "mqm"
+    MTME = "mtme"
+    ESA = "esa"
+    TABLE = "table"
+
+
+GoldFormat: TypeAlias = Annotated[Format, typer.Option("--format", help="Of the human judgements.")]
+Severity: TypeAlias = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="wmt, wmt-no-source, xcomet, or a file.")
+]
+ReferenceSystem: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Its texts are the references; references are left out."),
+]
+ExcludeSystems: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="A,B", help="Leave these systems out.")
+]
+JsonFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--json", metavar="OUT", help="Write the JSON there too.")
+]
+
+
+def split_names(lists: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of ``A,B``, of every time that the option was given."""
+    names = [name.strip() for names in lists or () for name in names.split(",")]
+    return tuple(name for name in names if name)
+
+
+def output_problems(option: str, path: Path | None, *, like: str) -> Iterator[Problem]:
+    """E117 and E118: a file that could not be written once the work is done.
+
+    Args:
+        option: Its option.
+        path: The file, or None.
+        like: A file name to propose in place of a directory.
+    """
+    if path is None:
+        return
+    if not path.absolute().parent.is_dir():
+        what = f"{shown(str(path))} is to be written into a directory that is not there"
+        yield Problem("E117", option, what, f"mkdir -p {path.parent}")
+    elif path.is_dir():
+        what = f"{shown(str(path))} is a directory"
+        yield Problem("E118", option, what, f"name a file: {path / like}")
+
+
+def console() -> Console:
+    """Where tables go: stderr, wide enough if nobody looks on."""
+    from rich.console import Console
+
+    made = Console(stderr=True)
+    if not made.is_terminal:
+        made.width = WIDTH
+    return made
