@@ -306,10 +306,13 @@ def inputs(path: Path, reference: str, folder: Path) -> tuple[Path, dict[str, An
     rewards = [ChrF(), BLEU(), TER()]
     scored = score_gold(rewards, gold, systems=systems, reference_system=reference)
     matrices = {one.name: one.scores.values for one in scored}
+    matrices["gold"] = gold.scores.only(systems).values
+    # the tool refuses metrics without a score, as TER has none beyond 200 words
+    whole = ~np.isnan(list(matrices.values())).any(axis=(0, 1))
     held = folder / f"{path.stem}.npz"
-    np.savez(held, gold=gold.scores.only(systems).values, **matrices)
-    about: dict[str, Any] = {"systems": len(systems), "segments": len(gold.scores.segments)}
-    about["reference_system"] = reference
+    np.savez(held, **{name: values[:, whole] for name, values in matrices.items()})
+    about: dict[str, Any] = {"systems": len(systems), "segments": int(whole.sum())}
+    about |= {"left_out": int((~whole).sum()), "reference_system": reference}
     about["signatures"] = {one.name: one.scores.signature for one in scored}
     return held, about
 
@@ -331,7 +334,9 @@ def main() -> None:
             name, _, reference = given.partition("=")
             path = Path(name)
             held, about = inputs(path, reference or "ref", Path(folder))
-            print(f"{path.stem}: {about['systems']} systems x {about['segments']} segments")
+            left_out = f", {about['left_out']} left out" if about["left_out"] else ""
+            size = f"{about['systems']} systems x {about['segments']} segments{left_out}"
+            print(f"{path.stem}: {size}")
             print(f"  {'':<36}{'ours':>22}{'tool':>23}{'faster':>10}")
             rows: dict[str, Any] = {}
             for name in WORK:
