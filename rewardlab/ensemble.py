@@ -88,7 +88,7 @@ class RewardEnsemble:
         """One line per term and gate: weights, severity table and the reward's own signature."""
         terms = [
             f"{t.reward.signature} weight:{t.weight:g} token_weight:{t.token_weight:g} "
-            f"severities:{t.severities.name}"
+            f"severities:{t.span_severities.name}"
             for t in self.terms
         ]
         return "\n".join(
@@ -124,8 +124,9 @@ class RewardEnsemble:
             gated=gated,
             weights=np.array([term.weight for term in self.terms], dtype=np.float64),
             token_weights=np.array([term.token_weight for term in self.terms], dtype=np.float64),
-            severities=tuple(term.severities for term in self.terms),
+            severities=tuple(term.span_severities for term in self.terms),
             signature=self.signature,
+            components=_components(self.names, outputs, asked, rows=len(candidates)),
         )
 
     def _close_gates(self, candidates: Sequence[Candidate]) -> tuple[list[str | None], list[bool]]:
@@ -134,12 +135,15 @@ class RewardEnsemble:
         A gate that the text broke is closed; one that does not apply is open; one that is down
         leaves the row unjudged, which is our fault and not the text's.
         """
-        everyone = list(range(len(candidates)))
-        outputs = self._run(self._gate_runners, candidates, [everyone] * len(self.gates))
+        asked = [
+            [row for row, candidate in enumerate(candidates) if _applies(gate, candidate)]
+            for gate in self.gates
+        ]
+        outputs = self._run(self._gate_runners, candidates, asked)
         gated: list[str | None] = [None] * len(candidates)
         blind = [False] * len(candidates)
-        for gate, output in zip(self.gates, outputs, strict=True):
-            for row, (score, status) in enumerate(zip(output.scores, output.status, strict=True)):
+        for gate, rows, output in zip(self.gates, asked, outputs, strict=True):
+            for row, score, status in zip(rows, output.scores, output.status, strict=True):
                 blind[row] |= status is Status.UNAVAILABLE
                 closed = status.failed or (status.scored and score < gate.below)
                 if closed and gated[row] is None:
@@ -169,11 +173,11 @@ class RewardEnsemble:
 _Column = tuple[NDArray[np.float64], list[Status], list[list[ErrorSpan]]]
 
 
-def _applies(term: Term, candidate: Candidate) -> bool:
+def _applies(asked: Term | Gate, candidate: Candidate) -> bool:
     try:
-        return term.applies(candidate)
+        return asked.applies(candidate)
     except Exception as error:
-        raise RewardFailed(f"applies of reward {term.reward.name} raised {error!r}") from error
+        raise RewardFailed(f"applies of reward {asked.reward.name} raised {error!r}") from error
 
 
 def _column(
@@ -202,6 +206,22 @@ def _column(
             values[row], status[row] = term.reward.worst, Status.OK
             spans[row] = [_whole_text(candidate, gate)]
     return values, status, spans
+
+
+def _components(
+    names: Sequence[str],
+    outputs: Sequence[RewardOutput],
+    asked: Sequence[Sequence[int]],
+    *,
+    rows: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Every reward's parts, back in their rows."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for name, output, places in zip(names, outputs, asked, strict=True):
+        for part, values in output.components.items():
+            found[f"{name}/{part}"] = np.full(rows, np.nan)
+            found[f"{name}/{part}"][list(places)] = values
+    return found
 
 
 def _whole_text(candidate: Candidate, gate: str) -> ErrorSpan:
@@ -283,6 +303,9 @@ class _Runner:
             scores=output.scores[list(call.place)],
             status=[output.status[i] for i in call.place],
             spans=None if output.spans is None else [output.spans[i] for i in call.place],
+            components={
+                part: values[list(call.place)] for part, values in output.components.items()
+            },
         )
 
     def _outage(self) -> None:

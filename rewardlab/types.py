@@ -243,6 +243,9 @@ class RewardOutput:
             )
         if self.spans is not None and len(self.spans) != rows:
             raise ValueError(f"{len(self.spans)} span lists for {rows} candidates")
+        for part, values in self.components.items():
+            if values.shape != (rows,):
+                raise ValueError(f"component {part} of shape {values.shape} for {rows} candidates")
         for row, (score, status) in enumerate(zip(self.scores, self.status, strict=True)):
             if bool(np.isfinite(score)) != status.scored:
                 raise ValueError(f"row {row} has score {score} and status {status.value}")
@@ -315,9 +318,24 @@ class Reward(Protocol):
         ...
 
 
+def severities_of(reward: Reward) -> SeverityTable:
+    """What the reward itself says that its spans cost (``span_severities``); else WMT's table."""
+    return getattr(reward, "span_severities", WMT_MQM)
+
+
 def always(_candidate: Candidate) -> bool:
     """Apply a term to every row."""
     return True
+
+
+def is_translation(candidate: Candidate) -> bool:
+    """Apply a term to rows that have a target language: the translations of a mixed batch."""
+    return candidate.target_lang is not None
+
+
+def is_generic(candidate: Candidate) -> bool:
+    """Apply a term to rows without a target language: the other prompts of a mixed batch."""
+    return candidate.target_lang is None
 
 
 @dataclass(frozen=True)
@@ -329,7 +347,7 @@ class Term:
         weight: Weight of its score in the sequence-level advantage. 0: measure and log only.
         token_weight: Weight of its spans in the token-level advantage. 0: sequence level only.
         applies: Reads the prompt side of a candidate only, so that a whole group shares it.
-        severities: What an error span of this reward costs.
+        severities: What an error span of this reward costs; None for `severities_of` the reward.
 
     Raises:
         ValueError: A weight is not finite.
@@ -339,7 +357,12 @@ class Term:
     weight: float = 1.0
     token_weight: float = 0.0
     applies: Callable[[Candidate], bool] = always
-    severities: SeverityTable = WMT_MQM
+    severities: SeverityTable | None = None
+
+    @property
+    def span_severities(self) -> SeverityTable:
+        """The table that holds: the term's, else the reward's, else WMT's."""
+        return severities_of(self.reward) if self.severities is None else self.severities
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and math.isfinite(self.token_weight)):
@@ -356,6 +379,7 @@ class Gate:
     Attributes:
         reward: The guard; a row it cannot score because of the text is gated as well.
         below: A row whose guard score is under this is gated.
+        applies: As of a `Term`; a row that the gate is not for passes it.
 
     Raises:
         ValueError: The threshold is not finite.
@@ -363,6 +387,7 @@ class Gate:
 
     reward: Reward
     below: float
+    applies: Callable[[Candidate], bool] = always
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.below):
@@ -383,6 +408,8 @@ class Scores:
         token_weights: float64 (R,) token-level weights.
         severities: R severity tables.
         signature: One line per term and gate.
+        components: ``reward/part`` -> float64 (N,), what rewards tell for the logs, such as
+            ``metricx/truncated``; NaN for rows that the reward was not asked about.
     """
 
     names: tuple[str, ...]
@@ -394,6 +421,9 @@ class Scores:
     token_weights: NDArray[np.float64]
     severities: tuple[SeverityTable, ...]
     signature: str
+    components: Mapping[str, NDArray[np.float64]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
     def __len__(self) -> int:
         return len(self.status)
@@ -420,4 +450,7 @@ class Scores:
         if closed := [gate for gate in self.gated if gate is not None]:
             counts = ", ".join(f"{gate} {closed.count(gate)}" for gate in dict.fromkeys(closed))
             lines.append(f"gated: {counts}")
+        for part, values in self.components.items():
+            if part.endswith("/truncated") and (cut := int(np.nansum(values))):
+                lines.append(f"truncated: {part.rpartition('/')[0]} read {cut} texts in part")
         return "\n".join(lines)

@@ -10,7 +10,16 @@ import pytest
 
 from rewardlab.ensemble import BREAKER_AFTER, RewardEnsemble
 from rewardlab.errors import RewardFailed, RewardUnavailable, TooManyFailures
-from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
+from rewardlab.types import (
+    WMT_MQM,
+    XCOMET,
+    Candidate,
+    ErrorSpan,
+    Gate,
+    RewardOutput,
+    Status,
+    Term,
+)
 
 
 @dataclass(frozen=True)
@@ -246,3 +255,34 @@ def test_bugs_in_key_and_applies_name_the_reward():
 def test_a_gate_needs_a_threshold_that_can_close():
     with pytest.raises(ValueError, match="below=nan must be finite"):
         Gate(Fake(), below=float("nan"))
+
+
+def test_spans_cost_what_the_reward_says_unless_the_term_says_otherwise():
+    @dataclass(frozen=True)
+    class Own(Fake):
+        span_severities = XCOMET
+
+    terms = [Term(Fake()), Term(Own(name="own")), Term(Own(name="told"), severities=WMT_MQM)]
+    ensemble = RewardEnsemble(terms)
+    assert ensemble(rows("a")).severities == (WMT_MQM, XCOMET, WMT_MQM)
+    lines = ensemble.signature.split("\n")
+    assert [line.rpartition(":")[2] for line in lines] == ["wmt", "xcomet", "wmt"]
+
+
+def test_parts_come_back_in_their_rows_and_truncation_is_told():
+    def answer(candidates):
+        cut = np.array([float(len(c.hypothesis) > 2) for c in candidates])
+        return RewardOutput.of([1.0] * len(candidates), components={"truncated": cut})
+
+    term = Term(Fake(answer), applies=lambda c: c.hypothesis != "not me")
+    scores = RewardEnsemble([term])(rows("abc", "not me", "a", "abc"))
+    np.testing.assert_array_equal(scores.components["fake/truncated"], [1.0, np.nan, 0.0, 1.0])
+    assert scores.table().endswith("truncated: fake read 2 texts in part")
+
+
+def test_a_gate_looks_only_at_the_rows_it_is_for():
+    gate = Gate(Fake(name="gate"), below=9.0, applies=lambda c: c.target_lang is not None)
+    translated = Candidate("source", "b", target_lang="de")
+    scores = RewardEnsemble([Term(Fake(worst=-7.0))], [gate])([*rows("a"), translated])
+    assert scores.gated == [None, "gate"]
+    assert scores.values[:, 0].tolist() == [1.0, -7.0]

@@ -53,6 +53,7 @@ LAYERS = {
     ),
     "TRAIN": ("rewardlab.trainers",),
     "SHELL": (
+        "rewardlab.adapters",
         "rewardlab.config",
         "rewardlab.cli",
         "rewardlab.dry_run",

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import scripted_judge
 import tiny_checkpoints
+import tiny_classifiers
+import tiny_comet
+import tiny_metricx
 import yaml
 from accelerate.commands.launch import launch_command_parser
 from trl.scripts.vllm_serve import make_parser
@@ -78,6 +82,20 @@ def files(tmp_path_factory):
         "DOCUMENT_IDS": root / "documents",
         "vision": tiny_checkpoints.gemma3_vision(root / "vision"),
         "base": tiny_checkpoints.qwen3(root / "base", base=True),
+        "rewards": tiny_rewards(root),
+    }
+
+
+def tiny_rewards(root):
+    """By name, the options that say where a reward's model is."""
+    metricx = tiny_metricx.metricx(root / "metricx")
+    comet = tiny_comet.write_safetensors(root / "comet", "regression")
+    return {
+        "metricx": {"model": metricx, "tokenizer": metricx},
+        "comet": {"model": comet, "encoder": comet / "encoder"},
+        "automqm": {"url": scripted_judge.url()},
+        "naturalness": {"url": scripted_judge.url()},
+        "generalist": {"model": tiny_classifiers.gemma3(root / "generalist")},
     }
 
 
@@ -96,6 +114,9 @@ def arguments(recipe, files, run):
         words.append(f"policy.path={model}")
     if "model" in recipe.content:
         words.append(f"model={model}")
+    for at, reward in enumerate(recipe.content.get("rewards", ())):
+        options = files["rewards"].get(reward["reward"], {})
+        words += [f"rewards.{at}.{option}={value}" for option, value in options.items()]
     for at, system in enumerate(recipe.content.get("systems", ())):
         if "model" in system:
             words.append(f"systems.{at}.model={model}")

@@ -21,6 +21,9 @@ from rewardlab.cli.reward_arguments import (
 from rewardlab.errors import EXIT_DATA, Problem, UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rewardlab.types import Candidate, Reward, Scores
 
 STDIN = "-"
@@ -151,13 +154,17 @@ def _json_lines(scores: Scores) -> Iterator[str]:
     def by_name(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
         return {name: [row[at] for row in rows] for at, name in enumerate(scores.names)}
 
-    values = [[None if math.isnan(v) else float(v) for v in row] for row in scores.values]
+    def told(numbers: NDArray[np.float64]) -> list[float | None]:
+        return [None if math.isnan(number) else number for number in numbers.tolist()]
+
+    values = [told(row) for row in scores.values]
     spans = [[[asdict(span) for span in one] for one in row] for row in scores.spans]
     yield json.dumps(
         {
             "signature": scores.signature,
             "scores": by_name(values),
             "spans": by_name(spans),
+            "components": {part: told(column) for part, column in scores.components.items()},
             "status": by_name(scores.status),
         },
         allow_nan=False,

@@ -7,7 +7,7 @@ parts it is about, so that each configuration is held to those that concern it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ from rewardlab.data.prompts import PROMPTS
 from rewardlab.errors import Problem, UserError, shown
 
 if TYPE_CHECKING:
-    from rewardlab.config.sections import DataConfig, GateConfig, RewardConfig
-    from rewardlab.types import Gate, Reward, Term
+    from rewardlab.config.sections import DataConfig, GateConfig, RewardConfig, Rows
+    from rewardlab.types import Candidate, Gate, Reward, Term
 
 NOWHERE = Document("the configuration", {}, {})
 """Names problems of a configuration that was built in code."""
@@ -102,6 +102,8 @@ def reward_problems(
                 for problem in error.problems:
                     yield placed(problem, keys, entry.options, own, document)
                 continue
+            if section == "rewards":
+                yield from _cache_problems(reward, rewards[at].cache, keys, document)
             if reward.needs_reference and without:
                 what = f"{reward.name} reads references, and {without[0]} has none"
                 fix = "add reference: to the data, or remove the reward"
@@ -112,22 +114,62 @@ def reward_problems(
                 yield Problem("E036", document.where(keys), what, fix)
 
 
+def _cache_problems(
+    reward: Reward, path: Path | None, keys: Keys, document: Document
+) -> Iterator[Problem]:
+    """E352 the directory of its cache is missing; E354 the reward cannot be cached."""
+    try:
+        with_memory(reward, path)
+    except UserError as error:
+        for problem in error.problems:
+            yield dataclasses.replace(problem, where=document.where((*keys, "cache")))
+    if path is not None and not path.absolute().parent.is_dir():
+        what = f"{shown(str(path))} cannot be made: its directory is not there"
+        fix = f"mkdir -p {path.parent}"
+        yield Problem("E352", document.where((*keys, "cache")), what, fix)
+
+
 def build_terms(rewards: Sequence[RewardConfig]) -> list[Term]:
     """The ensemble's terms; models load when they are first used.
 
     Raises:
-        UserError: E101..E104 an unknown reward or option.
+        UserError: E101..E104 an unknown reward or option; E354 a cache for one that has no keys.
     """
     from rewardlab.types import Term
 
     return [
         Term(
-            build(entry.reward, entry.options),
+            with_memory(build(entry.reward, entry.options), entry.cache),
             weight=entry.weight,
             token_weight=entry.token_weight,
+            applies=applies_to(entry.applies),
         )
         for entry in rewards
     ]
+
+
+def applies_to(rows: Rows) -> Callable[[Candidate], bool]:
+    """Whether a term or gate is for a row."""
+    from rewardlab.types import always, is_generic, is_translation
+
+    return {"all": always, "translations": is_translation, "generic": is_generic}[rows]
+
+
+def with_memory(reward: Reward, path: Path | None) -> Reward:
+    """The reward, remembering what it has scored if there is a path to remember it at.
+
+    Raises:
+        UserError: E354, nobody knows what its scores depend on; exit code 2.
+    """
+    from rewardlab.rewards import Cached
+
+    if path is None:
+        return reward
+    try:
+        return Cached(reward, path)
+    except ValueError as error:
+        fix = "remove cache:; of a service, say which one it must be, expects: SIGNATURE"
+        raise UserError([Problem("E354", reward.name, str(error), fix)]) from error
 
 
 def build_gates(gates: Sequence[GateConfig]) -> list[Gate]:
@@ -138,7 +180,10 @@ def build_gates(gates: Sequence[GateConfig]) -> list[Gate]:
     """
     from rewardlab.types import Gate
 
-    return [Gate(build(entry.reward, entry.options), entry.below) for entry in gates]
+    return [
+        Gate(build(entry.reward, entry.options), entry.below, applies_to(entry.applies))
+        for entry in gates
+    ]
 
 
 def build(name: str, options: Mapping[str, Any]) -> Reward:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rewardlab.config.evaluate import SystemConfig
 
 RUN_CONFIG = "config.yaml"
-OWN_KEYS = frozenset({"reward", "weight", "token_weight", "below"})
+OWN_KEYS = frozenset({"reward", "weight", "token_weight", "applies", "cache", "below"})
 """Of an entry of ``rewards`` or ``gates``; its other keys are the reward's options."""
 DEEPEST = 8
 """Runs that take their samples from one another."""

@@ -124,6 +124,10 @@ class Rewarded(Section):
         return entry | entry.pop("options")
 
 
+Rows = Literal["all", "translations", "generic"]
+"""Of a mixed batch: those with a target language are translations, the others generic."""
+
+
 class RewardConfig(Rewarded):
     """One term of the ensemble; all other keys are options of the reward.
 
@@ -132,10 +136,14 @@ class RewardConfig(Rewarded):
         options: The other keys of the entry.
         weight: In the sequence-level advantage; 0 measures and logs only.
         token_weight: Of its error spans in the token-level advantage.
+        applies: The rows that it scores.
+        cache: A file that remembers its scores, shared with other runs; its directory exists.
     """
 
     weight: Number = 1.0
     token_weight: Number = 0.0
+    applies: Rows = "all"
+    cache: FileName | None = None
 
 
 class GateConfig(Rewarded):
@@ -145,9 +153,11 @@ class GateConfig(Rewarded):
         reward: A registered name, or a specification.
         options: The other keys of the entry.
         below: Rows whose guard scores less get the worst score on every term.
+        applies: The rows that it looks at.
     """
 
     below: Number
+    applies: Rows = "all"
 
 
 Rewards = Annotated[tuple[RewardConfig, ...], Field(min_length=1, strict=False)]

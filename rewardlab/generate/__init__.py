@@ -8,13 +8,13 @@ protocol). Translation, reranking and evaluation know nothing else about it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from rewardlab.data.prompts import Prompt
 
-__all__ = ["Generated", "Generator", "Prompt", "Sampling", "seed_for"]
+__all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered", "seed_for"]
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,29 @@ class Generated:
         text: What the model wrote, without special tokens; otherwise as it came.
         tokens: How many tokens the model produced, the one that ends the text included.
         finished: The model ended the text itself; False where it was cut.
+        prompt_tokens: How many tokens it read; 0 where a server does not say.
+        refused: The model would not answer, or a filter took its answer away.
     """
 
     text: str
     tokens: int
     finished: bool
+    prompt_tokens: int = 0
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """No text, for this prompt.
+
+    Attributes:
+        reason: Why, on one line; never holds a key.
+        fault: ``service``: too late, down, or nonsense, and another time there may be an answer.
+            ``text``: this prompt cannot be answered, for example because it is too long.
+    """
+
+    reason: str
+    fault: Literal["service", "text"] = "service"
 
 
 class Generator(Protocol):
@@ -83,6 +101,11 @@ class Generator(Protocol):
     @property
     def call_size(self) -> int:
         """How many texts one call should ask for: enough to keep the backend busy."""
+        ...
+
+    @property
+    def enforces_schema(self) -> bool:
+        """Whether `ask` holds the model to a schema, or leaves that to the prompt."""
         ...
 
     def ready(self) -> None:
@@ -109,6 +132,30 @@ class Generator(Protocol):
 
         Raises:
             UserError: The backend cannot do this, or is not there any more.
+        """
+        ...
+
+    def ask(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[Generated | Unanswered]:
+        """One text for every prompt, or why there is none; no prompt's failure touches another.
+
+        May be called from several threads.
+
+        Args:
+            prompts: Any number.
+            sampling: How, with ``samples=1``.
+            seeds: One per prompt; the text is drawn with ``seed_for(seeds[p], 0)`` alone.
+            schema: A JSON schema. Where the backend `enforces_schema`, a text that ended by
+                itself is JSON that fits it; elsewhere nothing is made of it.
+
+        Raises:
+            UserError: The backend is not set up so that any prompt could be answered.
         """
         ...
 

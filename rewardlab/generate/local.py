@@ -10,12 +10,13 @@ holds for them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,15 @@ from transformers import (
 
 from rewardlab.data.prompts import chat_options
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.generate import Generated, Prompt, Sampling, seed_for
+from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
 from rewardlab.generate.checkpoints import checkpoint_digest
 
 
 @dataclass(frozen=True)
 class TransformersGenerator:
     """A saved checkpoint, on the accelerator if there is one, in the precision it was saved in.
+
+    Threads may share it: one loads, one decodes at a time.
 
     Attributes:
         checkpoint: A directory that ``save_pretrained`` wrote, tokenizer included.
@@ -51,6 +54,7 @@ class TransformersGenerator:
 
     checkpoint: Path
     batch_size: int = 64
+    _turn: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
 
     @property
     def signature(self) -> str:
@@ -65,13 +69,19 @@ class TransformersGenerator:
         """One batch."""
         return self.batch_size
 
+    @property
+    def enforces_schema(self) -> bool:
+        """No: nothing here stands between the model and its tokens."""
+        return False
+
     def ready(self) -> None:
         """Load model and tokenizer.
 
         Raises:
             UserError: E081, the checkpoint cannot be used; exit code 2.
         """
-        _ = self.model, self.tokenizer
+        with self._turn:
+            _ = self.model, self.tokenizer
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -98,14 +108,31 @@ class TransformersGenerator:
         """
         size = self.batch_size
         try:
-            return decode(
-                self.model, self.tokenizer, prompts, sampling, seeds=seeds, batch_size=size
-            )
+            with self._turn:
+                return decode(
+                    self.model, self.tokenizer, prompts, sampling, seeds=seeds, batch_size=size
+                )
         except torch.OutOfMemoryError as error:
             what = f"{size} texts of up to {sampling.max_new_tokens} new tokens do not fit"
             fix = f"generation.batch_size={max(1, size // 2)}, in a run directory of its own"
             problem = Problem("E089", "generation.batch_size", f"{what} on the accelerator", fix)
             raise UserError([problem]) from error
+
+    def ask(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[Generated | Unanswered]:
+        """One text for every prompt; see `rewardlab.generate.Generator`. The schema is not read.
+
+        Raises:
+            UserError: As a call does.
+        """
+        del schema
+        return [text for (text,) in self(prompts, sampling, seeds=seeds)]
 
 
 def decode(
@@ -196,16 +223,20 @@ def _decode_batch(
         generation_config=options,
         logits_processor=_chooser(sampling, seeds, width=width, device=model.device),
     )
-    return [_generated(tokenizer, row[width:].tolist(), ends) for row in produced]
+    written = [row[width:].tolist() for row in produced]
+    return [
+        _generated(tokenizer, row, ends, prompt_tokens=len(prompt))
+        for row, prompt in zip(written, prompts, strict=True)
+    ]
 
 
 def _generated(
-    tokenizer: PreTrainedTokenizerBase, ids: list[int], ends: Sequence[int]
+    tokenizer: PreTrainedTokenizerBase, ids: list[int], ends: Sequence[int], *, prompt_tokens: int
 ) -> Generated:
     end = next((place for place, token in enumerate(ids) if token in ends), None)
     ids = ids if end is None else ids[: end + 1]
     text = str(tokenizer.decode(ids, skip_special_tokens=True))
-    return Generated(text, len(ids), end is not None)
+    return Generated(text, len(ids), end is not None, prompt_tokens)
 
 
 def _chooser(

@@ -15,49 +15,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
-
 from rewardlab.errors import EXIT_REWARD, Problem, UserError, shown
-from rewardlab.generate import Generated, Prompt, Sampling, seed_for
+from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
+from rewardlab.generate.answers import GarbageError, generated, is_named, parse
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
 KEY = "OPENAI_API_KEY"
 LONGEST_REASON = 300
+NOT_THIS_PROMPT = frozenset({400, 413, 414, 422, 431})
+"""Refusals of one prompt, for example because it is too long; other refusals concern them all."""
 T = TypeVar("T")
 
 
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    text: str | None = None
-    message: _Message | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    completion_tokens: int = Field(ge=0)
-
-
-class _Answer(BaseModel):
-    """What of an answer is read; a server may send more."""
-
-    choices: list[_Choice] = Field(min_length=1, max_length=1)
-    usage: _Usage
-
-
-class _GarbageError(Exception):
-    """The server answered with success, and what it sent is no answer."""
+class _NoAnswerError(Exception):
+    """There was none within the attempts and the time, and why."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +53,8 @@ class ServerGenerator:
         deadline: Seconds that one request may take in all.
         attempts: Requests for one text, at most.
         wait: Seconds before the second attempt; doubled for each one after, with jitter.
+        total: Seconds that all requests for one text may take that a judge `ask`s for.
+        breaker: After so many texts in a row that got no answer, `ask` asks for no more.
     """
 
     url: str
@@ -81,6 +63,8 @@ class ServerGenerator:
     deadline: float = 60.0
     attempts: int = 5
     wait: float = 0.5
+    total: float = 120.0
+    breaker: int = 8
 
     @property
     def signature(self) -> str:
@@ -91,6 +75,11 @@ class ServerGenerator:
     def call_size(self) -> int:
         """Several rounds of requests, so that few wait for the slowest."""
         return 8 * self.concurrency
+
+    @property
+    def enforces_schema(self) -> bool:
+        """Every request asks for it; whether a server heeds that is its own affair."""
+        return True
 
     def ready(self) -> None:
         """Ask the server for its models, so that a wrong address or key is known at once.
@@ -103,7 +92,7 @@ class ServerGenerator:
 
     @cached_property
     def _reached(self) -> bool:
-        from openai import NotFoundError
+        from openai import APIStatusError, NotFoundError
 
         async def ask() -> None:
             async with self._client() as client:
@@ -113,6 +102,10 @@ class ServerGenerator:
             _run(ask())
         except NotFoundError:
             return False  # some servers keep no list; whether the address is right shows later
+        except APIStatusError as error:
+            self._refused(error)
+        except _NoAnswerError as error:
+            self._unavailable(error)
         return True
 
     def __call__(
@@ -124,9 +117,7 @@ class ServerGenerator:
             UserError: E086 beam search, which the protocol does not have (exit code 2); E087 the
                 server refuses a request, E088 it is down or sends no answers (4).
         """
-        if sampling.beams > 1:
-            what = f"beams: {sampling.beams}: OpenAI's protocol has no beam search"
-            raise UserError([Problem("E086", "generation.beams", what, "beams: 1")])
+        _check(sampling)
         return _run(self._all(prompts, sampling, seeds))
 
     async def _all(
@@ -152,74 +143,212 @@ class ServerGenerator:
     async def _text(
         self, client: AsyncOpenAI, prompt: Prompt, sampling: Sampling, *, seed: int
     ) -> Generated:
+        from openai import APIStatusError
+
+        send = self._request(client, prompt, sampling, seed=seed)
+
+        async def ask() -> Generated:
+            answer = parse(await send())
+            if answer.usage is None or answer.usage.completion_tokens is None:
+                raise GarbageError("it sends a text and does not count its tokens")
+            return generated(answer)
+
+        try:
+            return await self._insist(ask)
+        except APIStatusError as error:
+            self._refused(error)
+        except _NoAnswerError as error:
+            self._unavailable(error)
+
+    def ask(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[Generated | Unanswered]:
+        """One text for every prompt, or why there is none; see `rewardlab.generate.Generator`.
+
+        Raises:
+            UserError: E086 beam search, or a library is missing (exit code 2); E087 the server
+                refuses us, or `breaker` prompts and more were asked and it refuses each (4).
+        """
+        _check(sampling)
+        answers = _run(self._answers(prompts, sampling, seeds, schema))
+        refused = [one for one in answers if isinstance(one, Unanswered) and one.fault == "text"]
+        if len(refused) == len(answers) >= self.breaker:
+            what = f"of {len(answers)} prompts none is taken: {refused[-1].reason}"
+            fix = "see what the server says; it may not know an option, or take less text"
+            raise UserError([Problem("E087", f"server {self.url}", what, fix)], EXIT_REWARD)
+        return answers
+
+    async def _answers(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None,
+    ) -> list[Generated | Unanswered]:
+        """Answers as they come, until there is one for each or `breaker` in a row have none."""
+        slots = asyncio.Semaphore(self.concurrency)
+        answers: list[Generated | Unanswered | None] = [None] * len(prompts)
+        async with self._client() as client:
+
+            async def one(row: int, prompt: Prompt, seed: int) -> Unanswered | None:
+                async with slots:
+                    answer = await self._answer(client, prompt, sampling, seed=seed, schema=schema)
+                answers[row] = answer
+                if isinstance(answer, Unanswered) and answer.fault == "service":
+                    return answer
+                return None
+
+            tasks = [
+                asyncio.create_task(one(row, prompt, seed_for(seed, 0)))
+                for row, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
+            ]
+            try:
+                rest = await self._breaks(tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        return [answer or rest for answer in answers]
+
+    async def _breaks(self, tasks: Sequence[asyncio.Task[Unanswered | None]]) -> Unanswered:
+        """Wait until all are done, or so many in a row had no answer; what to say of the others."""
+        in_a_row, reason = 0, "not asked"
+        for finished in asyncio.as_completed(tasks):
+            failed = await finished
+            in_a_row = 0 if failed is None else in_a_row + 1
+            if failed is not None and in_a_row >= self.breaker:
+                reason = f"not waited for: {in_a_row} in a row had no answer: {failed.reason}"
+                break
+        return Unanswered(reason)
+
+    async def _answer(
+        self,
+        client: AsyncOpenAI,
+        prompt: Prompt,
+        sampling: Sampling,
+        *,
+        seed: int,
+        schema: Mapping[str, Any] | None,
+    ) -> Generated | Unanswered:
+        from openai import APIStatusError
+
+        send = self._request(client, prompt, sampling, seed=seed, schema=schema)
+
+        async def ask() -> Generated:
+            answer = parse(await send())
+            if answer.model and not is_named(answer.model, self.model):
+                other = shown(answer.model)
+                raise GarbageError(f"{other} answers in place of {shown(self.model)}")
+            return generated(answer)
+
+        try:
+            return await self._insist(ask, total=self.total)
+        except _NoAnswerError as error:
+            return Unanswered(_discreet(str(error)))
+        except APIStatusError as error:
+            if error.status_code not in NOT_THIS_PROMPT:
+                self._refused(error)
+            return Unanswered(_discreet(f"refused: {_status(error)}"), "text")
+        except UnicodeEncodeError:
+            return Unanswered("the prompt holds half a surrogate pair and cannot be sent", "text")
+
+    def _request(
+        self,
+        client: AsyncOpenAI,
+        prompt: Prompt,
+        sampling: Sampling,
+        *,
+        seed: int,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Callable[[], Awaitable[bytes]]:
+        """What sends one request and waits for the body of its answer."""
+        more: dict[str, Any] = {"top_k": sampling.top_k} if sampling.top_k else {}
         options: dict[str, Any] = {
             "model": self.model,
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            "extra_body": {"top_k": sampling.top_k} if sampling.top_k else None,
+            "extra_body": more,
         }
         if sampling.temperature > 0.0:
             options["seed"] = seed % 2**31  # not every server takes 64 bits
         create: Any = client.completions.with_raw_response.create
         if isinstance(prompt, str):
             options["prompt"] = prompt
+            if schema is not None:
+                more["structured_outputs"] = {"json": schema}  # vLLM's; the protocol has none here
         else:
             create, options["messages"] = client.chat.completions.with_raw_response.create, prompt
+            if schema is not None:
+                answer = {"name": "answer", "schema": schema, "strict": True}
+                options["response_format"] = {"type": "json_schema", "json_schema": answer}
 
-        async def ask() -> Generated:
-            return _read((await create(**options)).content)
+        async def send() -> bytes:
+            return (await create(**options)).content
 
-        from openai import NotFoundError
+        return send
 
-        try:
-            return await self._insist(ask)
-        except NotFoundError as error:
-            fix = "check generation.url (most end in /v1) and generation.server_model"
-            self._refused(error, fix)
+    async def _insist(self, ask: Callable[[], Awaitable[T]], *, total: float | None = None) -> T:
+        """Ask until there is an answer, within the attempts and ``total`` seconds.
 
-    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask until there is an answer, within the attempts; what cannot change ends it at once."""
+        Raises:
+            APIStatusError: It refuses, and would again.
+            _NoAnswerError: There was none, and why.
+        """
         import openai
         import stamina
 
+        whole = asyncio.timeout(total)
         try:
-            async for attempt in stamina.retry_context(
-                on=_may_pass,
-                attempts=self.attempts,
-                timeout=None,
-                wait_initial=self.wait,
-                wait_max=max(20.0, self.wait),
-                wait_jitter=self.wait,
-            ):
-                with attempt:
-                    async with asyncio.timeout(self.deadline):
-                        return await ask()
-        except openai.NotFoundError:
-            raise
+            async with whole:
+                async for attempt in stamina.retry_context(
+                    on=_may_pass,
+                    attempts=self.attempts,
+                    timeout=None,
+                    wait_initial=self.wait,
+                    wait_max=max(20.0, self.wait),
+                    wait_jitter=self.wait,
+                ):
+                    with attempt:
+                        async with asyncio.timeout(self.deadline):
+                            return await ask()
         except openai.APIStatusError as error:
-            if _may_pass(error) is not False:
-                self._unavailable(f"it answers with {_status(error)}")
-            keys = (openai.AuthenticationError, openai.PermissionDeniedError)
-            fix = f"put a key that the server takes into the environment variable {KEY}"
-            self._refused(error, fix if isinstance(error, keys) else "see what the server says")
+            if _may_pass(error) is False:
+                raise
+            raise self._no_answer(f"it answers with {_status(error)}") from None
         except (TimeoutError, openai.APITimeoutError):
-            self._unavailable(f"no whole answer within {self.deadline:g} seconds")
-        except _GarbageError as error:
-            self._unavailable(str(error))
+            if whole.expired():
+                raise _NoAnswerError(f"gave no text within {total:g} seconds") from None
+            raise self._no_answer(f"no whole answer within {self.deadline:g} seconds") from None
+        except GarbageError as error:
+            raise self._no_answer(str(error)) from None
         except openai.APIConnectionError as error:
-            self._unavailable(f"it cannot be reached: {error.__cause__ or error}")
+            raise self._no_answer(f"it cannot be reached: {error.__cause__ or error}") from None
         raise AssertionError("stamina raises where it gives up")
 
-    def _refused(self, error: APIStatusError, fix: str) -> NoReturn:
+    def _no_answer(self, why: str) -> _NoAnswerError:
+        return _NoAnswerError(f"gave no text in {self.attempts} attempts, the last because {why}")
+
+    def _refused(self, error: APIStatusError) -> NoReturn:
+        import openai
+
+        fix = "see what the server says"
+        if isinstance(error, openai.NotFoundError):
+            fix = "check the server's url (most end in /v1) and the model's name there"
+        elif isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
+            fix = f"put a key that the server takes into the environment variable {KEY}"
         what = f"the server refuses model {shown(self.model)}: {_status(error)}"
         problem = Problem("E087", f"server {self.url}", _discreet(what), fix)
         raise UserError([problem], EXIT_REWARD) from None
 
-    def _unavailable(self, why: str) -> NoReturn:
-        what = f"gave no text in {self.attempts} attempts, the last because {why}"
+    def _unavailable(self, error: _NoAnswerError) -> NoReturn:
         fix = "see that the server is up, then run this again; it goes on where it was"
-        problem = Problem("E088", f"server {self.url}", _discreet(what), fix)
+        problem = Problem("E088", f"server {self.url}", _discreet(str(error)), fix)
         raise UserError([problem], EXIT_REWARD) from None
 
     def _client(self) -> AsyncOpenAI:
@@ -253,6 +382,12 @@ def url_problem(url: str) -> Problem | None:
     return None
 
 
+def _check(sampling: Sampling) -> None:
+    if sampling.beams > 1:
+        what = f"beams: {sampling.beams}: OpenAI's protocol has no beam search"
+        raise UserError([Problem("E086", "generation.beams", what, "beams: 1")])
+
+
 def _may_pass(error: Exception) -> bool | float:
     """Whether to ask again; or, where the server says so, in how many seconds (at most 30)."""
     import openai
@@ -261,27 +396,7 @@ def _may_pass(error: Exception) -> bool | float:
         wait = error.response.headers.get("retry-after", "")
         again = error.status_code in {408, 409, 429} or error.status_code >= 500  # noqa: PLR2004
         return min(float(wait), 30.0) if again and wait.isdecimal() else again
-    return isinstance(error, (TimeoutError, openai.APIConnectionError, _GarbageError))
-
-
-def _read(content: bytes) -> Generated:
-    """The text of an answer.
-
-    Raises:
-        _GarbageError: It is no JSON, has no or several choices, or does not count its tokens.
-    """
-    try:
-        answer = _Answer.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the answer"
-        raise _GarbageError(
-            f"it sends what is no answer ({place}: {first['msg']}): "
-            f"{shown(content[:200].decode('utf-8', 'replace'))}"
-        ) from None
-    choice = answer.choices[0]
-    text = choice.text if choice.message is None else choice.message.content
-    return Generated(text or "", answer.usage.completion_tokens, choice.finish_reason == "stop")
+    return isinstance(error, (TimeoutError, openai.APIConnectionError, GarbageError))
 
 
 def _status(error: APIStatusError) -> str:

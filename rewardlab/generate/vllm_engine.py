@@ -9,27 +9,37 @@ come out otherwise. Seeds are per text here as well.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from transformers import AutoConfig
 
 from rewardlab.errors import Problem, UserError
-from rewardlab.generate import Generated, Prompt, Sampling, seed_for
+from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
 from rewardlab.generate.checkpoints import checkpoint_digest
 from rewardlab.generate.local import as_text, load_tokenizer, token_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+JSON_ONLY = {"backend": "guidance", "disable_any_whitespace": True}
+"""How a schema is enforced.
+
+Where JSON allows white space, a small model may write nothing else. And xgrammar, vLLM's first
+choice, lets raw control characters into a string of limited length, which is then no JSON (0.2.8).
+"""
+
 
 @dataclass(frozen=True)
 class VLLMGenerator:
     """A saved checkpoint in vLLM, in the precision it was saved in.
+
+    Threads may share it: one loads, one decodes at a time.
 
     Attributes:
         checkpoint: A directory that ``save_pretrained`` wrote, tokenizer included.
@@ -38,6 +48,7 @@ class VLLMGenerator:
 
     checkpoint: Path
     batch_size: int = 256
+    _turn: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
 
     @property
     def signature(self) -> str:
@@ -50,13 +61,19 @@ class VLLMGenerator:
         """Several batches, which vLLM fills as texts end."""
         return 8 * self.batch_size
 
+    @property
+    def enforces_schema(self) -> bool:
+        """Yes: a token that no fitting answer continues with is not chosen."""
+        return True
+
     def ready(self) -> None:
         """Load the model.
 
         Raises:
             UserError: E081 the tokenizer cannot be loaded, E086 vLLM is not installed; exit code 2.
         """
-        _ = self.engine, self.tokenizer
+        with self._turn:
+            _ = self.engine, self.tokenizer
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -74,6 +91,7 @@ class VLLMGenerator:
             dtype=saved.dtype or "auto",  # by itself it would halve float32
             max_num_seqs=self.batch_size,
             trust_remote_code=False,
+            structured_outputs_config=JSON_ONLY,
         )
 
     @cached_property
@@ -89,37 +107,86 @@ class VLLMGenerator:
             UserError: E086 beam search, which is left to the transformers backend; E044 a chat
                 without a chat template. Exit code 2.
         """
-        if sampling.beams > 1:
-            what = f"beams: {sampling.beams}: this backend has no beam search"
-            fix = "beams: 1, or backend: transformers"
-            raise UserError([Problem("E086", "generation.beams", what, fix)])
-        self.ready()
-        asked: list[dict[str, Any]] = []
+        _check(sampling)
+        asked: list[list[int]] = []
         options: list[Any] = []
-        for prompt, seed in zip(prompts, seeds, strict=True):
-            chat = not isinstance(prompt, str)
-            ids = token_ids(self.tokenizer, as_text(self.tokenizer, prompt), chat=chat)
-            for sample in range(sampling.samples):
-                asked.append({"prompt_token_ids": ids})
-                options.append(_options(sampling, seed=seed_for(seed, sample)))
-        outputs = self.engine.generate(asked, options, use_tqdm=False)
-        texts = [self._generated(output.outputs[0]) for output in outputs]
+        with self._turn:
+            self.ready()
+            for prompt, seed in zip(prompts, seeds, strict=True):
+                ids = self._ids(prompt)
+                for sample in range(sampling.samples):
+                    asked.append(ids)
+                    options.append(_options(sampling, seed=seed_for(seed, sample)))
+            texts = self._texts(asked, options)
         each = sampling.samples
         return [texts[row * each : (row + 1) * each] for row in range(len(prompts))]
 
-    def _generated(self, output: Any) -> Generated:
+    def ask(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[Generated | Unanswered]:
+        """One text for every prompt; see `rewardlab.generate.Generator`.
+
+        Raises:
+            UserError: As a call does.
+        """
+        _check(sampling)
+        with self._turn:
+            self.ready()
+            asked = [self._ids(prompt) for prompt in prompts]
+            most = self.engine.model_config.max_model_len
+            fits = [row for row, ids in enumerate(asked) if 0 < len(ids) < most]
+            options = [
+                _options(sampling, seed=seed_for(seeds[row], 0), schema=schema) for row in fits
+            ]
+            texts = dict(zip(fits, self._texts([asked[row] for row in fits], options), strict=True))
+        return [
+            texts.get(row) or Unanswered(f"{len(ids)} tokens and room for {most}", "text")
+            for row, ids in enumerate(asked)
+        ]
+
+    def _ids(self, prompt: Prompt) -> list[int]:
+        text = as_text(self.tokenizer, prompt)
+        return token_ids(self.tokenizer, text, chat=not isinstance(prompt, str))
+
+    def _texts(self, asked: Sequence[list[int]], options: Sequence[Any]) -> list[Generated]:
+        prompts = [{"prompt_token_ids": ids} for ids in asked]
+        outputs = self.engine.generate(prompts, options, use_tqdm=False) if prompts else []
+        return [
+            self._generated(output.outputs[0], prompt_tokens=len(ids))
+            for output, ids in zip(outputs, asked, strict=True)
+        ]
+
+    def _generated(self, output: Any, *, prompt_tokens: int) -> Generated:
         ids = list(output.token_ids)
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
-        return Generated(text, len(ids), output.finish_reason == "stop")
+        return Generated(text, len(ids), output.finish_reason == "stop", prompt_tokens)
 
 
-def _options(sampling: Sampling, *, seed: int) -> Any:
-    return _vllm().SamplingParams(
+def _check(sampling: Sampling) -> None:
+    if sampling.beams > 1:
+        what = f"beams: {sampling.beams}: this backend has no beam search"
+        fix = "beams: 1, or backend: transformers"
+        raise UserError([Problem("E086", "generation.beams", what, fix)])
+
+
+def _options(sampling: Sampling, *, seed: int, schema: Mapping[str, Any] | None = None) -> Any:
+    library = _vllm()
+    enforced = None
+    if schema is not None:
+        parameters = importlib.import_module("vllm.sampling_params")
+        enforced = parameters.StructuredOutputsParams(json=dict(schema))
+    return library.SamplingParams(
         max_tokens=sampling.max_new_tokens,
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
         seed=seed if sampling.temperature > 0.0 else None,
+        structured_outputs=enforced,
         detokenize=False,  # done here, as the other backend does it
     )
 

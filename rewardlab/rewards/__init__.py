@@ -1,9 +1,18 @@
-"""Rewards: what judges a translation. All are built from text by `parse_reward`, save one.
+"""Rewards: what judges a translation. All are built from text by `parse_reward`, save two.
 
-`FromFunction` is the one: it wraps a function, and no configuration names a function to import.
+`FromFunction` wraps a function, and no configuration names a function to import. `Cached` wraps
+another reward; configurations ask for it by ``cache:`` beside the reward.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rewardlab.rewards.cached import Cached
+from rewardlab.rewards.comet import Comet, CometKiwi, XComet
 from rewardlab.rewards.exact_match import ExactMatch
+from rewardlab.rewards.generalist import Generalist
 from rewardlab.rewards.guards import (
     LengthRatio,
     NoRepetition,
@@ -13,27 +22,57 @@ from rewardlab.rewards.guards import (
 )
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
 from rewardlab.rewards.lexical_spans import LexicalSpans
+from rewardlab.rewards.metricx import MetricX
 from rewardlab.rewards.not_cut_off import NotCutOff
 from rewardlab.rewards.numbers_agree import NumbersAgree
 from rewardlab.rewards.numbers_kept import NumbersKept
 from rewardlab.rewards.registry import build_reward, parse_reward
+from rewardlab.rewards.remote import Remote
 from rewardlab.rewards.wrap import FromFunction
+
+if TYPE_CHECKING:
+    from rewardlab.rewards.automqm import AutoMQM
+    from rewardlab.rewards.naturalness import Naturalness
+    from rewardlab.rewards.rubric import Rubric
 
 __all__ = [
     "BLEU",
     "TER",
+    "AutoMQM",
+    "Cached",
     "ChrF",
+    "Comet",
+    "CometKiwi",
     "ExactMatch",
     "FromFunction",
+    "Generalist",
     "LengthRatio",
     "LexicalSpans",
+    "MetricX",
+    "Naturalness",
     "NoRepetition",
     "NotCopied",
     "NotCutOff",
     "NotEmpty",
     "NumbersAgree",
     "NumbersKept",
+    "Remote",
+    "Rubric",
     "TargetScript",
+    "XComet",
     "build_reward",
     "parse_reward",
 ]
+
+# Resolved on first use, because the forms of their answers take as long to load as all the rest.
+_LAZY = {
+    "AutoMQM": "rewardlab.rewards.automqm",
+    "Naturalness": "rewardlab.rewards.naturalness",
+    "Rubric": "rewardlab.rewards.rubric",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'rewardlab.rewards' has no attribute {name!r}")

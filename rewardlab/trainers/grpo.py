@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor
@@ -263,6 +264,10 @@ class GRPOTrainer(TRLGRPOTrainer):
         shares = variance_share((z * rows.weights).numpy())
         for name, share in zip(scores.names, shares.tolist(), strict=True):
             metrics[f"rewards/{name}/share"].append(share)
+        for part, values in scores.components.items():  # of this process: others may have others
+            if not np.isnan(values).all():
+                name, _, component = part.partition("/")
+                metrics[f"rewards/{name}/component/{component}"].append(float(np.nanmean(values)))
         if self.ensemble.gates:
             gated = torch.tensor([sum(g is not None for g in scores.gated), len(scores)])
             closed, total = self._sum_ranks(gated.to(torch.float64)).tolist()

@@ -6,14 +6,14 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
+import taught_policies
 import tiny_chats
 import torch
 from transformers import AutoModelForCausalLM
 
 from rewardlab.store.lineage import Stage, Training, read_training, write_training
-from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.policy import end_of_turn
-from rewardlab.trainers.sft import Example, fine_tune
+from rewardlab.trainers.sft import Example
 
 CONFIG = """
 run: run
@@ -37,45 +37,15 @@ trainer:
 ANSWER = "The dog runs."
 
 
-def taught(tokenizer, examples, directory, *, steps, **shape):
-    """A policy that knows its examples a little, or by heart."""
-    policy = new_policy(tokenizer, hidden_size=64, heads=2, **shape)
-    fine_tune(
-        policy,
-        tokenizer,
-        examples,
-        examples,
-        directory / "checkpoints",
-        max_steps=steps,
-        eval_steps=steps,
-        learning_rate=1e-2,
-        per_device_train_batch_size=8,
-        lr_scheduler_type="cosine",
-        use_cpu=True,
-        bf16=False,
-        report_to=[],
-        disable_tqdm=True,
-        activation_checkpointing=False,
-    )
-    return policy
-
-
 @pytest.fixture(scope="module")
-def half_taught(tmp_path_factory, pairs):
-    directory = tmp_path_factory.mktemp("taught")
-    examples = [Example(f"<en2ru> {en} <ru>", f" {ru}") for en, ru in pairs]
-    texts = [text for example in examples for text in example.texts]
-    tokenizer = train_tokenizer(texts, vocab_size=300)
-    policy = taught(tokenizer, examples, directory, steps=60, layers=1)
-    policy.save_pretrained(directory / "start")
-    tokenizer.save_pretrained(str(directory / "start"))
-    return directory / "start"
+def start(tmp_path_factory, pairs):
+    return taught_policies.half_taught(tmp_path_factory.mktemp("taught"), pairs)
 
 
 @pytest.fixture
-def here(tmp_path, data, half_taught):
+def here(tmp_path, data, start):
     """A working directory with the run's configuration and the policy it starts from."""
-    shutil.copytree(half_taught, tmp_path / "start")
+    shutil.copytree(start, tmp_path / "start")
     (tmp_path / "rl.yaml").write_text(CONFIG.format(data=data))
     return tmp_path
 
@@ -149,7 +119,9 @@ def test_rewards_see_the_translation_and_nothing_of_the_chat(here, pairs, run, c
         )
         for en, _ in pairs[:8]
     ]
-    policy = taught(tokenizer, examples, here, steps=40, layers=1, architecture=architecture)
+    policy = taught_policies.taught(
+        tokenizer, examples, here, steps=40, layers=1, architecture=architecture
+    )
     shutil.rmtree(here / "start")
     policy.save_pretrained(here / "start")
     tokenizer.save_pretrained(str(here / "start"))

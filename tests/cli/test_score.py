@@ -46,10 +46,11 @@ def test_json_holds_signature_scores_spans_and_statuses(call):
     code, out, _ = call("-s", "src", "-t", "hyp", "-r", "ref", "--reward", "chrf", "--json")
     assert code == 0
     answer = json.loads(out)
-    assert answer.keys() == {"signature", "scores", "spans", "status"}
+    assert answer.keys() == {"signature", "scores", "spans", "status", "components"}
     assert answer["scores"] == {"chrf": [100.0, 0.0, 0.0]}
     assert answer["status"] == {"chrf": ["ok", "ok", "ok"]}
     assert answer["spans"] == {"chrf": [[], [], []]}
+    assert answer["components"] == {}
     assert "chrf" in answer["signature"]
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from rewardlab.config.ensemble import load_ensemble
 from rewardlab.errors import UserError
-from rewardlab.rewards import ChrF, NoRepetition
-from rewardlab.types import Gate, Term
+from rewardlab.rewards import Cached, ChrF, NoRepetition
+from rewardlab.types import Gate, Term, is_generic, is_translation
 
 RUN = """\
 run: runs/rl
@@ -52,3 +52,32 @@ def test_every_problem_has_its_place(tmp_path):
     found = refused(tmp_path / "rl.yaml", text)
     assert [code for code, _ in found] == ["E101", "E102"]
     assert [where.split(" ")[0] for _, where in found] == ["3:5", "4:20"]
+
+
+def test_a_reward_has_a_memory_and_rows_that_it_is_for(tmp_path):
+    path = tmp_path / "rl.yaml"
+    cache = tmp_path / "scores.sqlite"
+    path.write_text(
+        "rewards:\n"
+        f"  - {{reward: chrf, beta: 1, cache: '{cache}', applies: translations}}\n"
+        "  - {reward: no_repetition, applies: generic}\n"
+        "  - {reward: no_repetition, name: other, applies: all}\n",
+        encoding="utf-8",
+    )
+    terms, _ = load_ensemble(path)
+    assert terms[0].reward == Cached(ChrF(beta=1), cache)
+    assert [term.applies for term in terms[:2]] == [is_translation, is_generic]
+    assert terms[2] == Term(NoRepetition(name="other"))
+    assert not cache.exists(), "opened on first use"
+
+
+def test_a_memory_that_cannot_be_is_said_in_its_place(tmp_path):
+    text = "rewards:\n  - reward: chrf\n    cache: nowhere/scores.sqlite\n"
+    text += "  - {reward: remote, url: 'http://127.0.0.1:9/', worst: 0, cache: scores.sqlite}\n"
+    found = refused(tmp_path / "rl.yaml", text)
+    assert [code for code, _ in found] == ["E352", "E354"]
+    assert [where.split(" ")[0] for _, where in found] == ["3:5", "4:60"]
+    found = refused(tmp_path / "rl.yaml", "rewards: [{reward: chrf, applies: some}]\n")
+    assert [code for code, _ in found] == ["E026"]
+    found = refused(tmp_path / "rl.yaml", "rewards: [{reward: chrf, cache: ''}]\n")
+    assert [code for code, _ in found] == ["E025"]

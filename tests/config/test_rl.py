@@ -9,7 +9,7 @@ from rewardlab.config.rl import check_grpo_options, grpo_config
 from rewardlab.config.strict_yaml import load as load_yaml
 from rewardlab.errors import UserError
 
-RESERVED = ("reward", "weight", "token_weight", "options")
+RESERVED = ("reward", "weight", "token_weight", "applies", "cache", "options")
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Against a small server of our own in this process, which misbehaves as it is told."""
 
 import asyncio
-import json
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from misbehaving_server import completion, cut, hang, sends, serving, status, trickle
 
 from rewardlab.errors import UserError
 from rewardlab.generate import Sampling, seed_for
@@ -18,130 +16,16 @@ SAMPLED = Sampling(max_new_tokens=8, temperature=0.7, top_p=0.9, top_k=5, sample
 KEY = "sk-tst-4711-secret"
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.server.seen.append((self.path, None, {k.lower(): v for k, v in self.headers.items()}))
-        self._send(*self.server.models)
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.guard:
-            self.server.seen.append(
-                (self.path, body, {k.lower(): v for k, v in self.headers.items()})
-            )
-            self.server.at_once += 1
-            self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
-            answer = self.server.script.pop(0) if self.server.script else good
-        try:
-            answer(self, body)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        finally:
-            with self.server.guard:
-                self.server.at_once -= 1
-
-    def _send(self, status, content, **headers):
-        data = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(data)
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_):
-        pass  # a client that gave up
-
-
-def completion(text, *, reason="stop", tokens=3):
-    return {
-        "model": "tiny",
-        "choices": [{"index": 0, "text": text, "finish_reason": reason}],
-        "usage": {"completion_tokens": tokens},
-    }
-
-
-def good(handler, body):
-    time.sleep(0.01)
-    if "prompt" in body:
-        text = f"{body['prompt'].upper()} {body.get('seed', '-')}"
-        handler._send(200, completion(text))
-    else:
-        answer = completion("")
-        answer["choices"][0] |= {
-            "message": {"role": "assistant", "content": body["messages"][-1]["content"].upper()}
-        }
-        handler._send(200, answer)
-
-
-def status(code, message="no", **headers):
-    def answer(handler, _):
-        handler._send(code, {"error": {"message": message}}, **headers)
-
-    return answer
-
-
-def sends(content):
-    def answer(handler, _):
-        handler._send(200, content)
-
-    return answer
-
-
-def hang(handler, _):
-    handler.server.stop.wait(5)
-
-
-def trickle(handler, _):
-    """A byte at a time: no single read ever waits long."""
-    data = json.dumps(completion("slow" * 50)).encode()
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(data)))
-    handler.end_headers()
-    for byte in data:
-        handler.wfile.write(bytes([byte]))
-        handler.wfile.flush()
-        if handler.server.stop.wait(0.05):
-            return
-
-
-def cut(handler, _):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"choices": [')
-    handler.close_connection = True
-
-
 @pytest.fixture
 def server():
-    with Server(("127.0.0.1", 0), Handler) as made:
-        made.seen, made.script, made.guard, made.stop = [], [], threading.Lock(), threading.Event()
-        made.at_once = made.most_at_once = 0
-        made.models = (200, {"data": [{"id": "tiny"}]})
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving() as made:
         yield made
-        made.stop.set()
-        made.shutdown()
-        thread.join()
 
 
 @pytest.fixture
 def generator(server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    return ServerGenerator(url, "tiny", concurrency=4, deadline=0.6, attempts=3, wait=0.01)
+    return ServerGenerator(server.url, "tiny", concurrency=4, deadline=0.6, attempts=3, wait=0.01)
 
 
 def refusal(call):
@@ -250,7 +134,7 @@ def test_what_a_server_sends_instead_of_an_answer_is_shown(server, generator):
     [
         (401, "put a key that the server takes into the environment variable OPENAI_API_KEY"),
         (403, "put a key that the server takes into the environment variable OPENAI_API_KEY"),
-        (404, "check generation.url (most end in /v1) and generation.server_model"),
+        (404, "check the server's url (most end in /v1) and the model's name there"),
         (400, "see what the server says"),
         (422, "see what the server says"),
     ],

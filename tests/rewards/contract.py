@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
+
+import reward_service
+import scripted_judge
+import tiny_classifiers
+import tiny_comet
+import tiny_metricx
 
 from rewardlab import rewards
 from rewardlab.types import Candidate, Reward
@@ -57,9 +64,69 @@ def negative_length(candidates):
     return [-float(len(c.hypothesis)) for c in candidates]
 
 
+def scripted(reward, prompt, **changes):
+    """A judge that answers by rule, and another value for each of its options."""
+    options = {
+        "model": "other",
+        "backend": "transformers",
+        "url": "http://127.0.0.1:9/v1",
+        "batch_size": 8,
+        "max_new_tokens": 64,
+        "max_characters": 1000,
+        "chat": False,
+        "prompt": str(files("rewardlab.judges") / "prompts" / prompt),
+        **changes,
+    }
+    judge = reward(model=scripted_judge.MODEL, backend="server", url=scripted_judge.url())
+    return Case(judge, candidate(GOOD), NEAR_MISS, options)
+
+
 NEAR_MISS = candidate("Anna's dog slept on 14 May 2021, she said.")
 
+
+def comet(reward, kind, worse, *, seed, **changes):
+    """A tiny random model; which of two texts it likes better was tried out."""
+    other = tiny_comet.for_the_contract(kind, seed=seed + 1)
+    options = {
+        "model": other,
+        "encoder": str(other / "encoder"),
+        "batch_tokens": 512,
+        "device": "cpu",
+        "dtype": "bfloat16",
+        "pickle_sha256": "0" * 64,
+        "worst": -1.0,
+        **changes,
+    }
+    made = reward(model=tiny_comet.for_the_contract(kind, seed=seed))
+    return Case(made, candidate(GOOD), worse, options, tolerance=1e-5)
+
+
+def metricx():
+    """A tiny random regressor that finds 7 more errors in the near miss."""
+    found = {GOOD: 4.0, NEAR_MISS.hypothesis: 11.0}
+    errors = {f"source: {SOURCE} candidate: {text}": wrong for text, wrong in found.items()}
+    other = tiny_metricx.for_the_contract(tuple(errors.items()), seed=1)
+    return Case(
+        rewards.MetricX(model=tiny_metricx.for_the_contract(tuple(errors.items()))),
+        candidate(GOOD),
+        NEAR_MISS,
+        {
+            "model": other,
+            "version": "23",
+            "mode": "reference",
+            "tokenizer": str(other),
+            "max_length": 512,
+            "batch_tokens": 512,
+            "device": "cpu",
+            "dtype": "bfloat16",
+            "pickle_sha256": "0" * 64,
+        },
+        tolerance=1e-4,
+    )
+
+
 CASES = {
+    "automqm": scripted(rewards.AutoMQM, "automqm.toml", reference=True, severities="xcomet"),
     "bleu": Case(
         rewards.BLEU(),
         candidate(GOOD),
@@ -85,12 +152,29 @@ CASES = {
             "eps_smoothing": True,
         },
     ),
+    "comet": comet(rewards.Comet, "regression", NEAR_MISS, seed=4),
+    "comet_kiwi": comet(rewards.CometKiwi, "kiwi", candidate(""), seed=4),
     "exact_match": Case(rewards.ExactMatch(), candidate(GOOD), NEAR_MISS),
     "from_function": Case(
         rewards.FromFunction(brevity, worst=-1e6, name="from_function"),
         candidate("short"),
         candidate("rather long"),
         {"function": negative_length, "worst": -2e6, "needs_reference": True},
+    ),
+    "generalist": Case(
+        rewards.Generalist(model=tiny_classifiers.for_the_contract(), max_length=256),
+        candidate(GOOD),
+        NEAR_MISS,
+        {
+            "model": tiny_classifiers.for_the_contract(seed=1),
+            "label": 0,
+            "max_length": 128,
+            "batch_tokens": 512,
+            "device": "cpu",
+            "dtype": "bfloat16",
+            "worst": -20.0,
+        },
+        tolerance=1e-5,
     ),
     "length_ratio": Case(
         rewards.LengthRatio(),
@@ -99,6 +183,8 @@ CASES = {
         {"min_ratio": 0.5, "max_ratio": 2.0, "slack": 0},
     ),
     "lexical_spans": Case(rewards.LexicalSpans(), candidate(GOOD), NEAR_MISS),
+    "metricx": metricx(),
+    "naturalness": scripted(rewards.Naturalness, "naturalness.toml"),
     "no_repetition": Case(rewards.NoRepetition(), candidate(GOOD), candidate(GOOD * 2), {"n": 3}),
     "not_copied": Case(rewards.NotCopied(), candidate(GOOD), candidate(SOURCE), {"n": 3}),
     "not_cut_off": Case(rewards.NotCutOff(), candidate(GOOD), candidate("Anna's dog did not")),
@@ -108,6 +194,26 @@ CASES = {
     ),
     "numbers_kept": Case(
         rewards.NumbersKept(), candidate(GOOD), candidate(GOOD.replace("2021", "2012"))
+    ),
+    "rubric": scripted(
+        rewards.Rubric,
+        "rubric.toml",
+        rubric=str(files("rewardlab.judges") / "prompts" / "rubric.txt"),
+    ),
+    "remote": Case(
+        rewards.Remote(url=reward_service.for_the_contract(), worst=-100.0, expects="judge|1"),
+        candidate(GOOD),
+        NEAR_MISS,
+        {
+            "url": "http://127.0.0.1:9/score",
+            "worst": -200.0,
+            "needs_reference": True,
+            "expects": "judge|2",
+            "timeout": 9.0,
+            "batch_size": 8,
+            "concurrency": 2,
+            "attempts": 2,
+        },
     ),
     "target_script": Case(rewards.TargetScript(), candidate(GOOD), candidate("Пёс Анны не спал.")),
     "ter": Case(
@@ -123,9 +229,17 @@ CASES = {
             "max_words": 100,
         },
     ),
+    "xcomet": comet(
+        rewards.XComet,
+        "xcomet",
+        candidate("Anna said the dog sleeps."),
+        seed=2,
+        mode="reference",
+        spans="published",
+    ),
 }
 
-UNBOUNDED = {"ter"}
+UNBOUNDED = {"comet", "comet_kiwi", "generalist", "ter", "xcomet"}
 """Rewards without a lower end: their ``worst`` is stated for gates and bounds nothing."""
 
 LONG = 100_000

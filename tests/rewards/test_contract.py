@@ -92,7 +92,8 @@ def test_every_reward_is_under_the_contract():
     assert sorted({*reward_names(), "from_function"}) == NAMES
     exported = [getattr(rewards, name) for name in rewards.__all__]
     covered = {type(case.reward) for case in CASES.values()}
-    assert {cls for cls in exported if isinstance(cls, type)} == covered
+    # Cached is another reward with a memory, and test_cached.py holds it to being no more.
+    assert {cls for cls in exported if isinstance(cls, type)} == covered | {rewards.Cached}
 
 
 @pytest.mark.parametrize("name", NAMES)

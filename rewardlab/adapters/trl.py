@@ -1,0 +1,180 @@
+"""A reward ensemble in TRL's own trainers: one reward function per term.
+
+For sequence-level training with what TRL has. Error spans become advantages per token only in
+`rewardlab.trainers.grpo.GRPOTrainer`; here they are logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any, TypeAlias, cast
+
+from rewardlab.adapters.rows import hypothesis_of, unavailable, value_of
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.types import Candidate, ErrorSpan, Scores
+
+RewardFunction: TypeAlias = Callable[..., Awaitable[list[float | None]]]
+
+FIELDS = ("source", "reference", "source_lang", "target_lang", "id")
+"""Columns of the data set that are fields of a candidate; others are its ``extra``."""
+TRLS_OWN = frozenset({"completion_ids", "environments", "log_metric", "trainer_state"})
+"""What TRL passes besides the columns."""
+
+
+def trl_rewards(ensemble: RewardEnsemble) -> tuple[list[RewardFunction], list[float]]:
+    """The ensemble as TRL takes rewards: ``reward_funcs`` and ``reward_weights``.
+
+    There is one ``async`` function per term, named as its reward, so that TRL logs each. Together
+    they ask the ensemble once per batch: gates close on all terms, and nothing is scored twice.
+    The data set needs the column ``source``; ``reference``, ``source_lang``, ``target_lang`` and
+    ``id`` are read when present. Prompts and completions may be plain or conversational; the
+    hypothesis is what the assistant said last, without a block of reasoning before it.
+
+    What TRL gets for a row:
+
+    - its score; for a gated row the term's ``worst``;
+    - ``worst`` where the text is at fault, so that failing never pays: TRL adds up what there is,
+      and a missing negative reward would be a prize;
+    - None where the term does not apply, which is so for its whole group;
+    - None from every term where one that has a weight was unavailable: TRL then takes the row out
+      of its group's baseline, with advantage 0.
+
+    Beside TRL's own metrics there are ``rewards/{name}/unscored``, the share of rows without a
+    score, and two columns of its completions table: ``error_spans`` as JSON by reward, and
+    ``gated_by``.
+
+    Args:
+        ensemble: Its token weights have no meaning here.
+
+    Returns:
+        Functions and weights, in the order of the terms.
+    """
+    batches = _Batches(ensemble)
+    names = ensemble.names
+    functions = [_function(batches, column, name) for column, name in enumerate(names)]
+    return functions, [term.weight for term in ensemble.terms]
+
+
+def _function(batches: _Batches, column: int, name: str) -> RewardFunction:
+    async def reward(
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        asked = batches.ask(column, prompts, completions, columns)
+        scores = await asyncio.wrap_future(asked)
+        if log_extra is not None and column == 0:
+            log_extra("error_spans", [_spans(scores, row) for row in range(len(scores))])
+            log_extra("gated_by", [gate or "" for gate in scores.gated])
+        if log_metric is not None and len(scores):
+            unscored = sum(not row[column].scored for row in scores.status) / len(scores)
+            log_metric(f"rewards/{name}/unscored", unscored)
+        worst = batches.ensemble.terms[column].reward.worst
+        return [
+            None if unavailable(scores, row) else value_of(scores, row, column, worst=worst)
+            for row in range(len(scores))
+        ]
+
+    reward.__name__ = reward.__qualname__ = name
+    return reward
+
+
+class _Batches:
+    """Asks the ensemble once about a batch that several functions are called with.
+
+    A batch is known by the very list of completions, which TRL hands to all functions; a function
+    that is called with it again means a new one.
+    """
+
+    def __init__(self, ensemble: RewardEnsemble) -> None:
+        self.ensemble = ensemble
+        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ensemble")
+        self._batch: object = None
+        self._asked: set[int] = set()
+        self._running: Future[Scores] = Future()
+
+    def ask(
+        self,
+        column: int,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        columns: Mapping[str, Any],
+    ) -> Future[Scores]:
+        """The scores of a batch, as soon as they are there.
+
+        Raises:
+            ValueError: The data set has no sources.
+        """
+        with self._lock:
+            if self._batch is not completions or column in self._asked:
+                candidates = candidates_of(prompts, completions, columns)
+                self._running = self._thread.submit(self.ensemble, candidates)
+                self._batch, self._asked = completions, set()
+            self._asked.add(column)
+            return self._running
+
+
+def _spans(scores: Scores, row: int) -> str:
+    found = zip(scores.names, scores.spans[row], strict=True)
+    told = {name: [_told(span) for span in spans] for name, spans in found if spans}
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _told(span: ErrorSpan) -> dict[str, Any]:
+    return {name: value for name, value in asdict(span).items() if value is not None}
+
+
+# ── TRL's rows ──────────────────────────────────────────────────────────────────────────────────
+
+
+def candidates_of(
+    prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
+) -> list[Candidate]:
+    """The rows of a batch as TRL calls a reward function with it.
+
+    Args:
+        prompts: N texts, or N lists of messages.
+        completions: N texts, or N lists of messages.
+        columns: Lists of N by name, and `TRLS_OWN`.
+
+    Raises:
+        ValueError: There is no column ``source``.
+
+    >>> candidates_of(["Hej ->"], ["<think>Hm.</think> Hello."], {"source": ["Hej"]})[0].hypothesis
+    'Hello.'
+    """
+    if "source" not in columns:
+        known = ", ".join(sorted(columns.keys() - TRLS_OWN)) or "no other"
+        raise ValueError(f"the data set needs a column 'source'; it has {known}")
+    names = columns.keys() - TRLS_OWN
+    rows = [{name: columns[name][row] for name in names} for row in range(len(completions))]
+    return [
+        _candidate(row, _text(prompt), _text(completion))
+        for row, prompt, completion in zip(rows, prompts, completions, strict=True)
+    ]
+
+
+def _candidate(row: Mapping[str, Any], prompt: str, completion: str) -> Candidate:
+    known: dict[str, Any] = {name: row[name] for name in FIELDS if row.get(name) is not None}
+    known = {"source": prompt, **known, "id": str(known.get("id", ""))}
+    extra = {name: value for name, value in row.items() if name not in FIELDS}
+    return Candidate(**known, hypothesis=hypothesis_of(completion), prompt=prompt, extra=extra)
+
+
+def _text(said: object) -> str:
+    """A plain text, or what the last message says."""
+    if isinstance(said, str):
+        return said
+    messages = cast("Sequence[Mapping[str, Any]]", said)
+    content: Any = messages[-1]["content"] if messages else ""
+    if isinstance(content, str):
+        return content
+    return "".join(str(part.get("text", "")) for part in content or ())

@@ -1,0 +1,154 @@
+"""A reward ensemble in environments of verifiers (https://github.com/PrimeIntellect-ai/verifiers).
+
+verifiers scores one rollout at a time, and many at once; the ensemble sees them in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from rewardlab.adapters.rows import hypothesis_of, unavailable, value_of
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import RewardUnavailable
+from rewardlab.types import Candidate, Scores
+
+
+class Trace(Protocol):
+    """What of a ``verifiers.v1.Trace`` is used."""
+
+    @property
+    def messages(self) -> Any:
+        """Of the final branch."""
+        ...
+
+    def record_reward(self, name: str, value: float, weight: float = 1.0) -> None:
+        """Keep a weighted reward."""
+        ...
+
+
+@dataclass(frozen=True)
+class RolloutRewards:
+    """Scores rollouts and records one weighted reward per term.
+
+    In a task::
+
+        rewards = RolloutRewards(ensemble)
+
+        class Translate(vf.Task[Row]):
+            @vf.reward
+            async def ensemble(self, trace: vf.Trace) -> dict[str, float]:
+                return await rewards(trace, source=self.data.source, target_lang="de")
+
+    The hypothesis is what the assistant said last, without a block of reasoning before it. A row
+    whose text is at fault gets the term's ``worst``; a term that does not apply records nothing;
+    where a term that has a weight is unavailable, the rollout fails, which verifiers counts and
+    does not train on.
+
+    Attributes:
+        ensemble: Its token weights have no meaning here.
+        window: Seconds that a rollout waits for others.
+        most: Rollouts of one batch.
+    """
+
+    ensemble: RewardEnsemble
+    window: float = 0.02
+    most: int = 256
+    _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
+
+    async def __call__(
+        self,
+        trace: Trace,
+        *,
+        source: str,
+        reference: str | None = None,
+        source_lang: str | None = None,
+        target_lang: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> dict[str, float]:
+        """Score one rollout and record its rewards.
+
+        Returns:
+            Nothing more for verifiers to record.
+
+        Raises:
+            RewardUnavailable: A term that has a weight could not score it.
+            RewardFailed: A reward raised or broke its contract.
+        """
+        said = [message for message in trace.messages if message.role == "assistant"]
+        asked = [message for message in trace.messages if message.role == "user"]
+        prompt = asked[-1].content if asked and isinstance(asked[-1].content, str) else None
+        candidate = Candidate(
+            source=source,
+            hypothesis=hypothesis_of((said[-1].content or "") if said else ""),
+            reference=reference,
+            source_lang=source_lang,
+            target_lang=target_lang,
+            prompt=prompt,
+            extra=extra or {},
+        )
+        queue = self._queues.setdefault(asyncio.get_running_loop(), _Queue(self))
+        scores, row = await queue.put(candidate)
+        if unavailable(scores, row):
+            raise RewardUnavailable(f"a reward was unavailable for {scores.names}")
+        for column, term in enumerate(self.ensemble.terms):
+            value = value_of(scores, row, column, worst=term.reward.worst)
+            if value is not None:
+                trace.record_reward(term.reward.name, value, term.weight)
+        return {}
+
+
+@dataclass(eq=False)
+class _Queue:
+    """The rollouts of one event loop that wait for a batch."""
+
+    settings: RolloutRewards
+    waiting: list[tuple[Candidate, asyncio.Future[tuple[Scores, int]]]] = field(
+        default_factory=list
+    )
+    timer: asyncio.TimerHandle | None = None
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def put(self, candidate: Candidate) -> tuple[Scores, int]:
+        """The scores of the batch that the candidate came into, and its row there."""
+        loop = asyncio.get_running_loop()
+        scored: asyncio.Future[tuple[Scores, int]] = loop.create_future()
+        self.waiting.append((candidate, scored))
+        if len(self.waiting) >= self.settings.most:
+            self.send()
+        elif self.timer is None:
+            self.timer = loop.call_later(self.settings.window, self.send)
+        return await scored
+
+    def send(self) -> None:
+        """Begin with those that wait."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = None
+        batch, self.waiting = self.waiting, []
+        task = asyncio.get_running_loop().create_task(self.score(batch))
+        self.tasks.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(self.tasks.discard)
+
+    async def score(
+        self, batch: list[tuple[Candidate, asyncio.Future[tuple[Scores, int]]]]
+    ) -> None:
+        """One call of the ensemble, which counts failures from call to call."""
+        try:
+            async with self.turn:
+                candidates = [candidate for candidate, _ in batch]
+                scores = await asyncio.to_thread(self.settings.ensemble, candidates)
+        except Exception as error:  # noqa: BLE001 - handed to the rollouts, which raise it
+            for _, scored in batch:
+                if not scored.done():
+                    scored.set_exception(error)
+            return
+        for row, (_, scored) in enumerate(batch):
+            if not scored.done():  # a rollout that was cancelled
+                scored.set_result((scores, row))

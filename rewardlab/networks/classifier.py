@@ -1,0 +1,295 @@
+"""Reward models in transformers' sequence-classification format: a conversation in, a logit out.
+
+The conversation goes through the checkpoint's own chat template. It ends with the answer's turn;
+the logit is read where a single conversation's would be, whatever padding a batch needs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from rewardlab.errors import Problem, UserError, shown
+from rewardlab.networks.batches import batches_by_tokens
+from rewardlab.networks.device import pick_device, pick_dtype
+
+LONGEST_REASON = 300
+ROUNDS = 8
+"""Attempts at shortening one request; each takes off at least what was too long."""
+_loading = threading.Lock()
+
+
+class Exchange(NamedTuple):
+    """What was asked, and what was answered."""
+
+    request: str
+    answer: str
+
+
+class Judged(NamedTuple):
+    """What a classifier says about N exchanges.
+
+    Attributes:
+        logits: float64 (N,); NaN where the answer alone is too long to be read.
+        cut: float64 (N,), 1 where the request lost its beginning.
+        too_long: bool (N,), the answer does not fit even without its request.
+    """
+
+    logits: NDArray[np.float64]
+    cut: NDArray[np.float64]
+    too_long: NDArray[np.bool_]
+
+
+def classifier(checkpoint: Path, *, device: str, dtype: str) -> Classifier:
+    """The one resident model of a checkpoint, loaded when it is first asked for.
+
+    Raises:
+        UserError: E350 it cannot be loaded, lacks weights, or does not fit its tokenizer; E351 no
+            chat template; E303 no such device. Exit code 2.
+    """
+    with _loading:
+        return _loaded(checkpoint, device, dtype)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model with its tokenizer; one call at a time uses it.
+
+    Attributes:
+        model: Any architecture that `AutoModelForSequenceClassification` knows.
+        tokenizer: With a chat template.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def __call__(
+        self, exchanges: Sequence[Exchange], *, label: int, max_length: int, batch_tokens: int
+    ) -> Judged:
+        """Judge N exchanges.
+
+        Args:
+            exchanges: Texts; special tokens written out in them are read as plain characters.
+            label: Which of the model's logits; -1 is the only one.
+            max_length: Tokens of a conversation. A longer one loses the beginning of its request,
+                never any of its answer.
+            batch_tokens: Tokens of a batch, padding included.
+
+        Raises:
+            UserError: E350 the model has no such logit, E309 a batch does not fit on the
+                accelerator; exit code 2.
+        """
+        column = self._column(label)
+        with self._lock:
+            fitted = [self._fitted(exchange, max_length) for exchange in exchanges]
+            readable = [row for row, one in enumerate(fitted) if one.ids]
+            logits = np.full(len(exchanges), np.nan)
+            lengths = [len(fitted[row].ids) for row in readable]
+            try:
+                for batch in batches_by_tokens(lengths, budget=batch_tokens):
+                    rows = [readable[place] for place in batch]
+                    logits[rows] = self._logits([fitted[row].ids for row in rows])[:, column]
+            except torch.OutOfMemoryError as error:
+                what = f"{batch_tokens} tokens do not fit on the accelerator at once"
+                fix = f"batch_tokens={max(1, batch_tokens // 2)}"
+                raise UserError([Problem("E309", "batch_tokens", what, fix)]) from error
+        return Judged(
+            logits=logits,
+            cut=np.array([float(one.cut) for one in fitted], dtype=np.float64),
+            too_long=np.array([not one.ids for one in fitted], dtype=np.bool_),
+        )
+
+    def _column(self, label: int) -> int:
+        labels: Any = self.model.config.num_labels
+        if label < 0 and labels == 1:
+            return 0
+        if 0 <= label < labels:
+            return label
+        known: Any = self.model.config.id2label
+        names = ", ".join(f"{number} ({shown(name)})" for number, name in known.items())
+        what = f"the model has {labels} logits, and label={label} is none of them"
+        raise UserError([Problem("E350", "label", what, f"one of {shown(names, 200)}")])
+
+    # ── text to ids ─────────────────────────────────────────────────────────────────────────────
+
+    def _fitted(self, exchange: Exchange, max_length: int) -> _Fitted:
+        """Ids of at most ``max_length``; none where the answer alone is longer."""
+        plain = Exchange(*(_harmless(text, self.tokenizer) for text in exchange))
+        ids, request = self._ids(plain), plain.request
+        for _ in range(ROUNDS):
+            surplus = len(ids) - max_length
+            if surplus <= 0 or not request:
+                break
+            request = self._shortened(request, surplus)
+            ids = self._ids(Exchange(request, plain.answer))
+        if len(ids) > max_length and request:
+            request, ids = "", self._ids(Exchange("", plain.answer))
+        fits = len(ids) <= max_length
+        return _Fitted(ids if fits else [], cut=fits and request != plain.request)
+
+    def _ids(self, exchange: Exchange) -> list[int]:
+        render: Any = self.tokenizer.apply_chat_template
+        messages = [
+            {"role": "user", "content": exchange.request},
+            {"role": "assistant", "content": exchange.answer},
+        ]
+        text = str(render(messages, tokenize=False))
+        ids: Any = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _shortened(self, request: str, surplus: int) -> str:
+        """The request without its first ``surplus`` tokens."""
+        found: Any = self.tokenizer(request, add_special_tokens=False, return_offsets_mapping=True)
+        offsets: list[tuple[int, int]] = found["offset_mapping"]
+        return request[offsets[surplus][0] :] if surplus < len(offsets) else ""
+
+    # ── ids to logits ───────────────────────────────────────────────────────────────────────────
+
+    def _logits(self, rows: Sequence[list[int]]) -> NDArray[np.float64]:
+        """(N, labels) of one batch, padded on the right.
+
+        transformers reads a row's logit at its last id that is not ``pad_token_id``; without one
+        it reads the last id and takes one row at a time. Then the filler is an id that ends no
+        row, so that a batch is read at the same places.
+        """
+        config: Any = self.model.config.get_text_config()
+        own = config.pad_token_id
+        filler = own if own is not None else _unused(row[-1] for row in rows)
+        width = max(map(len, rows))
+        ids = torch.tensor([row + [filler] * (width - len(row)) for row in rows])
+        real = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        forward: Any = self.model
+        config.pad_token_id = filler
+        try:
+            with torch.inference_mode():
+                found = forward(
+                    input_ids=ids.to(self.model.device), attention_mask=real.to(self.model.device)
+                )
+        finally:
+            config.pad_token_id = own
+        return found.logits.to(torch.float32).cpu().numpy().astype(np.float64)
+
+
+class _Fitted(NamedTuple):
+    ids: list[int]
+    cut: bool
+
+
+def _unused(taken: Iterable[int]) -> int:
+    """The smallest id that is not among those taken."""
+    ends = set(taken)
+    return next(number for number in range(len(ends) + 1) if number not in ends)
+
+
+def _harmless(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """A text whose special tokens, should it spell any, are no longer read as such.
+
+    Otherwise an answer could end its own turn and add a better one. A space goes behind the first
+    character of each. Half a surrogate pair, which no tokenizer takes, becomes a question mark.
+    """
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return _special(tokenizer).sub(lambda found: f"{found[0][0]} {found[0][1:]}", whole)
+
+
+def _special(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    known: Any = tokenizer.added_tokens_decoder
+    return _any_of(tuple(sorted({token.content for token in known.values() if token.special})))
+
+
+@lru_cache(maxsize=8)
+def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted((word for word in words if len(word) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+
+# ── loading ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@lru_cache(maxsize=4)
+def _loaded(checkpoint: Path, device: str, dtype: str) -> Classifier:
+    place = pick_device(device)
+    _refuse_code(checkpoint)
+    tokenizer = _tokenizer(checkpoint)
+    model: Any = _model(checkpoint, tokenizer, dtype)
+    return Classifier(model.to(place).eval(), tokenizer)
+
+
+def _tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(checkpoint), local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _unusable(checkpoint, f"its tokenizer cannot be loaded: {error}") from error
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        # Where its files are missing, transformers 5 makes an empty one and says nothing.
+        raise _unusable(checkpoint, "its tokenizer knows no words; its files are missing")
+    if not tokenizer.chat_template:
+        what = "the tokenizer has no chat template, so nobody knows how this model reads an answer"
+        fix = "take the template that its publisher gives, and save it as chat_template.jinja"
+        raise UserError([Problem("E351", f"model {shown(str(checkpoint))}", what, fix)])
+    return tokenizer
+
+
+def _model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase, dtype: str) -> PreTrainedModel:
+    load: Any = AutoModelForSequenceClassification.from_pretrained
+    try:
+        model, found = load(
+            str(checkpoint),
+            dtype="auto",
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise _unusable(checkpoint, f"it cannot be loaded: {error}") from error
+    if missing := sorted(found["missing_keys"]):
+        what = f"{len(missing)} weights are missing, first {missing[0]}"
+        raise _unusable(checkpoint, f"{what}; a language model without a trained head is no judge")
+    rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        what = f"its tokenizer has {len(tokenizer)} tokens and the model embeddings for {rows}"
+        raise _unusable(checkpoint, what)
+    return model.to(pick_dtype(dtype, model.dtype))
+
+
+def _refuse_code(checkpoint: Path) -> None:
+    """A model with code of its own is refused, not read by transformers' class of that name.
+
+    Raises:
+        UserError: E350; exit code 2.
+    """
+    try:
+        held: Any = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+        own: Any = held.get("auto_map") or {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise _unusable(checkpoint, f"its config.json cannot be read: {error}") from error
+    if "AutoModelForSequenceClassification" in own:
+        raise _unusable(checkpoint, "it brings code of its own, and no checkpoint's code is run")
+
+
+def _unusable(checkpoint: Path, what: str) -> UserError:
+    reason = " ".join(what.split()).rstrip(".")
+    if len(reason) > LONGEST_REASON:
+        reason = f"{reason[: LONGEST_REASON - 1]}…"
+    fix = "give a sequence classifier with its tokenizer, as save_pretrained writes them"
+    return UserError([Problem("E350", f"model {shown(str(checkpoint))}", reason, fix)])

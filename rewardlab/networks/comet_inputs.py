@@ -1,0 +1,116 @@
+"""Texts as COMET's encoders read them: pieces with their places, cut to what positions there are.
+
+Rei et al. 2020 (arXiv 2009.09025) for single sentences, Wan et al. 2022 (UniTE, arXiv 2204.13346)
+for joint ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tokenizers import Tokenizer
+
+from rewardlab.errors import Problem, UserError, shown
+
+SURROGATES = re.compile("[\ud800-\udfff]")
+"""Half characters, which are in no vocabulary."""
+
+SPECIALS = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
+RESERVED = 2
+"""Positions that unbabel-comet leaves free when it cuts a single text."""
+
+
+class Pieces(NamedTuple):
+    """One text, cut into pieces.
+
+    Attributes:
+        ids: Piece numbers, special ones left out.
+        offsets: Characters of the text that each piece stands for, half-open.
+        cut: The text was longer than the encoder reads.
+    """
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+    cut: bool
+
+
+class CometTokenizer:
+    """The encoder's tokenizer, read from its own file so that no version bends its offsets.
+
+    A special token written out in a text (``</s>``) is an unknown word. unbabel-comet takes it for
+    the real one, so that a translation could end itself and begin its own reference.
+
+    Args:
+        path: ``tokenizer.json``, or ``sentencepiece.bpe.model`` to be converted.
+        positions: Tokens that the encoder reads at once.
+        pad_token_id: What the encoder takes for padding.
+
+    Raises:
+        UserError: E323, it cannot be read or is not XLM-R's; exit code 2.
+    """
+
+    def __init__(self, path: Path, *, positions: int, pad_token_id: int) -> None:
+        self._tokenizer = _read(path)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.positions = positions
+        found = {name: self._tokenizer.token_to_id(name) for name in SPECIALS}
+        start, end, unknown = found["<s>"], found["</s>"], found["<unk>"]
+        if start is None or end is None or unknown is None or found["<pad>"] != pad_token_id:
+            listed = ", ".join(f"{name} {number}" for name, number in found.items())
+            raise unusable(path, f"it has {listed}; the encoder's padding is {pad_token_id}")
+        self._start, self._end, self._unknown = start, end, unknown
+        self._special = frozenset(found.values())
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of pieces, special ones included."""
+        return self._tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """Cut N texts into at most ``positions - 4`` pieces each."""
+        most = self.positions - RESERVED - 2  # the two special tokens count
+        readable = [SURROGATES.sub("\ufffd", text) for text in texts]
+        found: list[Pieces] = []
+        for encoding in self._tokenizer.encode_batch(readable, add_special_tokens=False):
+            cut = len(encoding) > most
+            encoding.truncate(most)
+            ids = [self._unknown if number in self._special else number for number in encoding.ids]
+            found.append(Pieces(ids, encoding.offsets, cut))
+        return found
+
+    def joined(self, segments: Sequence[Pieces]) -> tuple[list[int], bool]:
+        """``<s> a </s></s> b </s>`` of one or more segments, and whether any of it was cut."""
+        ids = [self._start, *segments[0].ids, self._end]
+        for segment in segments[1:]:
+            ids += [self._end, *segment.ids, self._end]
+        cut = len(ids) > self.positions or any(segment.cut for segment in segments)
+        return ids[: self.positions], cut
+
+
+def unusable(path: Path, what: str) -> UserError:
+    """E323: files of the encoder that cannot be used."""
+    reason = " ".join(what.split()).rstrip(".")
+    reason = reason if len(reason) <= 300 else f"{reason[:299]}…"  # noqa: PLR2004 - a long line
+    fix = "encoder=DIRECTORY with config.json and tokenizer.json of the model's own encoder"
+    return UserError([Problem("E323", f"encoder {shown(str(path))}", reason, fix)])
+
+
+def _read(path: Path) -> Tokenizer:
+    if path.name == "tokenizer.json":
+        try:
+            return Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises no class of its own
+            raise unusable(path, str(error)) from error
+    from transformers import AutoTokenizer
+
+    try:
+        slow: Any = AutoTokenizer.from_pretrained(
+            str(path.parent), local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise unusable(path, str(error)) from error
+    return Tokenizer.from_str(slow.backend_tokenizer.to_str())
