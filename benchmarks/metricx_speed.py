@@ -74,7 +74,7 @@ class Size:
     bar_batches: float
 
 
-SIZES = (Size(128, 2, 2, 256, 256, 3, 8.0, 2.0), Size(512, 8, 6, 1024, 128, 2, 1.5, 1.7))
+SIZES = (Size(128, 2, 2, 256, 512, 3, 8.0, 2.0), Size(512, 8, 6, 1024, 256, 3, 1.5, 1.7))
 
 
 def read_rows(path: Path) -> list[Row]:
