@@ -6,17 +6,18 @@ in `rewardlab.advantages`.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.errors import RewardFailed, RewardUnavailable, TooManyFailures
+from rewardlab.errors import RewardFailed, RewardUnavailable, TooManyFailures, UserError
 from rewardlab.types import (
     Candidate,
     ErrorSpan,
@@ -33,6 +34,7 @@ BREAKER_AFTER = 3
 BREAKER_SECONDS = 30.0
 TALLY_ROWS = 512
 """Failure rates are taken over this many latest rows, and over no fewer than an eighth of it."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class RewardEnsemble:
 
         Raises:
             RewardFailed: A reward raised or broke its contract; carries its name.
+            UserError: What a reward was given cannot be used; carries its name.
             TooManyFailures: A reward left too many of the latest rows unscored.
         """
         gated, blind = self._close_gates(candidates)
@@ -293,8 +296,10 @@ class _Runner:
         late = call.thread.is_alive()
         if late or isinstance(call.error, RewardUnavailable):
             self._hung = call.thread if late else None
-            self._outage()
+            self._outage("it did not answer in time" if late else str(call.error))
             return _nothing(len(call.place))
+        if isinstance(call.error, UserError):
+            raise _named(self._reward, call.error) from call.error
         if call.error is not None:
             raise RewardFailed(f"reward {self._reward.name} raised {call.error!r}") from call.error
         self._outages = 0 if call.unique else self._outages
@@ -308,7 +313,8 @@ class _Runner:
             },
         )
 
-    def _outage(self) -> None:
+    def _outage(self, why: str) -> None:
+        _log.warning("reward %s is unavailable: %s", self._reward.name, why)
         self._outages += 1
         if self._outages >= BREAKER_AFTER:
             self._open_until = time.monotonic() + BREAKER_SECONDS
@@ -351,6 +357,12 @@ def _unique(reward: Reward, candidates: Sequence[Candidate]) -> tuple[list[Candi
         else:
             place.append(places[cast("Hashable", key)])
     return unique, place
+
+
+def _named(reward: Reward, error: UserError) -> UserError:
+    """The same error, each problem with the reward that met it."""
+    problems = [replace(one, where=f"{reward.name}: {one.where}") for one in error.problems]
+    return UserError(problems, error.exit_code)
 
 
 def _nothing(rows: int) -> RewardOutput:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rewardlab.ensemble import BREAKER_AFTER, RewardEnsemble
-from rewardlab.errors import RewardFailed, RewardUnavailable, TooManyFailures
+from rewardlab.errors import Problem, RewardFailed, RewardUnavailable, TooManyFailures, UserError
 from rewardlab.types import (
     WMT_MQM,
     XCOMET,
@@ -155,6 +155,24 @@ def test_a_bug_stops_with_the_name_of_the_reward():
 
     with pytest.raises(RewardFailed, match=r"reward fake raised KeyError\('x'\)"):
         RewardEnsemble([Term(Fake(bug))])(rows("a"))
+
+
+def test_why_a_reward_is_unavailable_is_said(caplog):
+    def gone(_):
+        raise RewardUnavailable("it cannot be reached")
+
+    assert RewardEnsemble([Term(Fake(gone))])(rows("a")).status == [[Status.UNAVAILABLE]]
+    assert caplog.messages == ["reward fake is unavailable: it cannot be reached"]
+
+
+def test_what_cannot_be_used_is_said_as_such_and_is_no_bug_of_the_reward():
+    def refuse(_):
+        raise UserError([Problem("E080", "model", "'x' is no directory", "give another")], 2)
+
+    with pytest.raises(UserError) as error:
+        RewardEnsemble([Term(Fake(refuse))])(rows("a"))
+    assert error.value.exit_code == 2
+    assert str(error.value) == "error[E080] fake: model: 'x' is no directory. fix: give another"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from rewardlab.cli.reward_arguments import (
     repeated,
     without_references,
 )
-from rewardlab.errors import EXIT_DATA, Problem, UserError
+from rewardlab.errors import EXIT_DATA, Problem, RewardUnavailable, UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,11 +83,12 @@ def run(config: ScoreConfig) -> None:
     Raises:
         UserError: E036, E041, E042 and the registry's E1xx (exit code 2); E2xx for the files (3).
         TooManyFailures: A reward could not score most rows.
+        RewardUnavailable: A reward could score none; what the others say is printed before.
     """
     from rich.console import Console
 
     from rewardlab.ensemble import RewardEnsemble
-    from rewardlab.types import Term
+    from rewardlab.types import Status, Term
 
     rewards = _rewards(config)
     candidates = _candidates(config)
@@ -97,6 +98,9 @@ def run(config: ScoreConfig) -> None:
     write = _json_lines if config.as_json else _tsv_lines
     sys.stdout.writelines(f"{line}\n" for line in write(scores))
     console.print(scores.table(), markup=False, highlight=False, soft_wrap=True)
+    for name, column in zip(scores.names, zip(*scores.status, strict=True), strict=True):
+        if set(column) == {Status.UNAVAILABLE}:
+            raise RewardUnavailable(f"{name} scored none of {len(scores):,} rows")
 
 
 def _rewards(config: ScoreConfig) -> list[Reward]:

@@ -66,7 +66,7 @@ def check_rewards(
         began = time.perf_counter()
         try:
             scores = RewardEnsemble([term])([candidate])
-        except RewardFailed as error:
+        except (RewardFailed, UserError) as error:
             found.add(_failure(name, error), exit_code=EXIT_REWARD, cause=error)
             continue
         if scores.status[0][0] is Status.UNAVAILABLE:
@@ -100,10 +100,10 @@ def score_one_row(terms: Sequence[Term], gates: Sequence[Gate], row: Row) -> Non
     found.settle()
 
 
-def _failure(name: str, error: RewardFailed) -> list[Problem]:
+def _failure(name: str, error: RewardFailed | UserError) -> list[Problem]:
     """What a reward said was wrong, or that it has a bug."""
-    if isinstance(error.__cause__, UserError):
-        return error.__cause__.problems
+    if isinstance(error, UserError):
+        return error.problems
     what = " ".join(str(error).split()).rstrip(".")
     return [
         Problem("E401", f"reward {name}", what, "it is a bug in that reward; --debug shows where")

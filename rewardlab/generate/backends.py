@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.generate import Generator
-from rewardlab.generate.checkpoints import find_checkpoint
+from rewardlab.generate.checkpoints import LOADING, find_checkpoint
 
 Backend = Literal["transformers", "vllm", "server"]
-_TURN = Lock()
 
 
 def judge_backend(*, backend: Backend, model: str, url: str, batch_size: int) -> Generator:
@@ -53,7 +51,7 @@ def _check_server(url: str, model: str) -> None:
 
 
 def _only_one(backend: Backend, model: str, url: str, batch_size: int) -> Generator:
-    with _TURN:  # or two threads that ask at once would make two
+    with LOADING:  # or two threads that ask at once would make two
         return _made(backend, model, url, batch_size)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from threading import RLock
 
 from rewardlab.errors import Problem, UserError, shown
 
@@ -12,6 +13,14 @@ BLOCKS = 64
 WEIGHTS = (".safetensors", ".bin")
 IGNORED = ("README.md", "training.json", "training_args.bin")
 """Files that no text depends on."""
+LOADING = RLock()
+"""Held while a reward imports transformers' modules and loads a model; rewards run in threads.
+
+transformers puts other objects in the place of its modules while they are imported, so a second
+thread may import one without its names. And ``from_pretrained`` swaps torch's initialisers, the
+default precision and the tying of weights in the whole process, and puts back what it found: of
+two at once, one finds what the other swapped in, and the process keeps it.
+"""
 
 
 def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:

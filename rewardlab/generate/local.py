@@ -10,6 +10,7 @@ holds for them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -38,7 +38,8 @@ from transformers import (
 from rewardlab.data.prompts import chat_options
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
-from rewardlab.generate.checkpoints import checkpoint_digest
+from rewardlab.generate.checkpoints import LOADING, checkpoint_digest
+from rewardlab.networks.device import own_device
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class TransformersGenerator:
         """Weights, device, versions, and the batch size for its rounding."""
         packages = [f"{package}:{version(package)}" for package in ("torch", "transformers")]
         return "|".join(
-            ["transformers", self._digest, _device().type, f"batch:{self.batch_size}", *packages]
+            ["transformers", self._digest, own_device().type, f"batch:{self.batch_size}", *packages]
         )
 
     @property
@@ -132,7 +133,21 @@ class TransformersGenerator:
             UserError: As a call does.
         """
         del schema
-        return [text for (text,) in self(prompts, sampling, seeds=seeds)]
+        with self._turn:
+            room, words = positions(self.model), self.tokenizer
+            lengths = [
+                len(token_ids(words, as_text(words, prompt), chat=not isinstance(prompt, str)))
+                for prompt in prompts
+            ]
+        fits = [row for row, read in enumerate(lengths) if read + sampling.max_new_tokens <= room]
+        texts = self([prompts[row] for row in fits], sampling, seeds=[seeds[row] for row in fits])
+        answers = dict(zip(fits, texts, strict=True))
+        return [
+            answers[row][0]
+            if row in answers
+            else Unanswered(f"{read} tokens and room for {room:g} with the answer", "text")
+            for row, read in enumerate(lengths)
+        ]
 
 
 def decode(
@@ -299,6 +314,16 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool) -> l
     return ids
 
 
+def positions(model: PreTrainedModel) -> float:
+    """Tokens that a model reads at once: its configuration's, or infinity where it names none.
+
+    Beyond them a table of positions has no row, which stops the program, on a GPU for good.
+    """
+    config: Any = model.config.get_text_config()
+    most: Any = getattr(config, "max_position_embeddings", None)
+    return most if isinstance(most, int) and most > 0 else math.inf
+
+
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """What ends a text: the checkpoint's own list (turn ends included), else the tokenizer's."""
     configured: Any = model.generation_config and model.generation_config.eos_token_id
@@ -313,10 +338,11 @@ def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
         UserError: E081, it cannot be loaded; exit code 2.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(checkpoint), local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, KeyError) as error:
+        with LOADING:
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(checkpoint), local_files_only=True, trust_remote_code=False
+            )
+    except Exception as error:  # a broken file shows as whatever comes of it
         raise _unusable(checkpoint, f"its tokenizer cannot be loaded: {error}") from error
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         # Where its files are missing, transformers 5 makes an empty one and says nothing.
@@ -333,15 +359,16 @@ def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrain
     """
     load: Any = AutoModelForCausalLM.from_pretrained
     try:
-        model, found = load(
-            str(checkpoint),
-            dtype="auto",
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        with LOADING:
+            model, found = load(
+                str(checkpoint),
+                dtype="auto",
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # as above
         raise _unusable(checkpoint, f"it cannot be loaded: {error}") from error
     if missing := sorted(found["missing_keys"]):
         raise _unusable(checkpoint, f"{len(missing)} weights are missing, first {missing[0]}")
@@ -351,7 +378,7 @@ def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrain
         raise _unusable(checkpoint, what)
     if not end_tokens(model, tokenizer):
         raise _unusable(checkpoint, "it has no end-of-sequence token, so no text would ever end")
-    return model.to(_device()).eval()
+    return model.to(own_device()).eval()
 
 
 def accelerator_peak_mb() -> float | None:
@@ -359,11 +386,6 @@ def accelerator_peak_mb() -> float | None:
     if not torch.accelerator.is_available():
         return None
     return round(torch.accelerator.max_memory_allocated() / 2**20, 1)
-
-
-def _device() -> torch.device:
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found or torch.device("cpu")
 
 
 def _exact(device: torch.device) -> torch.device:

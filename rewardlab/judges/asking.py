@@ -25,7 +25,7 @@ class Judged(NamedTuple, Generic[Form]):
         asked: How often it was asked.
         prompt_tokens: Tokens it read, all times together.
         completion_tokens: Tokens it wrote.
-        reason: Why the service gave no answer.
+        reason: Why there was no answer at all; then it was not asked again.
     """
 
     status: Status
@@ -69,7 +69,8 @@ def ask_judge(
         return [_judged(answer, form) for answer in answers]
 
     judged = ask(range(len(questions)), 0) if questions else []
-    again = [row for row, one in enumerate(judged) if one.status.failed]
+    # A service that takes no such text says so again; only what it answered is asked anew.
+    again = [row for row, one in enumerate(judged) if one.status.failed and not one.reason]
     for row, second in zip(again, ask(again, 1) if again else [], strict=True):
         first = judged[row]
         judged[row] = second._replace(

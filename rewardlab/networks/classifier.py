@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -27,6 +26,7 @@ from transformers import (
 )
 
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.generate.local import positions
 from rewardlab.networks.batches import batches_by_tokens
 from rewardlab.networks.device import pick_device, pick_dtype
 
@@ -89,8 +89,8 @@ class Classifier:
         Args:
             exchanges: Texts; special tokens written out in them are read as plain characters.
             label: Which of the model's logits; -1 is the only one.
-            max_length: Tokens of a conversation. A longer one loses the beginning of its request,
-                never any of its answer.
+            max_length: Tokens of a conversation, at most those that the model has positions for. A
+                longer one loses the beginning of its request, never any of its answer.
             batch_tokens: Tokens of a batch, padding included.
 
         Raises:
@@ -99,7 +99,8 @@ class Classifier:
         """
         column = self._column(label)
         with self._lock:
-            fitted = [self._fitted(exchange, max_length) for exchange in exchanges]
+            longest = int(min(max_length, positions(self.model)))
+            fitted = [self._fitted(exchange, longest) for exchange in exchanges]
             readable = [row for row, one in enumerate(fitted) if one.ids]
             logits = np.full(len(exchanges), np.nan)
             lengths = [len(fitted[row].ids) for row in readable]
@@ -237,7 +238,7 @@ def _tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(
             str(checkpoint), local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a broken file shows as whatever comes of it
         raise _unusable(checkpoint, f"its tokenizer cannot be loaded: {error}") from error
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         # Where its files are missing, transformers 5 makes an empty one and says nothing.
@@ -260,7 +261,7 @@ def _model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase, dtype: str) -> 
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # as above
         raise _unusable(checkpoint, f"it cannot be loaded: {error}") from error
     if missing := sorted(found["missing_keys"]):
         what = f"{len(missing)} weights are missing, first {missing[0]}"
@@ -281,7 +282,7 @@ def _refuse_code(checkpoint: Path) -> None:
     try:
         held: Any = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
         own: Any = held.get("auto_map") or {}
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise _unusable(checkpoint, f"its config.json cannot be read: {error}") from error
     if "AutoModelForSequenceClassification" in own:
         raise _unusable(checkpoint, "it brings code of its own, and no checkpoint's code is run")

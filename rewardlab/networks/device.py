@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from rewardlab.errors import Problem, UserError, shown
@@ -9,27 +11,42 @@ from rewardlab.errors import Problem, UserError, shown
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+def own_device() -> torch.device:
+    """This process's accelerator, or the CPU.
+
+    Rewards run in threads, and a new thread begins on the first accelerator, whatever its process
+    has chosen. Launchers number the processes of a machine in ``LOCAL_RANK``; that decides.
+    """
+    if not torch.accelerator.is_available():
+        return torch.device("cpu")
+    kind = torch.accelerator.current_accelerator()
+    assert kind is not None  # noqa: S101 - one is available
+    rank = os.environ.get("LOCAL_RANK")
+    here = torch.accelerator.current_device_index() if rank is None else int(rank)
+    return torch.device(kind.type, here % torch.accelerator.device_count())
+
+
 def pick_device(name: str) -> torch.device:
     """The device that a name means, shown to work.
 
     Args:
-        name: ``auto`` is the accelerator if there is one, else the CPU; anything else is
-            torch's name: ``cpu``, ``cuda:1``, ``mps``.
+        name: ``auto`` is `own_device`, and so is its kind without a number (``cuda``); anything
+            else is torch's name: ``cpu``, ``cuda:1``, ``mps``.
 
     Raises:
         UserError: E303, torch knows no such device or cannot reach it; exit code 2.
     """
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if name == "auto":
-        return found or torch.device("cpu")
+        return own_device()
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        fix = "device=auto" if found is None else f"device=auto, which is {found.type} here"
+        fix = f"device=auto, which is {own_device()} here"
         what = f"torch cannot use {shown(name)}: {str(error).splitlines()[0].rstrip('.')}"
         raise UserError([Problem("E303", "device", what, fix)]) from error
-    return device
+    own = own_device()
+    return own if device == torch.device(own.type) else device
 
 
 def pick_dtype(name: str, saved: torch.dtype) -> torch.dtype:

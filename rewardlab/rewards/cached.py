@@ -53,6 +53,7 @@ class Cached:
     path: Path
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
         if self.reward.key(Candidate("", "")) is None:
             raise ValueError(
                 f"{self.reward.name} cannot be cached: nobody knows what its scores depend on"

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.generate.checkpoints import LOADING
 from rewardlab.rewards.base import BaseReward
 from rewardlab.types import XCOMET, Candidate, ErrorSpan, RewardOutput, SeverityTable
 
@@ -113,17 +114,18 @@ class _CometReward(BaseReward):
         Raises:
             UserError: E322, a model of another kind; and what loading it finds; exit code 2.
         """
-        from rewardlab.networks.comet_loading import load_comet
-
         model = Path(self.model).resolve()
         self._refuse_others(_settings(model, self.encoder))  # before gigabytes are read
-        network = load_comet(
-            model,
-            encoder=self.encoder,
-            device=self.device,
-            dtype=self.dtype,
-            pickle_sha256=self.pickle_sha256,
-        )
+        with LOADING:
+            from rewardlab.networks.comet_loading import load_comet
+
+            network = load_comet(
+                model,
+                encoder=self.encoder,
+                device=self.device,
+                dtype=self.dtype,
+                pickle_sha256=self.pickle_sha256,
+            )
         self._refuse_others(network.settings)
         return network
 

@@ -36,7 +36,7 @@ class Generalist(BaseReward):
         name: Unique within an ensemble; stands in metric names and tables.
         model: The directory that ``save_pretrained`` wrote, or a run directory.
         label: Which of several logits is the score; -1 is the only one.
-        max_length: Tokens of one conversation.
+        max_length: Tokens of one conversation, at most those that the model has positions for.
         batch_tokens: Tokens of one batch, padding included.
         device: ``auto`` is the accelerator if there is one; else torch's name.
         dtype: ``auto`` is the precision of the checkpoint.
@@ -92,12 +92,14 @@ class Generalist(BaseReward):
             UserError: E080, E350, E351 the checkpoint cannot be used; E303 no such device, E309 it
                 has no room for a batch. Exit code 2.
         """
-        from rewardlab.generate.checkpoints import find_checkpoint
-        from rewardlab.networks.classifier import Exchange, classifier
+        from rewardlab.generate.checkpoints import LOADING, find_checkpoint
 
         if not candidates:
             return RewardOutput.of([])
-        ask = classifier(find_checkpoint(self.model), device=self.device, dtype=self.dtype)
+        with LOADING:
+            from rewardlab.networks.classifier import Exchange, classifier
+
+            ask = classifier(find_checkpoint(self.model), device=self.device, dtype=self.dtype)
         judged = ask(
             [Exchange(request_of(candidate), candidate.hypothesis) for candidate in candidates],
             label=self.label,

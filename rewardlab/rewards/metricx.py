@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from rewardlab.generate.checkpoints import checkpoint_digest, find_checkpoint
+from rewardlab.generate.checkpoints import LOADING, checkpoint_digest, find_checkpoint
 from rewardlab.rewards.base import BaseReward
 from rewardlab.types import Candidate, RewardOutput
 
@@ -137,16 +137,17 @@ class MetricX(BaseReward):
         return RewardOutput.of(scores, components={"truncated": truncated})
 
     def _predict(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        from rewardlab.networks.metricx import load_regressor
-
         model, tokenizer = self._places()
-        regressor = load_regressor(
-            model,
-            tokenizer=tokenizer,
-            device=self.device,
-            dtype=self.dtype,
-            pickle_sha256=self.pickle_sha256,
-        )
+        with LOADING:
+            from rewardlab.networks.metricx import load_regressor
+
+            regressor = load_regressor(
+                model,
+                tokenizer=tokenizer,
+                device=self.device,
+                dtype=self.dtype,
+                pickle_sha256=self.pickle_sha256,
+            )
         longest = self.max_length or LONGEST[self.version]
         return regressor.predict(texts, max_length=longest, batch_tokens=self.batch_tokens)
 

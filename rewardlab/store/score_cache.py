@@ -169,9 +169,12 @@ def _trouble(path: Path) -> Generator[None]:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in DAMAGE:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code not in DAMAGE:
                 raise
-            fix = f"rm {path}*; a cache holds nothing that cannot be computed again"
+            if code == sqlite3.SQLITE_NOTADB:  # whatever it is, it is not ours to delete
+                raise _unusable(path, "it is no score cache", "give another path") from error
+            fix = "delete that file: a cache holds nothing that cannot be computed again"
             raise _unusable(path, f"it is damaged: {error}", fix) from error
 
 

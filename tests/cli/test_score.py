@@ -175,3 +175,16 @@ def test_an_unknown_reward_is_refused_before_anything_is_read(call):
     assert [line[:11] for line in lines] == ["error[E101]", "error[E101]"]
     assert "chrff" in lines[0]
     assert "blue" in lines[1]
+
+
+def test_a_reward_that_scored_nothing_ends_the_command_with_the_reason(call):
+    """Nobody listens on port 9; what the other reward says is printed all the same."""
+    gone = "remote:url=http://127.0.0.1:9/score,worst=0,attempts=1"
+    code, out, err = call("-s", "src", "-t", "hyp", "--reward", gone, "--reward", "not_empty")
+    assert code == 4
+    assert out.splitlines()[1:] == [
+        "1\t\t1.0\tunavailable\tok",
+        "2\t\t1.0\tunavailable\tok",
+        "3\t\t0.0\tunavailable\tok",
+    ]
+    assert "error[E402] reward: remote scored none of 3 rows. fix: start what it needs" in err

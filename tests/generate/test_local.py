@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections import Counter
 
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, T5Config
 
 from rewardlab.errors import UserError
-from rewardlab.generate import Sampling, seed_for
+from rewardlab.generate import Sampling, Unanswered, seed_for
 from rewardlab.generate.checkpoints import checkpoint_digest, find_checkpoint
 from rewardlab.generate.local import TransformersGenerator, as_text, decode, load_model
 
@@ -222,6 +223,18 @@ def test_a_large_file_is_told_from_another_by_its_blocks(tmp_path):
     assert first != checkpoint_digest(tmp_path / "b"), "the last byte is read"
 
 
+def test_a_text_that_has_no_room_is_left_out_and_its_neighbours_are_not(checkpoint, tokenizer):
+    prompts = ["the dog", "the dog " * 60, "x"]
+    long = len(tokenizer(prompts[1])["input_ids"])
+    _configured(max_position_embeddings=long + 7)(checkpoint)
+    generator = TransformersGenerator(checkpoint)
+    answers = generator.ask(prompts, Sampling(max_new_tokens=8), seeds=[0, 1, 2])
+    (first,), (last,) = generator(["the dog", "x"], Sampling(max_new_tokens=8), seeds=[0, 2])
+    why = f"{long} tokens and room for {long + 7} with the answer"
+    assert answers == [first, Unanswered(why, "text"), last]
+    assert generator.ask(prompts, Sampling(max_new_tokens=7), seeds=[0, 1, 2])[1].prompt_tokens > 0
+
+
 def test_a_checkpoint_is_found_in_a_run_directory(checkpoint, tmp_path):
     assert find_checkpoint(checkpoint) == checkpoint
     (tmp_path / "run").mkdir()
@@ -260,6 +273,14 @@ def _no_tokenizer(checkpoint):
         path.unlink()
 
 
+def _configured(**changes):
+    def damage(checkpoint):
+        path = checkpoint / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return damage
+
+
 def _larger_tokenizer(checkpoint):
     tokenizer = TransformersGenerator(checkpoint).tokenizer
     tokenizer.add_tokens(["<en2ky>", "<ky>"])
@@ -273,6 +294,12 @@ def _larger_tokenizer(checkpoint):
         (_cut, "it cannot be loaded: "),
         (_encoder_decoder, "it cannot be loaded: Unrecognized configuration class"),
         (_no_weights, "it cannot be loaded: "),
+        (
+            _configured(hidden_size="wide"),
+            "its tokenizer cannot be loaded: Validation error for field",
+        ),
+        (_configured(num_hidden_layers="two"), "its tokenizer cannot be loaded: Validation"),
+        (_configured(dtype="nonsense"), "its tokenizer cannot be loaded: module 'torch' has no"),
         (_no_tokenizer, "its tokenizer knows no words"),
         (_larger_tokenizer, "its tokenizer has 516 tokens and the model embeddings for 514"),
     ],

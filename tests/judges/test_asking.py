@@ -53,13 +53,23 @@ def test_only_what_went_wrong_is_asked_again():
         (Generated(CLEAN[:5], 64, finished=False), Status.TRUNCATED),
         (Generated(CLEAN, 3, finished=True, refused=True), Status.REFUSED),
         (Generated("", 3, finished=False, refused=True), Status.REFUSED),
-        (Unanswered("too long", "text"), Status.UNPARSEABLE),
     ],
 )
 def test_a_second_failure_is_the_texts_fault(reply, status):
     (one,), judge = ask(lambda data, attempt: reply)
     assert (one.status, one.answer, one.asked) == (status, None, 2)
     assert len(judge.asked) == 2
+
+
+def test_a_text_that_the_service_does_not_take_is_at_fault_and_not_asked_again():
+    """Again it would be among such texts only, which for a server is a sign that none is taken."""
+
+    def reply(data, attempt):
+        return CLEAN if data["translation"] == "one" else Unanswered("too long", "text")
+
+    judged, judge = ask(reply, ["one", *map(str, range(12))])
+    assert [(one.status, one.asked) for one in judged] == [OK, *[(Status.UNPARSEABLE, 1)] * 12]
+    assert [len(call) for call in judge.asked] == [13]
 
 
 def test_no_answer_of_the_service_is_ours_and_not_asked_again():

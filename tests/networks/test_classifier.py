@@ -50,6 +50,12 @@ def judge(path, exchanges=EXCHANGES, **options):
     return load(path)(exchanges, **options)
 
 
+def configured(path, **changes):
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | changes))
+    return path
+
+
 def refusal(call):
     with pytest.raises(UserError) as error:
         call()
@@ -195,6 +201,19 @@ def test_damaged_weights_and_missing_tokenizers_are_said(tmp_path):
     config = json.loads((path / "config.json").read_text())
     (path / "config.json").write_text(json.dumps(config | {"vocab_size": 100}))
     assert "embeddings for 100" in refusal(lambda: load(path)).what
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": "wide"}, {"num_attention_heads": 0}])
+def test_a_configuration_that_makes_no_model_is_said(tmp_path, change):
+    path = configured(tiny_classifiers.qwen3(tmp_path / "m"), **change)
+    assert refusal(lambda: load(path)).code == "E350"
+
+
+def test_no_text_is_longer_than_the_model_has_positions_for(tmp_path, qwen3):
+    path = configured(tiny_classifiers.qwen3(tmp_path / "m"), max_position_embeddings=60)
+    capped, asked = judge(path), judge(qwen3, max_length=60)
+    np.testing.assert_array_equal(capped.logits, asked.logits)
+    assert (capped.cut.tolist(), capped.too_long.tolist()) == ([0, 0, 1, 0], [False] * 4)
 
 
 class Canary:

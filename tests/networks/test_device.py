@@ -2,12 +2,32 @@ import pytest
 import torch
 
 from rewardlab.errors import UserError
-from rewardlab.networks.device import pick_device, pick_dtype
+from rewardlab.networks.device import own_device, pick_device, pick_dtype
 
 
-def test_auto_is_the_accelerator_or_the_cpu():
-    expected = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    assert pick_device("auto") == (expected or torch.device("cpu"))
+def test_auto_is_the_accelerator_or_the_cpu(monkeypatch):
+    assert pick_device("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert pick_device("auto") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("rank", "device"), [("3", "cuda:3"), ("9", "cuda:1"), (None, "cuda:2")])
+def test_every_process_of_a_machine_has_its_own(monkeypatch, rank, device):
+    """A thread of rank 3 is on the first GPU until somebody says otherwise."""
+    answers = {
+        "is_available": True,
+        "current_accelerator": torch.device("cuda"),
+        "current_device_index": 2,
+        "device_count": 4,
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(torch.accelerator, name, lambda answer=answer: answer)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: None)
+    assert own_device() == pick_device("auto") == pick_device("cuda") == torch.device(device)
+    assert pick_device("cuda:0") == torch.device("cuda:0")
     assert pick_device("cpu") == torch.device("cpu")
 
 

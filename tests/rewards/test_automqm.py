@@ -202,7 +202,7 @@ def test_a_row_is_judged_the_same_in_any_company(judge):
         ("prose", Status.UNPARSEABLE, 2),
         ("cut", Status.TRUNCATED, 2),
         ("refuses", Status.REFUSED, 2),
-        ("rejects", Status.UNPARSEABLE, 2),
+        ("rejects", Status.UNPARSEABLE, 1),
     ],
 )
 def test_over_http(manner, status, asked):

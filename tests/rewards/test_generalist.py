@@ -1,8 +1,11 @@
 import dataclasses
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import tiny_checkpoints
 import tiny_classifiers
 
 from rewardlab import RewardEnsemble, Term
@@ -109,3 +112,30 @@ def test_a_checkpoint_that_is_not_there_is_said(tmp_path):
         with pytest.raises(UserError, match="E080"):
             use(Generalist(model=tmp_path / "nowhere"))
     assert Generalist(model=tmp_path / "nowhere")([]).status == []
+
+
+BEGIN_TOGETHER = """
+import sys
+from rewardlab import Candidate, RewardEnsemble, Term
+from rewardlab.rewards import Generalist, Rubric
+
+classifier, model = sys.argv[1:]
+rewards = [
+    Generalist(name="one", model=classifier, device="cpu"),
+    Rubric(name="two", model=model, chat=False, max_new_tokens=1),
+    Rubric(name="three", model=model, chat=False, max_new_tokens=1, batch_size=2),
+    Generalist(name="four", model=classifier, device="cpu", dtype="bfloat16"),
+]
+row = Candidate("Der Hund.", "The dog.")
+(found,) = RewardEnsemble([Term(reward) for reward in rewards])([row]).status
+import torch
+print(*found, torch.get_default_dtype(), torch.nn.init.normal_.__module__)
+"""
+
+
+def test_rewards_that_begin_together_load_one_after_another(path, tmp_path):
+    """In a new process: transformers is imported by all of them at once."""
+    model = tiny_checkpoints.qwen3(tmp_path / "model")
+    command = [sys.executable, "-c", BEGIN_TOGETHER, str(path), str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "ok truncated truncated ok torch.float32 torch.nn.init\n", done.stderr
