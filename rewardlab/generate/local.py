@@ -24,7 +24,6 @@ import numpy as np
 import torch
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -38,8 +37,9 @@ from transformers import (
 from rewardlab.data.prompts import chat_options
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
-from rewardlab.generate.checkpoints import LOADING, checkpoint_digest
+from rewardlab.generate.checkpoints import checkpoint_digest
 from rewardlab.networks.device import own_device
+from rewardlab.networks.pretrained import UnusableError, read_model, read_tokenizer
 
 
 @dataclass(frozen=True)
@@ -338,16 +338,9 @@ def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
         UserError: E081, it cannot be loaded; exit code 2.
     """
     try:
-        with LOADING:
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(checkpoint), local_files_only=True, trust_remote_code=False
-            )
-    except Exception as error:  # a broken file shows as whatever comes of it
-        raise _unusable(checkpoint, f"its tokenizer cannot be loaded: {error}") from error
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        # Where its files are missing, transformers 5 makes an empty one and says nothing.
-        raise _unusable(checkpoint, "its tokenizer knows no words; its files are missing")
-    return tokenizer
+        return read_tokenizer(checkpoint)
+    except UnusableError as error:
+        raise _unusable(checkpoint, str(error)) from error
 
 
 def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -357,25 +350,10 @@ def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrain
         UserError: E081, it cannot be loaded, lacks weights, or does not fit its tokenizer; exit
             code 2.
     """
-    load: Any = AutoModelForCausalLM.from_pretrained
     try:
-        with LOADING:
-            model, found = load(
-                str(checkpoint),
-                dtype="auto",
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-    except Exception as error:  # as above
-        raise _unusable(checkpoint, f"it cannot be loaded: {error}") from error
-    if missing := sorted(found["missing_keys"]):
-        raise _unusable(checkpoint, f"{len(missing)} weights are missing, first {missing[0]}")
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        what = f"its tokenizer has {len(tokenizer)} tokens and the model embeddings for {rows}"
-        raise _unusable(checkpoint, what)
+        model: Any = read_model(AutoModelForCausalLM, checkpoint, tokenizer)
+    except UnusableError as error:
+        raise _unusable(checkpoint, str(error)) from error
     if not end_tokens(model, tokenizer):
         raise _unusable(checkpoint, "it has no end-of-sequence token, so no text would ever end")
     return model.to(own_device()).eval()

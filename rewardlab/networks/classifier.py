@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from transformers import (
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -29,6 +28,7 @@ from rewardlab.errors import Problem, UserError, shown
 from rewardlab.generate.local import positions
 from rewardlab.networks.batches import batches_by_tokens
 from rewardlab.networks.device import pick_device, pick_dtype
+from rewardlab.networks.pretrained import UnusableError, read_model, read_tokenizer
 
 LONGEST_REASON = 300
 ROUNDS = 8
@@ -228,49 +228,21 @@ def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
 def _loaded(checkpoint: Path, device: str, dtype: str) -> Classifier:
     place = pick_device(device)
     _refuse_code(checkpoint)
-    tokenizer = _tokenizer(checkpoint)
-    model: Any = _model(checkpoint, tokenizer, dtype)
-    return Classifier(model.to(place).eval(), tokenizer)
-
-
-def _tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(checkpoint), local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # a broken file shows as whatever comes of it
-        raise _unusable(checkpoint, f"its tokenizer cannot be loaded: {error}") from error
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        # Where its files are missing, transformers 5 makes an empty one and says nothing.
-        raise _unusable(checkpoint, "its tokenizer knows no words; its files are missing")
+        tokenizer = read_tokenizer(checkpoint)
+        _refuse_no_template(checkpoint, tokenizer)
+        model: Any = read_model(AutoModelForSequenceClassification, checkpoint, tokenizer)
+    except UnusableError as error:
+        raise _unusable(checkpoint, str(error)) from error
+    return Classifier(model.to(place, pick_dtype(dtype, model.dtype)).eval(), tokenizer)
+
+
+def _refuse_no_template(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises E351."""
     if not tokenizer.chat_template:
         what = "the tokenizer has no chat template, so nobody knows how this model reads an answer"
         fix = "take the template that its publisher gives, and save it as chat_template.jinja"
         raise UserError([Problem("E351", f"model {shown(str(checkpoint))}", what, fix)])
-    return tokenizer
-
-
-def _model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase, dtype: str) -> PreTrainedModel:
-    load: Any = AutoModelForSequenceClassification.from_pretrained
-    try:
-        model, found = load(
-            str(checkpoint),
-            dtype="auto",
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    except Exception as error:  # as above
-        raise _unusable(checkpoint, f"it cannot be loaded: {error}") from error
-    if missing := sorted(found["missing_keys"]):
-        what = f"{len(missing)} weights are missing, first {missing[0]}"
-        raise _unusable(checkpoint, f"{what}; a language model without a trained head is no judge")
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        what = f"its tokenizer has {len(tokenizer)} tokens and the model embeddings for {rows}"
-        raise _unusable(checkpoint, what)
-    return model.to(pick_dtype(dtype, model.dtype))
 
 
 def _refuse_code(checkpoint: Path) -> None:
@@ -292,5 +264,5 @@ def _unusable(checkpoint: Path, what: str) -> UserError:
     reason = " ".join(what.split()).rstrip(".")
     if len(reason) > LONGEST_REASON:
         reason = f"{reason[: LONGEST_REASON - 1]}…"
-    fix = "give a sequence classifier with its tokenizer, as save_pretrained writes them"
+    fix = "give a sequence classifier, its head trained, with its tokenizer (save_pretrained)"
     return UserError([Problem("E350", f"model {shown(str(checkpoint))}", reason, fix)])
