@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.generate.checkpoints import LOADING
 from rewardlab.generate.local import positions
 from rewardlab.networks.batches import batches_by_tokens
 from rewardlab.networks.device import pick_device, pick_dtype
@@ -33,7 +34,6 @@ from rewardlab.networks.pretrained import UnusableError, read_model, read_tokeni
 LONGEST_REASON = 300
 ROUNDS = 8
 """Attempts at shortening one request; each takes off at least what was too long."""
-_loading = threading.Lock()
 
 
 class Exchange(NamedTuple):
@@ -64,7 +64,7 @@ def classifier(checkpoint: Path, *, device: str, dtype: str) -> Classifier:
         UserError: E350 it cannot be loaded, lacks weights, or does not fit its tokenizer; E351 no
             chat template; E303 no such device. Exit code 2.
     """
-    with _loading:
+    with LOADING:
         return _loaded(checkpoint, device, dtype)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import pairwise
@@ -23,6 +22,7 @@ from transformers import (
 )
 
 from rewardlab.errors import shown
+from rewardlab.generate.checkpoints import LOADING
 from rewardlab.networks.comet import Comet
 from rewardlab.networks.comet_checkpoint import (
     ENCODERS,
@@ -50,7 +50,6 @@ IGNORED = re.compile(
     r"|layerwise_attention\.dropout_(mask|fill)$"
 )
 """Tensors that only training reads."""
-_LOADING = threading.Lock()
 
 
 def load_comet(
@@ -70,7 +69,7 @@ def load_comet(
         UserError: E301 to E304 its weights or the device, E320 no such checkpoint, E321 settings
             that are not supported, E323 no encoder, E324 weights that do not fit; exit code 2.
     """
-    with _LOADING:
+    with LOADING:
         return _load(model, encoder, device, dtype, pickle_sha256)
 
 

@@ -8,7 +8,6 @@ decoder takes one step from token 0, and the error is the logit of ``<extra_id_1
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +22,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, MT5Config, MT5Model, PreTrainedTokenizerBase
 
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.generate.checkpoints import LOADING
 from rewardlab.networks.batches import batches_by_tokens
 from rewardlab.networks.device import pick_device, pick_dtype
 from rewardlab.networks.weights import load_state_dict
@@ -39,7 +39,6 @@ CPU_TOKENS = 512
 """Larger batches are slower there: they hold more padding, and what a layer computes leaves the
 caches (d_model 512: 1024 tokens take 1.2 times as long for a row)."""
 ACCELERATOR_TOKENS = 16_384
-_LOADING = threading.Lock()
 
 
 class Predicted(NamedTuple):
@@ -194,7 +193,7 @@ def load_regressor(
         UserError: E301 to E304 its weights or the device, E305 no mT5, E306 weights that are not
             the configuration's, E307 no place for the score, E308 no tokenizer; exit code 2.
     """
-    with _LOADING:
+    with LOADING:
         return _load(model, tokenizer, device, dtype, pickle_sha256)
 
 

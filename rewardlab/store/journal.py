@@ -14,8 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -23,6 +23,7 @@ from typing import Self, TypeAlias
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.store.files import disk_errors
 from rewardlab.store.lock import Lock
+from rewardlab.store.transactions import transaction
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -98,7 +99,7 @@ class Journal:
         if None in values.values():
             raise ValueError("None stands for a key that is not there; it cannot be put")
         rows = [(key.encode(), _text(value)) for key, value in values.items()]
-        with disk_errors(self._path), _transaction(self._database):
+        with disk_errors(self._path), transaction(self._database):
             self._database.executemany(
                 "INSERT OR REPLACE INTO work VALUES (?, ?, ?)",
                 [(key, value, _digest(self._salt, key, value)) for key, value in rows],
@@ -165,7 +166,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 def _begin(database: sqlite3.Connection, settings: Mapping[str, Json]) -> None:
     about = {b"schema": _text(SCHEMA), b"settings": _text(settings)}
-    with _transaction(database):
+    with transaction(database):
         for table in TABLES:
             database.execute(table)
         database.executemany(
@@ -213,7 +214,7 @@ def _check_rows(database: sqlite3.Connection, salt: bytes) -> None:
 
 def _salvage(aside: Path, database: sqlite3.Connection, salt: bytes) -> int:
     """Copy the rows that are intact, as far as sqlite can read them; returns how many."""
-    with closing(_connected(aside)) as damaged, _transaction(database):
+    with closing(_connected(aside)) as damaged, transaction(database):
         with suppress(sqlite3.DatabaseError):  # what cannot be read is lost
             for row in damaged.execute("SELECT key, value, sha256 FROM work"):
                 if _intact(row, salt):
@@ -238,18 +239,6 @@ def _move_aside(path: Path) -> Path:
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
     return aside
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Generator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # sqlite has rolled back already where it had to
-            database.execute("ROLLBACK")
-        raise
 
 
 def _text(value: Json | Mapping[str, Json]) -> bytes:

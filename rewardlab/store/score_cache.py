@@ -16,13 +16,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.store.files import disk_errors
+from rewardlab.store.transactions import transaction
 
 SCHEMA = 1
 APPLICATION = 0x72775F73
@@ -74,7 +75,7 @@ class ScoreCache:
                 else:
                     broken.append(key)
             if broken:
-                with _transaction(self._database):
+                with transaction(self._database):
                     self._database.executemany(
                         "DELETE FROM scores WHERE key = ?", [(key,) for key in broken]
                     )
@@ -105,7 +106,7 @@ class ScoreCache:
         ]
         if not rows:
             return
-        with self._lock, _trouble(self._path), _transaction(self._database):
+        with self._lock, _trouble(self._path), transaction(self._database):
             self._database.executemany("INSERT OR REPLACE INTO scores VALUES (?, ?, ?)", rows)
 
     def __len__(self) -> int:
@@ -141,7 +142,7 @@ def _prepare(path: Path, database: sqlite3.Connection) -> None:
     Raises:
         UserError: E352, it is something else.
     """
-    with _transaction(database):  # two processes may both find it new
+    with transaction(database):  # two processes may both find it new
         if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
             database.execute(f"PRAGMA application_id = {APPLICATION}")
             database.execute(f"PRAGMA user_version = {SCHEMA}")
@@ -176,18 +177,6 @@ def _trouble(path: Path) -> Generator[None]:
                 raise _unusable(path, "it is no score cache", "give another path") from error
             fix = "delete that file: a cache holds nothing that cannot be computed again"
             raise _unusable(path, f"it is damaged: {error}", fix) from error
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Generator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # sqlite has rolled back already where it had to
-            database.execute("ROLLBACK")
-        raise
 
 
 def _unusable(path: Path, what: str, fix: str) -> UserError:
