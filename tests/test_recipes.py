@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+import judged_talks
 import pytest
 import scripted_judge
 import tiny_checkpoints
@@ -21,14 +22,29 @@ from trl.scripts.vllm_serve import make_parser
 
 from rewardlab.cli import main
 from rewardlab.config import load_rl_config, load_sft_config
+from rewardlab.config.load import load
+from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 HEADINGS = ("# What:", "# Hardware:", "# Command:", "# Expect:")
-COMMAND = re.compile(r"rewardlab (sft|rl|evaluate|translate|rerank) (recipes/\S+)((?: \S+=\S+)*)")
-LAUNCH = re.compile(r"accelerate launch (.*?) \$\(which rewardlab\) (sft|rl) (\S+)((?: \S+=\S+)*)")
+KINDS = "sft|rl|train-reward"
+COMMAND = re.compile(rf"rewardlab ({KINDS}|evaluate|translate|rerank) (recipes/\S+)((?: \S+=\S+)*)")
+LAUNCH = re.compile(
+    rf"accelerate launch (.*?) \$\(which rewardlab\) ({KINDS}) (\S+)((?: \S+=\S+)*)"
+)
 SERVER = re.compile(r"trl vllm-serve ((?:--\S+ [^-\s]\S*\s?)+)")
-LOADERS = {"sft": load_sft_config, "rl": load_rl_config}
+
+
+def load_train_reward_config(path, overrides):
+    return load(TrainRewardConfig, path, overrides, check=check_train_reward)
+
+
+LOADERS = {
+    "sft": load_sft_config,
+    "rl": load_rl_config,
+    "train-reward": load_train_reward_config,
+}
 TINY = {"translategemma": "vision", "lmt": "base"}
 """Checkpoint by folder; other recipes start from their own small policies."""
 
@@ -62,9 +78,17 @@ def read(path):
 
 ALL = [read(path) for path in RECIPES]
 TRAINED = [recipe for recipe in ALL if recipe.kind in LOADERS]
+SCORERS = [recipe for recipe in ALL if recipe.kind == "train-reward"]
+POLICIES = [recipe for recipe in TRAINED if recipe not in SCORERS]
 each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: str(recipe.path.relative_to(ROOT)))
 each_trained = pytest.mark.parametrize(
     "recipe", TRAINED, ids=lambda recipe: str(recipe.path.relative_to(ROOT))
+)
+each_policy = pytest.mark.parametrize(
+    "recipe", POLICIES, ids=lambda recipe: str(recipe.path.relative_to(ROOT))
+)
+each_scorer = pytest.mark.parametrize(
+    "recipe", SCORERS, ids=lambda recipe: str(recipe.path.relative_to(ROOT))
 )
 
 
@@ -83,6 +107,26 @@ def files(tmp_path_factory):
         "vision": tiny_checkpoints.gemma3_vision(root / "vision"),
         "base": tiny_checkpoints.qwen3(root / "base", base=True),
         "rewards": tiny_rewards(root),
+        "judged": judgement_files(root),
+        "metricx": root / "metricx",
+        "automqm": tiny_checkpoints.gemma3(root / "judge"),
+        "generalist": root / "generalist",
+    }
+
+
+def judgement_files(root):
+    """By format: marked errors, scores of whole translations, and preferences."""
+    systems, rows = ("A", "B", "ref"), range(40)
+    scores = [f"{s}\t{n}\td{n}\tline {n}\tZeile {n} {s}\t{n}\n" for s in systems for n in rows]
+    (root / "da.tsv").write_text("system\tseg_id\tdoc\tsource\ttarget\tscore\n" + "".join(scores))
+    pairs = [
+        json.dumps({"prompt": f"Say {n}.", "chosen": f"{n}.", "rejected": "No."}) for n in rows
+    ]
+    (root / "preferences.jsonl").write_text("".join(f"{pair}\n" for pair in pairs))
+    return {
+        "auto": judged_talks.write(root / "mqm.tsv"),
+        "esa": root / "da.tsv",
+        "preferences": root / "preferences.jsonl",
     }
 
 
@@ -101,6 +145,8 @@ def tiny_rewards(root):
 
 def arguments(recipe, files, run):
     """The header's arguments, with files that exist in place of every path of the recipe."""
+    if recipe.kind == "train-reward":
+        return scorer_arguments(recipe, files, run)
     model = files[TINY.get(recipe.path.parent.name, "base")]
     data = recipe.content["data"]
     sections = [f"data.{at}" for at in range(len(data))] if isinstance(data, list) else ["data"]
@@ -123,6 +169,26 @@ def arguments(recipe, files, run):
         if "translations" in system:
             words.append(f"systems.{at}={{name: {system['name']}, copy: true}}")
     return [*words, f"run={run}"]
+
+
+def scorer_arguments(recipe, files, run):
+    """The same for a scorer, whose shares are such that small files have all sides."""
+    words = [f"run={run}", "split.validation=0.2", "split.test=0.2"]
+    (family,) = recipe.content["scorer"]
+    if "path" in recipe.content["model"]:
+        words.append(f"model.path={files[family]}")
+    for at, stage in enumerate(recipe.content["stages"]):
+        for number, one in enumerate(stage.get("judgements", ())):
+            file = files["judged"][one.get("format", "auto")]
+            place = f"stages.{at}.judgements.{number}"
+            words += [f"{place}.file={file}", f"{place}.reference_system=ref"]
+        if "preferences" in stage:
+            words.append(f"stages.{at}.preferences.file={files['judged']['preferences']}")
+        for number, one in enumerate(stage.get("texts", ())):
+            place = f"stages.{at}.texts.{number}"
+            words += [f"{place}.source={files['SRC']}", f"{place}.reference={files['REF']}"]
+            words += [f"{place}.documents={files['DOCUMENT_IDS']}"] if "documents" in one else []
+    return words
 
 
 def leave(*words):
@@ -154,7 +220,7 @@ def test_a_recipes_command_passes_its_dry_run(recipe, files, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-@each_trained
+@each_policy
 def test_a_recipes_options_train(recipe, files, tmp_path, capsys):
     """Two steps of a few rows, with everything else as the recipe has it."""
     few = {
@@ -180,6 +246,28 @@ def test_a_recipes_options_train(recipe, files, tmp_path, capsys):
     assert json.loads(out)["run"] == str(tmp_path / "run")
 
 
+@each_scorer
+def test_a_scorers_options_train(recipe, files, tmp_path, capsys):
+    """Two steps of each stage, with everything else as the recipe has it, and a reward."""
+    few = {"max_steps": 2, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 1}
+    few |= {"warmup_steps": 0, "logging_steps": 1, "eval_steps": 1}
+    stages = range(len(recipe.content["stages"]))
+    places = ["trainer", *(f"stages.{at}.trainer" for at in stages)]
+    words = scorer_arguments(recipe, files, tmp_path / "run")
+    words += [f"{place}.{key}={value}" for place in places for key, value in few.items()]
+    if "automqm" in recipe.content["scorer"]:
+        words += ["scorer.automqm.max_new_tokens=200", "trainer.max_length=30000"]  # of letters
+    code = leave("train-reward", recipe.path, *words, "resamples=10")
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    told = json.loads(out)
+    assert told["figures"]
+    for directory in (tmp_path / "run" / "stages").iterdir():
+        lines = (directory / "metrics.jsonl").read_text().splitlines()
+        assert any(line.get("grad_norm", 0) > 0 for line in map(json.loads, lines))
+
+
 @each_trained
 def test_launch_lines_are_understood_by_who_runs_them(recipe, files):
     """accelerate takes the options before the command, the configuration those behind it."""
@@ -187,9 +275,10 @@ def test_launch_lines_are_understood_by_who_runs_them(recipe, files):
         taken = launch_command_parser().parse_args([*shlex.split(options), "rewardlab"])
         assert taken.num_processes == 8
         assert taken.use_fsdp != taken.multi_gpu
-        words = [word for word in overrides.split() if not word.startswith("policy.path=")]
-        model = files[TINY[recipe.path.parent.name]]
-        LOADERS[kind](ROOT / named, [*words, f"policy.path={model}"])
+        key = "model.path" if kind == "train-reward" else "policy.path"
+        words = [word for word in overrides.split() if not word.startswith(f"{key}=")]
+        model = files[TINY[recipe.path.parent.name]] if key == "policy.path" else files["metricx"]
+        LOADERS[kind](ROOT / named, [*words, f"{key}={model}"])
     for options in SERVER.findall(recipe.header):
         taken, rest = make_parser().parse_args_and_config(
             shlex.split(options), return_remaining_strings=True

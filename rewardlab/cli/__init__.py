@@ -28,6 +28,7 @@ from rewardlab.cli import (
     rl,
     score,
     sft,
+    train_reward,
     translate,
 )
 from rewardlab.errors import (
@@ -67,6 +68,7 @@ app.command("rerank")(rerank.command)
 app.command("rl")(rl.command)
 app.command("score")(score.command)
 app.command("sft")(sft.command)
+app.command("train-reward")(train_reward.command)
 app.command("translate")(translate.command)
 
 

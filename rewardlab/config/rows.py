@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from rewardlab.config.sections import DataConfig
+from rewardlab.config.sections import DataConfig, TextsConfig
 from rewardlab.data.corpora import Corpus, join, read_parallel, split, without_overlap
 from rewardlab.errors import EXIT_DATA, Problem, UserError
 
@@ -24,7 +24,9 @@ def read_data(data: Sequence[DataConfig]) -> tuple[Corpus, Corpus]:
     Raises:
         UserError: E201..E208, exit code 3; E207 also where what they hold out together is all.
     """
-    sides = [split(corpus, one.heldout) for one, corpus in zip(data, _corpora(data), strict=True)]
+    sides = [
+        split(corpus, one.heldout) for one, corpus in zip(data, read_corpora(data), strict=True)
+    ]
     heldout = join([held for _, held in sides])
     train = apart(join([kept for kept, _ in sides]), heldout)
     if not train.rows:
@@ -41,7 +43,7 @@ def select_rows(data: Sequence[DataConfig], which: Split) -> Corpus:
         UserError: E201..E208, exit code 3; E206 also where nothing is held out.
     """
     if which == "all":
-        return join(_corpora(data))
+        return join(read_corpora(data))
     train, heldout = read_data(data)
     chosen = train if which == "train" else heldout
     if not chosen.rows:
@@ -107,7 +109,7 @@ def apart(train: Corpus, other: Corpus) -> Corpus:
     return without_overlap(train, other)
 
 
-def corpus_names(data: Sequence[DataConfig]) -> list[str]:
+def corpus_names(data: Sequence[TextsConfig]) -> list[str]:
     """What stands before the colon in the ids of each corpus: nothing where there is only one.
 
     Several are told apart by their languages, and those of one pair by a number.
@@ -119,7 +121,12 @@ def corpus_names(data: Sequence[DataConfig]) -> list[str]:
     return [f"{pair}.{n + 1}" if n else pair for pair, n in zip(pairs, earlier, strict=True)]
 
 
-def _corpora(data: Sequence[DataConfig]) -> list[Corpus]:
+def read_corpora(data: Sequence[TextsConfig]) -> list[Corpus]:
+    """Every corpus as a whole, named so that no two rows have one id.
+
+    Raises:
+        UserError: E201..E206, exit code 3.
+    """
     return [
         read_parallel(
             one.source,

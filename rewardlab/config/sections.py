@@ -68,7 +68,7 @@ def require_share(key: str, value: float) -> None:
         raise PydanticCustomError("out_of_range", "write a share below 1.0", context)
 
 
-class DataConfig(Section):
+class TextsConfig(Section):
     """A line-aligned corpus.
 
     Attributes:
@@ -76,9 +76,7 @@ class DataConfig(Section):
         reference: Its translations, line by line; not needed where nothing reads them.
         source_lang: Language code of ``source``.
         target_lang: Language code of ``reference``.
-        documents: One document id per line; the held-out side then consists of whole documents,
-            and several corpora that share ids hold out the same ones.
-        heldout: What to hold out, from the end: a share in [0, 1), or a number of lines.
+        documents: One document id per line.
         max_characters: Rows with a longer side are left out.
     """
 
@@ -87,8 +85,19 @@ class DataConfig(Section):
     source_lang: Text
     target_lang: Text
     documents: FileName | None = None
-    heldout: RowsOrShare = 0.1
     max_characters: Annotated[Whole, Field(ge=1)] | None = None
+
+
+class DataConfig(TextsConfig):
+    """A corpus that is split; the held-out side consists of whole documents where it has any.
+
+    Several corpora that share document ids hold out the same ones.
+
+    Attributes:
+        heldout: What to hold out, from the end: a share in [0, 1), or a number of lines.
+    """
+
+    heldout: RowsOrShare = 0.1
 
     @model_validator(mode="after")
     def _share(self) -> Self:
@@ -181,6 +190,30 @@ class LoraConfig(Section):
     target_modules: (
         Literal["all-linear"] | Annotated[tuple[Text, ...], Field(min_length=1, strict=False)]
     ) = "all-linear"
+
+
+class ShapeConfig(Section):
+    """Of a small model that starts from random weights.
+
+    Attributes:
+        vocab_size: At least 258: the bytes, padding and end of sequence.
+        hidden_size: A multiple of ``heads``.
+        layers: Transformer blocks.
+        heads: Attention heads.
+    """
+
+    vocab_size: Annotated[Whole, Field(ge=258)] = 2000
+    hidden_size: Annotated[Whole, Field(ge=8)] = 128
+    layers: Annotated[Whole, Field(ge=1)] = 4
+    heads: Annotated[Whole, Field(ge=1)] = 4
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.heads:
+            context = {"key": "hidden_size", "value": self.hidden_size, "heads": self.heads}
+            message = "write a multiple of heads: {heads}"
+            raise PydanticCustomError("out_of_range", message, context)
+        return self
 
 
 class GenerationConfig(Section):

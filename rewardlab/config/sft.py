@@ -24,6 +24,7 @@ from rewardlab.config.sections import (
     RowsOrShare,
     Section,
     Seed,
+    ShapeConfig,
     Text,
     Whole,
     require_share,
@@ -57,30 +58,14 @@ SFT_OWNED: Mapping[str, str] = {
 """TRL's options that an SFT run decides, and where."""
 
 
-class FromScratchConfig(Section):
+class FromScratchConfig(ShapeConfig):
     """A small policy whose tokenizer and weights are trained on the run's own data.
 
     Attributes:
         architecture: ``qwen3`` or ``gemma3``.
-        vocab_size: At least 258: the bytes, padding and end of sequence.
-        hidden_size: A multiple of ``heads``.
-        layers: Transformer blocks.
-        heads: Attention heads.
     """
 
     architecture: Architecture = "qwen3"
-    vocab_size: Annotated[Whole, Field(ge=258)] = 2000
-    hidden_size: Annotated[Whole, Field(ge=8)] = 128
-    layers: Annotated[Whole, Field(ge=1)] = 4
-    heads: Annotated[Whole, Field(ge=1)] = 4
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.hidden_size % self.heads:
-            context = {"key": "hidden_size", "value": self.hidden_size, "heads": self.heads}
-            message = "write a multiple of heads: {heads}"
-            raise PydanticCustomError("out_of_range", message, context)
-        return self
 
 
 class SyntheticConfig(Section):
@@ -234,12 +219,13 @@ def sft_config(config: SFTRunConfig, **defaults: Any) -> SFTConfig:
     # TRL reads a number below 1 as a share of all steps, which with epochs nobody knows yet.
     every = max(1, steps // EVALUATIONS) if steps > 0 else 1 / EVALUATIONS
     kept = LAST if config.patience is None else BEST
-    once = {"train_sampling_strategy": "sequential", "num_train_epochs": 1}
+    once: dict[str, Any] = {"train_sampling_strategy": "sequential", "num_train_epochs": 1}
     order = {} if config.synthetic is None else once
+    own: dict[str, Any] = {"eval_steps": every, **kept, **order, **defaults}
     return trl_config(
         SFTConfig,
         config.trainer,
         run=config.run,
         seed=config.seed,
-        **{"eval_steps": every, **kept, **order, **defaults},
+        **own,
     )

@@ -42,20 +42,28 @@ def option_problems(
     document: Document,
     *,
     owned: Mapping[str, str] = OWNED,
+    at: Keys = ("trainer",),
 ) -> list[Problem]:
     """Hold keys and types against the fields of TRL's class. E023, E025, E026, E033.
 
     Nothing is constructed: that would open devices.
+
+    Args:
+        block: The section.
+        config_class: TRL's class, or transformers'.
+        document: Where the section stands.
+        owned: Options that are decided elsewhere, and where.
+        at: The section's place in the document.
     """
     options = {option.name: option for option in dataclasses.fields(config_class) if option.init}
     problems: list[Problem] = []
     for key, value in block.items():
-        keys: Keys = ("trainer", key)
+        keys: Keys = (*at, key)
         if key in owned:
             what = f"{shown(value)} cannot be set here"
             problems.append(Problem("E033", document.where(keys), what, owned[key]))
         elif key not in options:
-            known = f"TRL's {config_class.__name__}"
+            known = _owner(config_class)
             problems.append(unknown_key(keys, value, options, known=known, document=document))
         else:
             problems += _value_problems(keys, value, options[key].type, document)
@@ -78,6 +86,7 @@ def trl_config(
     *,
     run: Path,
     seed: int,
+    where: str = "trainer",
     **defaults: Any,
 ) -> TRLConfig:
     """TRL's configuration of a run; what the file says wins over ``defaults``.
@@ -90,8 +99,14 @@ def trl_config(
         return config_class(**{**defaults, **block, **own})
     except ValueError as error:
         reason = " ".join(str(error).split())
-        what = f"TRL's {config_class.__name__} refuses the values: {reason}"
-        raise UserError([Problem("E037", "trainer", what.rstrip("."))]) from error
+        what = f"{_owner(config_class)} refuses the values: {reason}"
+        raise UserError([Problem("E037", where, what.rstrip("."))]) from error
+
+
+def _owner(config_class: type[Any]) -> str:
+    """Whose class it is, for a message."""
+    package = "TRL" if config_class.__module__.startswith("trl") else "transformers"
+    return f"{package}'s {config_class.__name__}"
 
 
 def _value_problems(keys: Keys, value: object, kind: Any, document: Document) -> Iterator[Problem]:

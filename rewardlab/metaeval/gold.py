@@ -128,6 +128,37 @@ def read_gold(
     return replace(gold, funnel=f"{why}: {gold.funnel}")
 
 
+def only_segments(gold: Gold, segments: Collection[str]) -> Gold:
+    """The same systems on some of the segments, in the order of the test set.
+
+    Args:
+        gold: Human scores.
+        segments: Ids, at least one of which the file has.
+    """
+    kept = [at for at, segment in enumerate(gold.scores.segments) if segment in segments]
+    scores = replace(
+        gold.scores,
+        segments=tuple(gold.scores.segments[at] for at in kept),
+        values=gold.scores.values[:, kept],
+        signature=f"{gold.scores.signature}|segments:{len(kept)}",
+    )
+    sign = -1.0 if gold.severities is not None else 1.0
+    published = {
+        name: sign * value for name, value in _means(scores.systems, scores.values).items()
+    }
+    chosen = set(scores.segments)
+    return replace(
+        gold,
+        scores=scores,
+        published=published,
+        documents=tuple(gold.documents[at] for at in kept),
+        sources=None if gold.sources is None else tuple(gold.sources[at] for at in kept),
+        hypotheses={cell: text for cell, text in gold.hypotheses.items() if cell[1] in chosen},
+        spans={cell: marks for cell, marks in gold.spans.items() if cell[1] in chosen},
+        funnel=f"{gold.funnel}; {len(kept):,} of {len(gold.scores.segments):,} segments kept",
+    )
+
+
 # ── formats ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -252,10 +252,48 @@ def _scored(
     signature = reward.signature
     if reward.needs_reference:
         signature += f"|reference_system:{reference_system!r}"
-    spans = dict(zip(cells, said.spans or [], strict=True))
+    spans = dict(zip(cells, said.spans, strict=True)) if said.spans is not None else {}
     return Scored(
         reward.name,
         ScoreMatrix(shape.systems, shape.segments, values, signature),
         spans if any(spans.values()) else None,
         {why: count for why, count in unscored.items() if count},
     )
+
+
+def ask_about(
+    reward: Reward,
+    gold: Gold,
+    *,
+    systems: Sequence[str],
+    reference_system: str | None = None,
+    source_lang: str | None = None,
+    target_lang: str | None = None,
+) -> Scored:
+    """As `score_gold` for one reward, however many translations it leaves unscored.
+
+    Args:
+        reward: Whose failures are themselves of interest.
+        gold: With texts.
+        systems: Whose translations.
+        reference_system: Whose texts are the references, or None.
+        source_lang: In place of the one that the gold file names.
+        target_lang: Likewise.
+
+    Raises:
+        UserError: As `check_texts`.
+    """
+    check_texts([reward], gold, reference_system)
+    rows = candidates(
+        gold,
+        systems=systems,
+        reference_system=reference_system,
+        source_lang=source_lang,
+        target_lang=target_lang,
+    )
+    said = reward(list(rows.values()))
+    shape = gold.scores.only(systems)
+    found = _scored(reward, replace(said, spans=None), list(rows), shape, reference_system)
+    if said.spans is None:
+        return found
+    return replace(found, spans=dict(zip(rows, said.spans, strict=True)))

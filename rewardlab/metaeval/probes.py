@@ -150,7 +150,7 @@ def sentence_repeated(case: Case) -> str | None:
     """
     text = case.honest.hypothesis
     found = [one for one in sentences(text) if spoken(one.text)]
-    return _joined(text, found[-1].text) if found else None
+    return joined(text, found[-1].text) if found else None
 
 
 def unrelated(case: Case) -> str | None:
@@ -179,7 +179,7 @@ def wrong_language(case: Case) -> str | None:
 def addition(case: Case) -> str | None:
     """The first sentence of the other translation behind the honest one."""
     first = next(sentences(case.other), None)
-    return _joined(case.honest.hypothesis, first.text) if first else None
+    return joined(case.honest.hypothesis, first.text) if first else None
 
 
 def word_dropped(case: Case) -> str | None:
@@ -267,7 +267,7 @@ PROBES = (
 # ── what they are made of ───────────────────────────────────────────────────────────────────────
 
 
-def _joined(text: str, more: str) -> str:
+def joined(text: str, more: str) -> str:
     """Two texts, with a space between unless the first ends in a script that has none."""
     dense = text.rstrip()[-1:] in (*FINAL_DENSE, "）") or "letter" in {
         w.kind for w in words(text[-1:])
@@ -284,7 +284,7 @@ def _foreign(case: Case, languages: Sequence[str]) -> str | None:
     for sentence in others:
         if len(text) >= len(case.honest.hypothesis):
             break
-        text = _joined(text, sentence)
+        text = joined(text, sentence)
     return text
 
 

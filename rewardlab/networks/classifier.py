@@ -133,7 +133,7 @@ class Classifier:
 
     def _fitted(self, exchange: Exchange, max_length: int) -> _Fitted:
         """Ids of at most ``max_length``; none where the answer alone is longer."""
-        plain = Exchange(*(_harmless(text, self.tokenizer) for text in exchange))
+        plain = _plain(exchange, self.tokenizer)
         ids, request = self._ids(plain), plain.request
         for _ in range(ROUNDS):
             surplus = len(ids) - max_length
@@ -147,14 +147,7 @@ class Classifier:
         return _Fitted(ids if fits else [], cut=fits and request != plain.request)
 
     def _ids(self, exchange: Exchange) -> list[int]:
-        render: Any = self.tokenizer.apply_chat_template
-        messages = [
-            {"role": "user", "content": exchange.request},
-            {"role": "assistant", "content": exchange.answer},
-        ]
-        text = str(render(messages, tokenize=False))
-        ids: Any = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        return _template_ids(exchange, self.tokenizer)
 
     def _shortened(self, request: str, surplus: int) -> str:
         """The request without its first ``surplus`` tokens."""
@@ -198,6 +191,31 @@ def _unused(taken: Iterable[int]) -> int:
     """The smallest id that is not among those taken."""
     ends = set(taken)
     return next(number for number in range(len(ends) + 1) if number not in ends)
+
+
+def conversation_ids(exchange: Exchange, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What a classifier reads of an exchange that is not too long for it: its chat template's ids.
+
+    Args:
+        exchange: Texts; special tokens written out in them are read as plain characters.
+        tokenizer: With a chat template.
+    """
+    return _template_ids(_plain(exchange, tokenizer), tokenizer)
+
+
+def _template_ids(exchange: Exchange, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    render: Any = tokenizer.apply_chat_template
+    messages = [
+        {"role": "user", "content": exchange.request},
+        {"role": "assistant", "content": exchange.answer},
+    ]
+    text = str(render(messages, tokenize=False))
+    ids: Any = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _plain(exchange: Exchange, tokenizer: PreTrainedTokenizerBase) -> Exchange:
+    return Exchange(*(_harmless(text, tokenizer) for text in exchange))
 
 
 def _harmless(text: str, tokenizer: PreTrainedTokenizerBase) -> str:

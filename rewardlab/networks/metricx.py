@@ -97,20 +97,7 @@ class Regressor:
         return Predicted(errors, np.array(cut, dtype=np.bool_))
 
     def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids without the end-of-sequence token.
-
-        Where a text spells out ``</s>`` or ``<pad>``, that is an unknown word; the published
-        script reads it as real. Half a surrogate pair reads as a question mark.
-        """
-        valid = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        if not valid:
-            return []
-        words: Any = self.tokenizer
-        rows: list[list[int]] = words(
-            valid, add_special_tokens=False, return_attention_mask=False, verbose=False
-        )["input_ids"]
-        real = {words.eos_token_id, words.pad_token_id}
-        return [[words.unk_token_id if id_ in real else id_ for id_ in row] for row in rows]
+        return token_ids(self.tokenizer, texts)
 
     @torch.inference_mode()
     def _logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float64]:
@@ -127,6 +114,40 @@ class Regressor:
         ).last_hidden_state
         logits = first_step(self.model, read, real).float() @ self.head
         return logits.cpu().numpy().astype(np.float64)
+
+
+def token_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of N texts, without the end-of-sequence token.
+
+    Where a text spells out ``</s>`` or ``<pad>``, that is an unknown word; the published script
+    reads it as real. Half a surrogate pair reads as a question mark.
+    """
+    valid = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    if not valid:
+        return []
+    words: Any = tokenizer
+    rows: list[list[int]] = words(
+        valid, add_special_tokens=False, return_attention_mask=False, verbose=False
+    )["input_ids"]
+    real = {words.eos_token_id, words.pad_token_id}
+    return [[words.unk_token_id if id_ in real else id_ for id_ in row] for row in rows]
+
+
+def token_places(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> list[list[tuple[int, int]]]:
+    """Of each of `token_ids`, the characters it stands for: first and one past the last."""
+    valid = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    if not valid:
+        return []
+    words: Any = tokenizer
+    return words(
+        valid,
+        add_special_tokens=False,
+        return_attention_mask=False,
+        return_offsets_mapping=True,
+        verbose=False,
+    )["offset_mapping"]
 
 
 def first_step(model: MT5Model, read: Tensor, real: Tensor) -> Tensor:
@@ -199,6 +220,15 @@ def load_regressor(
 
 @cache
 def _load(model: Path, tokenizer: Path, device: str, dtype: str, pickle_sha256: str) -> Regressor:
+    return read_regressor(
+        model, tokenizer=tokenizer, device=device, dtype=dtype, pickle_sha256=pickle_sha256
+    )
+
+
+def read_regressor(
+    model: Path, *, tokenizer: Path, device: str, dtype: str, pickle_sha256: str
+) -> Regressor:
+    """As `load_regressor`, read anew and the caller's own."""
     place = pick_device(device)
     raw, config = _read_config(model)
     words = _read_tokenizer(tokenizer, rows=config.vocab_size)
@@ -288,8 +318,13 @@ def _head(model: Path, head: Tensor | None, embedding: Tensor, raw: dict[str, An
     if rows.ndim != 2 or len(rows) <= HEAD_ROW:  # noqa: PLR2004 - a matrix
         raise _mismatch(model, f"the head has shape {tuple(rows.shape)}")
     row = rows[HEAD_ROW].float()
-    tied = head is None or (says_tied and torch.equal(head, embedding))
+    tied = is_tied(head, embedding, says_tied=says_tied)
     return row * row.numel() ** -0.5 if tied else row.clone()
+
+
+def is_tied(head: Tensor | None, embedding: Tensor, *, says_tied: bool) -> bool:
+    """Whether a checkpoint's head is its embeddings: there is none, or it is said and true."""
+    return head is None or (says_tied and torch.equal(head, embedding))
 
 
 def _build(model: Path, config: MT5Config, weights: dict[str, Tensor]) -> MT5Model:

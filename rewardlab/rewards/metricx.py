@@ -115,6 +115,15 @@ class MetricX(BaseReward):
         parts = [source, candidate_text, *([reference] if self.mode == "reference" else [])]
         return " ".join(parts)
 
+    def hypothesis_at(self, candidate: Candidate) -> int:
+        """Where in `text` the hypothesis begins.
+
+        >>> MetricX(model=".").hypothesis_at(Candidate("Ja.", "Yes."))
+        23
+        """
+        before = "candidate: "
+        return len(before if self.version == "23" else f"source: {candidate.source} {before}")
+
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates; without the reference that it needs, one is not applicable.
 

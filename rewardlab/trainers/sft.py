@@ -123,6 +123,7 @@ def sft_trainer(
     args: SFTConfig,
     patience: int | None = 3,
     callbacks: Sequence[Any] = (),
+    trainer_class: type[SFTTrainer] = SFTTrainer,
     **trl_options: Any,
 ) -> SFTTrainer:
     """TRL's trainer on these examples, ready to `train_to_best`.
@@ -131,18 +132,19 @@ def sft_trainer(
         model: The policy.
         tokenizer: Its tokenizer.
         train: Examples to learn from.
-        heldout: Examples that decide when to stop.
+        heldout: Examples that decide when to stop; none where ``args`` never evaluate.
         args: TRL's configuration, `BEST` included, or `LAST` where there is no patience.
         patience: Evaluations without improvement before training stops; None goes to the end.
         callbacks: Passed to the trainer.
+        trainer_class: TRL's, or one made of it.
         **trl_options: Every other argument of TRL's trainer.
     """
     early = [] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)]
-    trainer = SFTTrainer(
+    trainer = trainer_class(
         model=model,
         args=args,
         train_dataset=_dataset(train, tokenizer),
-        eval_dataset=_dataset(heldout, tokenizer),
+        eval_dataset=_dataset(heldout, tokenizer) if heldout else None,
         processing_class=tokenizer,
         callbacks=[*early, *callbacks],
         **trl_options,

@@ -97,7 +97,7 @@ def test_any_configuration_reads_back_equal(name, run, heldout, options):
             (
                 "error[E023] run.yaml:6:3 data.zzz: unknown key. data has none like it. fix: "
                 "remove it, or write one of source, reference, source_lang, target_lang, "
-                "documents, heldout, max_characters"
+                "documents, max_characters, heldout"
             ),
         ),
         (

@@ -1,0 +1,318 @@
+"""``rewardlab train-reward``: from human judgements to a reward that stands in an ensemble."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rewardlab.cli.arguments import Arguments, ConfigFile, DryRun, Overrides
+from rewardlab.cli.training import (
+    begin,
+    conclude,
+    is_first_process,
+    peak_memory_mb,
+    quiet_defaults,
+    report,
+    say,
+)
+from rewardlab.errors import EXIT_RESUMABLE, Problem, UserError
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback, TrainingArguments
+
+    from rewardlab.config.lessons import Lessons, StageLessons
+    from rewardlab.config.train_reward import StageConfig, TrainRewardConfig
+    from rewardlab.trainers.reward_models.family import Family
+
+MODEL, RESULTS, SIGNATURE, START = "model", "results.json", "signature.txt", "start"
+
+
+def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
+    """Train a scorer on human judgements, and measure it on documents it has never seen.
+
+    Run again, the same command goes on where it was stopped.
+
+    For example: rewardlab train-reward metricx.yaml stages.0.judgements.file=mqm.tsv
+    """
+    run(Arguments(config, tuple(overrides or ()), dry_run))
+
+
+class Ready(NamedTuple):
+    """A run that nothing is known to be wrong with.
+
+    Attributes:
+        config: What was asked for.
+        lessons: What it learns from, and what it is measured on.
+        options: The trainer's, for each stage.
+        summary: What is known of the run before it starts.
+    """
+
+    config: TrainRewardConfig
+    lessons: Lessons
+    options: tuple[TrainingArguments, ...]
+    summary: dict[str, Any]
+
+
+def run(arguments: Arguments) -> None:
+    """Check, train every stage, save, measure; print a JSON summary on stdout.
+
+    Raises:
+        UserError: Everything that is wrong, as `check` finds it; E049 it was stopped by a signal,
+            with a checkpoint (exit code 75).
+    """
+    started = time.perf_counter()
+    ready = check(arguments)
+    if arguments.dry_run:
+        report({"dry_run": True, **ready.summary})
+        return
+
+    from rewardlab.store.lock import Lock
+
+    config = ready.config
+    prepare(ready)
+    lock = Lock.take(config.run / ".lock", note=say) if is_first_process() else None
+    try:
+        losses = train(ready)
+        if is_first_process():
+            results = measure(ready, losses)
+            seconds = round(time.perf_counter() - started, 1)
+            report({**results, "seconds": seconds, "peak_memory_mb": peak_memory_mb()})
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+# ── before ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def check(arguments: Arguments) -> Ready:
+    """Look at everything that can be looked at before a step is taken, and tell what was found.
+
+    Raises:
+        UserError: With everything that is wrong: configuration and checkpoint (exit code 2), data
+            (3).
+    """
+    from rewardlab.cli.quiet import hush
+    from rewardlab.config.lessons import read_lessons
+    from rewardlab.config.load import examine
+    from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
+    from rewardlab.dry_run import Findings
+
+    config, problems = examine(
+        TrainRewardConfig, arguments.config, arguments.overrides, check=check_train_reward
+    )
+    if config is None:
+        raise UserError(problems)
+    hush()
+    found = Findings()
+    found.add(problems)
+    lessons = found.attempt(read_lessons, config)
+    if is_first_process() and lessons is not None:
+        found.attempt(check_run, config, lessons)
+    options = (
+        () if problems else tuple(found.attempt(_options, config, stage) for stage in config.stages)
+    )
+    summary: dict[str, Any] = {"run": str(config.run), "family": config.scorer.family}
+    if lessons is not None:
+        summary["stages"] = {
+            stage.name: {"rows": len(rows.train), "validation": len(rows.validation)}
+            for stage, rows in zip(config.stages, lessons.stages, strict=True)
+        }
+        summary["test"] = {one.name: len(one.rated()) for one in lessons.test}
+    if config.model.path is not None and not found.problems:
+        found.attempt(family_of(config).reward, config.model.path)
+    conclude(found, summary, *(lessons.notes if lessons is not None else ()))
+    assert lessons is not None  # noqa: S101 - nothing is wrong with them
+    return Ready(config, lessons, tuple(one for one in options if one is not None), summary)
+
+
+def _options(config: TrainRewardConfig, stage: StageConfig) -> TrainingArguments:
+    """The trainer's options of a stage: the file's, over defaults that suit the machine."""
+    from rewardlab.config.train_reward import stage_options
+
+    return stage_options(config, stage, stage_directory(config, stage), **quiet_defaults())
+
+
+def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
+    """Where a stage keeps checkpoints and metrics."""
+    return config.run / "stages" / f"{config.stages.index(stage) + 1}-{stage.name}"
+
+
+def check_run(config: TrainRewardConfig, lessons: Lessons) -> None:
+    """Refuse to go on with a run of another configuration or other data.
+
+    Raises:
+        UserError: E030 the directory holds something else, E083 a run that differs; exit code 2.
+    """
+    from rewardlab.config import to_yaml
+    from rewardlab.config.checks import check_run_directory
+
+    written = config.run / "config.yaml"
+    if not written.is_file():
+        check_run_directory(config.run)
+        return
+    where, fix = f"run {str(config.run)!r}", f"give another one: run={config.run}-2"
+    if written.read_text(encoding="utf-8") != to_yaml(config):
+        what = "holds a run of another configuration, which is in its config.yaml"
+        raise UserError([Problem("E083", where, what, fix)])
+    signature = config.run / SIGNATURE
+    if signature.is_file() and signature.read_text(encoding="utf-8") != lessons.signature + "\n":
+        what = "holds a run on other data: its signature.txt names other files or contents"
+        raise UserError([Problem("E083", where, what, fix)])
+
+
+def prepare(ready: Ready) -> None:
+    """Make the run directory, or complete one that was begun."""
+    from rewardlab.config import to_yaml
+
+    config = ready.config
+    if (config.run / SIGNATURE).is_file() and (config.run / "versions.json").is_file():
+        say(f"going on with {config.run}")
+        return
+    if is_first_process() and config.run.is_dir():
+        shutil.rmtree(config.run)  # killed before it held anything
+    begin(config.run, config=to_yaml(config), signature=ready.lessons.signature)
+
+
+# ── training ────────────────────────────────────────────────────────────────────────────────────
+
+
+def train(ready: Ready) -> dict[str, float]:
+    """Every stage that is not done yet, each from what the one before it gave.
+
+    Returns:
+        The validation loss of each stage.
+    """
+    from rewardlab.config.train_reward import family_of
+    from rewardlab.store.seals import is_sealed
+
+    config, family = ready.config, family_of(ready.config)
+    start = config.model.path or begin_from_scratch(ready, family)
+    losses: dict[str, float] = {}
+    for stage, rows, args in zip(config.stages, ready.lessons.stages, ready.options, strict=True):
+        directory = stage_directory(config, stage)
+        last = stage is config.stages[-1]
+        model = config.run / MODEL if last else directory / MODEL
+        if not is_sealed(model):
+            say(f"stage {stage.name}: {len(rows.train):,} rows; metrics in {directory}")
+            train_stage(family, start, rows, args=args, stage=stage, model=model, seed=config.seed)
+        losses[stage.name] = json.loads((directory / "loss.json").read_text())["eval_loss"]
+        start = model
+    return losses
+
+
+def begin_from_scratch(ready: Ready, family: Family) -> Path:
+    """A checkpoint with random weights, made once and read back by every process."""
+    from accelerate import PartialState
+
+    from rewardlab.store.seals import is_sealed, seal
+    from rewardlab.trainers.reward_models.family import Shape
+
+    config, start = ready.config, ready.config.run / START
+    shape = config.model.from_scratch
+    assert shape is not None  # noqa: S101 - the schema wants it or a path
+    process = PartialState()
+    if process.is_main_process and not is_sealed(start):
+        shutil.rmtree(start, ignore_errors=True)
+        start.mkdir()
+        rows = [row for stage in ready.lessons.stages for row in stage.train]
+        say("making a tokenizer and random weights")
+        family.new(start, rows, Shape(**shape.model_dump()), seed=config.seed)
+        seal(start)
+    process.wait_for_everyone()
+    return start
+
+
+def train_stage(
+    family: Family,
+    start: Path,
+    rows: StageLessons,
+    *,
+    args: TrainingArguments,
+    stage: StageConfig,
+    model: Path,
+    seed: int,
+) -> None:
+    """One trainer's run, from its latest checkpoint, to a sealed model.
+
+    Raises:
+        UserError: E049, a signal stopped it; exit code 75.
+        KeyboardInterrupt: It was interrupted; there is a checkpoint all the same.
+    """
+    from accelerate import PartialState
+    from transformers import EarlyStoppingCallback
+
+    from rewardlab.store.files import replace_file
+    from rewardlab.store.seals import seal
+    from rewardlab.trainers.reward_models.checkpoints import (
+        SealsCheckpoints,
+        StopsOnSignal,
+        train_on,
+    )
+    from rewardlab.trainers.run_log import MetricsLog
+    from rewardlab.trainers.sft import SaysLoss
+
+    stops = StopsOnSignal()
+    callbacks: list[TrainerCallback] = [MetricsLog(), SaysLoss(say), SealsCheckpoints(), stops]
+    if stage.patience is not None:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=stage.patience))
+    trainer = family.trainer(
+        start, rows.train, rows.validation, args=args, callbacks=callbacks, seed=seed
+    )
+    with stops.listening():
+        train_on(trainer, say=say)
+    step = trainer.state.global_step
+    if stops.signal is not None:
+        raise _stopped(stops.signal.name, step)
+    loss = trainer.state.best_metric
+    if loss is None:
+        loss = trainer.evaluate()["eval_loss"]
+    process = PartialState()
+    if process.is_main_process:
+        shutil.rmtree(model, ignore_errors=True)
+        model.mkdir(parents=True)
+    process.wait_for_everyone()
+    family.save(trainer, model)
+    process.wait_for_everyone()
+    if process.is_main_process:
+        directory = Path(str(args.output_dir))
+        replace_file(directory / "loss.json", json.dumps({"eval_loss": loss, "step": step}) + "\n")
+        seal(model)
+        for checkpoint in directory.glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)  # its optimizer is several times the model, and done with
+    process.wait_for_everyone()
+
+
+def _stopped(name: str, step: int) -> BaseException:
+    if name == "SIGINT":
+        say(f"stopped at step {step:,}; run the same command again to go on")
+        return KeyboardInterrupt()
+    what = f"{name} stopped it at step {step:,}, with a checkpoint"
+    fix = "run the same command again; it goes on there"
+    return UserError([Problem("E049", "rewardlab train-reward", what, fix)], EXIT_RESUMABLE)
+
+
+# ── measuring ───────────────────────────────────────────────────────────────────────────────────
+
+
+def measure(ready: Ready, losses: dict[str, float]) -> dict[str, Any]:
+    """Measure the reward as anybody would use it, from disk, and write results and model card."""
+    from rewardlab.cli.judgements import console
+    from rewardlab.cli.trained_reward import measured, results_of
+    from rewardlab.report.model_card import model_card
+    from rewardlab.report.trained_reward import tables
+    from rewardlab.store.files import replace_file
+
+    config = ready.config
+    found = measured(ready.config, ready.lessons, config.run / MODEL)
+    results = results_of(ready.config, ready.lessons, found, losses)
+    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(config.run / RESULTS, text)
+    replace_file(config.run / MODEL / "README.md", model_card(results))
+    shown = console()
+    for table in tables(results):
+        shown.print(table)
+    return {"run": str(config.run), "model": str(config.run / MODEL), **results}

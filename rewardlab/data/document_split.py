@@ -1,0 +1,119 @@
+"""Training, validation and test by whole documents, so that no text stands on two sides.
+
+One talk may lie in several files: what is the source in one pair of languages is the reference or a
+translation in another. So documents that share a text of some length stay together.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+LONG = 40
+"""Characters from which a text that two documents share is no coincidence."""
+
+
+class DocumentSplit(NamedTuple):
+    """Which documents are on which side.
+
+    Attributes:
+        train: What is learned from.
+        validation: What decides when to stop.
+        test: What nothing was decided by.
+        linked: Sets of documents that had to stay together.
+    """
+
+    train: frozenset[str]
+    validation: frozenset[str]
+    test: frozenset[str]
+    linked: tuple[frozenset[str], ...]
+
+
+def split_documents(
+    texts: Mapping[str, Sequence[str]], *, validation: float, test: float, seed: int = 0
+) -> DocumentSplit:
+    """Draw whole documents at random until a side has its share of the segments.
+
+    Test documents are drawn first. A set is passed over where it would carry a side further from
+    its share than the side is without it; where all are, the smallest is taken.
+
+    Args:
+        texts: Document -> its texts in all languages, as many times as they stand there.
+        validation: Share of all texts, in [0, 1); 0 for none.
+        test: Likewise; with ``validation`` below 1.
+        seed: Of the draw.
+
+    Raises:
+        ValueError: The shares are out of range, or nothing is left to train on.
+
+    >>> texts = {"a": ["one"], "b": ["two"], "c": ["three"], "d": ["four"]}
+    >>> split = split_documents(texts, validation=0.25, test=0.25)
+    >>> len(split.train), len(split.validation), len(split.test)
+    (2, 1, 1)
+    """
+    if min(validation, test) < 0.0 or validation + test >= 1.0:
+        raise ValueError(
+            f"validation={validation} and test={test} must be at least 0 and together below 1"
+        )
+    groups = linked_documents(texts)
+    random.Random(seed).shuffle(groups)  # noqa: S311 - a draw of documents, not a secret
+    size = {group: sum(len(texts[document]) for document in group) for group in groups}
+    whole = sum(size.values())
+    sides: list[frozenset[str]] = []
+    for share in (test, validation):
+        chosen = _drawn(groups, size, share * whole)
+        groups = [group for group in groups if group not in chosen]
+        sides.append(frozenset[str]().union(*chosen))
+    train = frozenset[str]().union(*groups)
+    if not train:
+        raise ValueError(
+            f"{len(texts)} documents in {len(size)} sets that share no text: setting "
+            f"validation={validation:g} and test={test:g} aside leaves none to train on"
+        )
+    linked = tuple(group for group in size if len(group) > 1)
+    return DocumentSplit(train, sides[1], sides[0], linked)
+
+
+def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
+    """Documents that share a text of at least `LONG` characters, directly or through others.
+
+    Returns:
+        Disjoint sets, those of one document included, in the order of their first documents.
+
+    >>> shared = "A sentence that nobody writes twice by chance."
+    >>> [sorted(group) for group in linked_documents({"a": [shared], "b": ["x"], "c": [shared]})]
+    [['a', 'c'], ['b']]
+    """
+    group = {document: document for document in texts}
+
+    def head(document: str) -> str:
+        while group[document] != document:
+            document = group[document]
+        return document
+
+    first: dict[str, str] = {}
+    for document, own in texts.items():
+        for text in own:
+            if len(text) >= LONG:
+                other = first.setdefault(text, document)
+                group[head(document)] = head(other)
+    together: dict[str, set[str]] = defaultdict(set)
+    for document in texts:
+        together[head(document)].add(document)
+    return [frozenset(some) for some in together.values()]
+
+
+def _drawn(
+    groups: Sequence[frozenset[str]], size: Mapping[frozenset[str], int], wanted: float
+) -> set[frozenset[str]]:
+    if wanted <= 0 or not groups:
+        return set()
+    chosen: set[frozenset[str]] = set()
+    have = 0
+    for group in groups:
+        if abs(have + size[group] - wanted) < abs(have - wanted):
+            chosen.add(group)
+            have += size[group]
+    return chosen or {min(groups, key=size.__getitem__)}

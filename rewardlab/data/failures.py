@@ -1,0 +1,341 @@
+r"""Translations spoilt on purpose, with what is wrong with them.
+
+People judge translations that systems wrote, and those are hardly ever copies of the source, cut
+off, said twice or about something else. A scorer that has seen only such judgements may like all of
+that. So rows of these kinds are made up and mixed into its data, as for MetricX-24
+(arXiv 2410.03983) and MetricX-23, whose authors describe theirs in the README of their code. From
+there we have the kinds, and the worst label for what is no translation or stands twice. A text that
+is cut off gets that worst label there; here its error grows with what is missing, because gradient
+matters to whoever learns from it. That, and every draw, is ours.
+
+An error is a sum of MQM points (minor 1, major 5), more than 0 and at most 25. What is too much or
+wrong has a span in the hypothesis. What was left out has none there; it has one in the source where
+its place is known, and costs the same without.
+
+Nothing depends on the order of the rows: each draws from a seed of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from rewardlab.data.corpora import Row
+from rewardlab.data.rated import Rated
+from rewardlab.data.wrong_words import FINAL_MARKS, MINOR, Text, same_words, wrong_words
+from rewardlab.generate import seed_for
+from rewardlab.metaeval.probes import Case, cases, joined, sentence_repeated
+from rewardlab.rewards.sentences import sentences
+from rewardlab.rewards.words import spoken
+from rewardlab.types import Candidate, ErrorSpan
+
+WORST, MAJOR = 25.0, 5.0
+SHORTEST_CUT, LONGEST_CUT = 0.2, 0.8
+"""The share of its words that a truncated text loses."""
+
+
+class Damaged(NamedTuple):
+    """A spoilt text.
+
+    Attributes:
+        kind: What was done.
+        hypothesis: The text; never the one it was made of.
+        error: In (0, 25].
+        spans: What can be marked of it.
+    """
+
+    kind: str
+    hypothesis: str
+    error: float
+    spans: tuple[ErrorSpan, ...]
+
+
+# ── whole texts ─────────────────────────────────────────────────────────────────────────────────
+
+
+def untranslated(case: Case, rng: random.Random) -> Damaged | None:
+    """The source as it stands: 25."""
+    del rng
+    return _no_translation("untranslated", case.honest.source)
+
+
+def unrelated(case: Case, rng: random.Random) -> Damaged | None:
+    """A translation of another source, about as long: 25."""
+    del rng
+    return _no_translation("unrelated", case.other)
+
+
+def truncated(case: Case, rng: random.Random) -> Damaged | None:
+    """Without a fifth to four fifths of its words at the end: 25 times what is lost, at least 5.
+
+    Every other one still ends in the final mark of the whole, so that a full stop proves nothing.
+    """
+    text = case.honest.hypothesis
+    found = spoken(text)
+    if len(found) < 2:  # noqa: PLR2004 - something must stay
+        return None
+    share = rng.uniform(SHORTEST_CUT, LONGEST_CUT)
+    kept = min(len(found) - 1, max(1, round((1 - share) * len(found))))
+    final = FINAL_MARKS.search(text)
+    close = final.group() if final and rng.random() < 0.5 else ""  # noqa: PLR2004 - every other
+    error = max(MAJOR, round(WORST * (1 - kept / len(found)), 2))
+    return Damaged("truncated", text[: found[kept - 1].end] + close, error, ())
+
+
+def repeated(case: Case, rng: random.Random) -> Damaged | None:
+    """All of it twice: 25; or of several sentences, every other time, the last one: 5."""
+    text = case.honest.hypothesis.strip()
+    said = [one.text for one in sentences(text) if spoken(one.text)]
+    if not said:
+        return None
+    if len(said) > 1 and rng.random() < 0.5:  # noqa: PLR2004 - every other time
+        longer = sentence_repeated(case) or ""
+        return Damaged("repeated", longer, MAJOR, (_addition(longer, said[-1], "major"),))
+    longer = joined(case.honest.hypothesis, text)
+    return Damaged("repeated", longer, WORST, (_addition(longer, text, "critical"),))
+
+
+def no_punctuation(case: Case, rng: random.Random) -> Damaged | None:
+    """Without its final mark: 1. The span is that of the source's final mark, if it has one."""
+    del rng
+    text = case.honest.hypothesis
+    final, mark = FINAL_MARKS.search(text), FINAL_MARKS.search(case.honest.source)
+    if final is None or not spoken(text):
+        return None
+    bare = text[: final.start()].rstrip() + text[final.end() :]
+    place = mark and ErrorSpan(*mark.span(), "minor", "Fluency/Punctuation", "source")
+    return Damaged("no_punctuation", bare, MINOR, (place,) if place else ())
+
+
+_FAILURES: Mapping[str, Callable[[Case, random.Random], Damaged | None]] = {
+    "untranslated": untranslated,
+    "truncated": truncated,
+    "repeated": repeated,
+    "unrelated": unrelated,
+    "no_punctuation": no_punctuation,
+}
+FAILURES: tuple[str, ...] = tuple(_FAILURES)
+"""The kinds of `failures`."""
+ANEW = ("untranslated", "unrelated")
+"""Those that keep nothing of the text."""
+
+
+def fail(case: Case, kind: str, *, seed: int) -> Damaged | None:
+    """Spoil a whole text.
+
+    Args:
+        case: The text, which is the hypothesis of ``case.honest``, and an unrelated one, which is
+            empty where there is none.
+        kind: One of `FAILURES`.
+        seed: Of the draws.
+
+    Returns:
+        None where it cannot be done, or would give the same text again.
+
+    >>> case = Case(Candidate("Hej!", "Hello!"), "Unrelated.")
+    >>> fail(case, "untranslated", seed=0).hypothesis, fail(case, "no_punctuation", seed=0).error
+    ('Hej!', 1.0)
+    """
+    made = _FAILURES[kind](case, random.Random(seed))  # noqa: S311 - no secrets here
+    return None if made is None or same_words(made.hypothesis, case.honest.hypothesis) else made
+
+
+def failures(rows: Sequence[Rated], *, share: float, seed: int) -> list[Rated]:
+    """Made-up rows to be mixed with judged ones.
+
+    The row's own hypothesis is spoilt, so what is wrong with it stays, in score and spans: made of
+    a flawless reference, a text without its full stop would be better than most, and the missing
+    full stop a sign of quality. Only copies of the source and unrelated texts begin anew.
+
+    Args:
+        rows: Judged translations.
+        share: Made-up rows for each judged one, at least 0.
+        seed: Of every draw.
+
+    Returns:
+        ``round(share * len(rows))`` rows, no two alike, of every kind in turn; fewer where no
+        further different text can be made. ``system`` is ``made-up:`` and the kind. Of a row with
+        errors that no rater marked, nothing is known but the score: its copies have no spans.
+
+    Raises:
+        ValueError: ``share`` is negative.
+    """
+    if share < 0:
+        raise ValueError(f"share={share} must be at least 0")
+    wanted = round(share * len(rows))
+    order = sorted(rows, key=lambda row: (seed_for(seed, *_names(row)), _names(row)))
+    others = _others([row.candidate for row in order])
+    made: list[Rated] = []
+    seen: set[tuple[str, str, str]] = set()
+    counts = dict.fromkeys(FAILURES, 0)
+    turn = before = 0
+    while order and len(made) < wanted and (turn == 0 or len(made) > before):
+        before = len(made)
+        for row in order:
+            if len(made) >= wanted:
+                break
+            one = row.candidate
+            case = Case(one, others.get(_key(one), ""))
+            for kind in sorted(FAILURES, key=counts.__getitem__):
+                damage = fail(case, kind, seed=seed_for(seed, *_names(row), kind, turn))
+                if damage and (text := (one.id, one.source, damage.hypothesis)) not in seen:
+                    seen.add(text)
+                    counts[kind] += 1
+                    made.append(_spoilt(row, damage))
+                    break
+        turn += 1
+    return made
+
+
+def _spoilt(row: Rated, damage: Damaged) -> Rated:
+    """A copy of the row with a failure, and with the errors it had before."""
+    anew = damage.kind in ANEW
+    return Rated(
+        dataclasses.replace(row.candidate, hypothesis=damage.hypothesis),
+        -min(WORST, damage.error + (0.0 if anew else max(0.0, -row.score))),
+        (damage.spans,) if anew else _with_own(row, damage),
+        f"made-up:{damage.kind}",
+        row.document,
+    )
+
+
+def _with_own(row: Rated, damage: Damaged) -> tuple[tuple[ErrorSpan, ...], ...]:
+    """Each rater's spans as far as their text is still there, and those of the damage.
+
+    A text is spoilt at its end, so what both texts begin with has kept its place.
+    """
+    if not row.spans:
+        return () if row.score < 0 else (damage.spans,)
+    kept = _begin_alike(row.candidate.hypothesis, damage.hypothesis)
+    return tuple(
+        (
+            *(span for span in spans if span.side == "source"),
+            *(
+                dataclasses.replace(span, end=min(span.end, kept))
+                for span in spans
+                if span.side == "hypothesis" and span.start < kept
+            ),
+            *damage.spans,
+        )
+        for spans in row.spans
+    )
+
+
+def _begin_alike(one: str, other: str) -> int:
+    """Characters before the first that differs."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+# ── parallel text ───────────────────────────────────────────────────────────────────────────────
+
+
+def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
+    """What a scorer can learn from before it sees any judgement: references, whole and spoilt.
+
+    A spoilt copy has errors in single words, of a point each, as `wrong_words` makes them. Where
+    that is not possible it is one of the `FAILURES`. There are no more of these: with 25 points
+    each they would be nearly all of the variance, and a scorer would learn of nothing else.
+
+    Args:
+        rows: A parallel corpus; rows without a reference or without words in it are left out.
+        copies: Spoilt copies of each reference, at least 0.
+        seed: Of every draw.
+
+    Returns:
+        For each row its reference, ``system`` ``made-up:reference`` and score 0, then its copies,
+        fewer where no different text can be made.
+
+    Raises:
+        ValueError: ``copies`` is negative.
+    """
+    if copies < 0:
+        raise ValueError(f"copies={copies} must be at least 0")
+    whole = [_reference(row) for row in rows if row.reference and spoken(row.reference)]
+    documents = [row.document or "" for row in rows if row.reference and spoken(row.reference)]
+    others, texts = _others(whole), _texts_by_language(whole)
+    made: list[Rated] = []
+    for candidate, document in zip(whole, documents, strict=True):
+        made_of = Rated(candidate, 0.0, ((),), "made-up:reference", document)
+        made.append(made_of)
+        case = Case(candidate, others.get(_key(candidate), ""))
+        pool = texts[candidate.target_lang]
+        seen = {candidate.hypothesis}
+        for copy in range(copies):
+            damage = _damage(case, pool, seed=seed_for(seed, candidate.id, candidate.source, copy))
+            if damage and damage.hypothesis not in seen:
+                seen.add(damage.hypothesis)
+                made.append(_spoilt(made_of, damage))
+    return made
+
+
+def _damage(case: Case, pool: Sequence[Text], *, seed: int) -> Damaged | None:
+    rng = random.Random(seed)  # noqa: S311 - no secrets here
+    kinds = rng.sample(FAILURES, len(FAILURES))
+    whole = (fail(case, kind, seed=seed) for kind in kinds)
+    return _words(case, pool, rng) or next(filter(None, whole), None)
+
+
+def _words(case: Case, pool: Sequence[Text], rng: random.Random) -> Damaged | None:
+    found = wrong_words(Text.of(case.honest.hypothesis), Text.of(case.honest.source), pool, rng)
+    return found and Damaged("words", found.text, min(WORST, found.points), found.spans)
+
+
+# ── what they are made of ───────────────────────────────────────────────────────────────────────
+
+
+def _no_translation(kind: str, text: str) -> Damaged | None:
+    """A text that is wrong from its first character to its last."""
+    if not text.strip():
+        return None
+    span = ErrorSpan(0, len(text), "critical", "Non-translation")
+    return Damaged(kind, text, WORST, (span,))
+
+
+def _addition(text: str, more: str, severity: str) -> ErrorSpan:
+    """What a text ends with is too much."""
+    return ErrorSpan(len(text) - len(more), len(text), severity, "Accuracy/Addition")
+
+
+def _reference(row: Row) -> Candidate:
+    return Candidate(
+        source=row.source,
+        hypothesis=row.reference or "",
+        reference=row.reference,
+        source_lang=row.source_lang,
+        target_lang=row.target_lang,
+        id=row.id,
+    )
+
+
+def _others(whole: Sequence[Candidate]) -> dict[tuple[str, ...], str]:
+    """For each text another one in its language, of another source and nearest in length."""
+    by_language: dict[str | None, dict[tuple[str, ...], Candidate]] = defaultdict(dict)
+    for candidate in whole:
+        by_language[candidate.target_lang][_key(candidate)] = candidate
+    return {
+        _key(case.honest): case.other
+        for group in by_language.values()
+        for case in cases([group[key] for key in sorted(group)])
+    }
+
+
+def _key(candidate: Candidate) -> tuple[str, ...]:
+    return candidate.target_lang or "", candidate.source, candidate.hypothesis
+
+
+def _texts_by_language(whole: Sequence[Candidate]) -> dict[str | None, list[Text]]:
+    """Every text once and in an order of their own."""
+    found: dict[str | None, set[str]] = defaultdict(set)
+    for candidate in whole:
+        found[candidate.target_lang].add(candidate.hypothesis)
+    return {code: [Text.of(t) for t in sorted(group)] for code, group in found.items()}
+
+
+def _names(row: Rated) -> tuple[str, ...]:
+    """What tells a row from others, wherever it stands."""
+    one = row.candidate
+    return (one.id, row.document, row.system, one.source, one.hypothesis)

@@ -1,0 +1,298 @@
+"""What a trained scorer has learned: on texts it has never seen, beside what needs no learning.
+
+Statistics are of segments: Pearson's and Spearman's correlation over all translations of a file,
+acc*_eq by item, and the accuracy of preference, the share of pairs of translations of one text
+whose order is people's (a tie of the scorer counts half). They are averaged over files; character
+F1 is counted over all files together. Intervals are of bootstrap resamples of segments, the same
+for all scorers, so that a difference has an interval of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rewardlab.data.rated import Preference
+from rewardlab.metaeval.correlations import pearson, spearman
+from rewardlab.metaeval.gold import Gold
+from rewardlab.metaeval.intervals import (
+    Counts,
+    accuracy_samples,
+    pearson_samples,
+    segment_counts,
+    spearman_samples,
+)
+from rewardlab.metaeval.matrix import Floats
+from rewardlab.metaeval.measure import Scored
+from rewardlab.metaeval.span_agreement import span_agreement
+from rewardlab.metaeval.ties import accuracy_eq
+from rewardlab.significance import draws, interval
+
+CORRELATIONS = ("pearson", "spearman", "acc_eq", "accuracy")
+SPANS = ("span_f1", "span_f1_severity")
+STATISTICS = (*CORRELATIONS, *SPANS)
+CONSTANT = "constant"
+
+
+class Figure(NamedTuple):
+    """One number with its interval.
+
+    Attributes:
+        scorer: Whose.
+        statistic: One of `STATISTICS`.
+        value: NaN where it is not defined.
+        low: A fortieth of the resamples lies below; NaN without resamples.
+        high: A fortieth lies above.
+    """
+
+    scorer: str
+    statistic: str
+    value: float
+    low: float
+    high: float
+
+
+class Lead(NamedTuple):
+    """By how much the scorer is ahead of a baseline, on the same resamples.
+
+    Attributes:
+        baseline: Behind it, or in front of it where the value is below 0.
+        statistic: One of `STATISTICS`.
+        value: The scorer's minus the baseline's.
+        low: A fortieth of the resamples lies below.
+        high: A fortieth lies above.
+    """
+
+    baseline: str
+    statistic: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the interval excludes 0 and the scorer is ahead."""
+        return self.low > 0.0
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What was measured.
+
+    Attributes:
+        files: By file, the figures of every scorer.
+        overall: Over all files.
+        leads: Of the trained scorer over each baseline, over all files.
+        segments: By file, how many were measured.
+    """
+
+    files: Mapping[str, tuple[Figure, ...]]
+    overall: tuple[Figure, ...]
+    leads: tuple[Lead, ...]
+    segments: Mapping[str, int]
+
+
+class _Sampled(NamedTuple):
+    """A statistic of the whole and of each of B resamples."""
+
+    value: float
+    samples: Floats
+
+
+def measure_heldout(
+    files: Mapping[str, tuple[Gold, Sequence[Scored]]],
+    *,
+    smallest_margin: float = 0.0,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> HeldOut:
+    """Hold a scorer against people and against baselines.
+
+    Args:
+        files: By name, what people said of the held-out segments, and what scorers say of the same
+            systems and segments: the trained one first, the same names in every file.
+        smallest_margin: Pairs whose human scores differ by less are no preferences; of differences
+            above 0 if it is 0.
+        resamples: B, at least 1.
+        seed: Of the draws.
+    """
+    sampled = {
+        name: _file(gold, scored, smallest_margin, resamples, seed)
+        for name, (gold, scored) in files.items()
+    }
+    names = [scored.name for scored in next(iter(files.values()))[1]] + [CONSTANT]
+    overall = {
+        (scorer, statistic): _mean([found[scorer, statistic] for found in sampled.values()])
+        for scorer in names
+        for statistic in CORRELATIONS
+    } | _span_figures(files, resamples, seed)
+    first = names[0]
+    return HeldOut(
+        files={name: _figures(found) for name, found in sampled.items()},
+        overall=_figures(overall),
+        leads=tuple(
+            _lead(statistic, baseline, overall[first, statistic], overall[baseline, statistic])
+            for baseline in names[1:]
+            for statistic in STATISTICS
+            if (first, statistic) in overall and (baseline, statistic) in overall
+        ),
+        segments={name: len(gold.scores.segments) for name, (gold, _) in files.items()},
+    )
+
+
+def preference_accuracy(
+    preferences: Sequence[Preference],
+    scores: Mapping[str, tuple[Floats, Floats]],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[Figure, ...]:
+    """How often scorers prefer what people preferred; a tie counts half.
+
+    Args:
+        preferences: N pairs.
+        scores: By scorer, of the chosen and of the rejected answers, (N,) each.
+        resamples: Of the pairs.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: There are no pairs.
+    """
+    if not preferences:
+        raise ValueError("no preferences to measure on")
+    drawn = draws(len(preferences), resamples=resamples, seed=seed)
+    return tuple(
+        _figure(name, "accuracy", _Sampled(float(right.mean()), right[drawn].mean(axis=1)))
+        for name, (chosen, rejected) in scores.items()
+        for right in [_right(chosen - rejected)]
+    )
+
+
+# ── correlations ────────────────────────────────────────────────────────────────────────────────
+
+
+def _file(
+    gold: Gold, scored: Sequence[Scored], smallest_margin: float, resamples: int, seed: int
+) -> dict[tuple[str, str], _Sampled]:
+    human = gold.scores.only(scored[0].scores.systems).values
+    counts = segment_counts(human.shape[1], resamples=resamples, seed=seed)
+    constant = np.where(np.isnan(human), np.nan, 0.0)
+    values = {one.name: one.scores.values for one in scored} | {CONSTANT: constant}
+    return {
+        (name, statistic): found
+        for name, metric in values.items()
+        for statistic, found in _correlations(human, metric, counts, smallest_margin).items()
+    }
+
+
+def _correlations(
+    human: Floats, metric: Floats, counts: Counts, smallest_margin: float
+) -> dict[str, _Sampled]:
+    tied = accuracy_eq(human, metric, by="item")
+    right, pairs = _preferences(human, metric, smallest_margin)
+    share = counts @ right / np.maximum(counts @ pairs, 1)
+    return {
+        "pearson": _or_none(pearson(human, metric), pearson_samples(human, metric, counts)),
+        "spearman": _or_none(spearman(human, metric), spearman_samples(human, metric, counts)),
+        "acc_eq": _Sampled(tied.value, accuracy_samples(human, metric, tied.epsilon, counts)),
+        "accuracy": _Sampled(float(right.sum() / max(pairs.sum(), 1)), share),
+    }
+
+
+def _or_none(value: float, samples: Floats) -> _Sampled:
+    """A correlation; of a constant, which has none, 0: it says nothing of what people say."""
+    return _Sampled(0.0 if math.isnan(value) else value, np.nan_to_num(samples, nan=0.0))
+
+
+def _preferences(human: Floats, metric: Floats, smallest: float) -> tuple[Floats, Floats]:
+    """By segment (M,), the pairs in people's order and all pairs that people order."""
+    right = np.zeros(human.shape[1])
+    pairs = np.zeros(human.shape[1])
+    for row in range(len(human)):
+        apart = human[row] - human
+        prefers = (apart > 0.0) & (apart >= smallest) & ~np.isnan(metric[row] - metric)
+        pairs += prefers.sum(axis=0)
+        right += np.where(prefers, _right(metric[row] - metric), 0.0).sum(axis=0)
+    return right, pairs
+
+
+def _right(difference: Floats) -> Floats:
+    """1 where the better one is preferred, ½ at a tie, else 0."""
+    return np.asarray((np.sign(difference) + 1.0) / 2.0)
+
+
+# ── spans ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _span_figures(
+    files: Mapping[str, tuple[Gold, Sequence[Scored]]], resamples: int, seed: int
+) -> dict[tuple[str, str], _Sampled]:
+    """Character F1 of every scorer that marks spans, over all files together."""
+    found: dict[tuple[str, str], _Sampled] = {}
+    marking = [one.name for one in next(iter(files.values()))[1] if one.spans is not None]
+    for name in marking:
+        totals = np.zeros(4)
+        drawn = np.zeros((resamples, 4))
+        for gold, scored in files.values():
+            mine = next(one for one in scored if one.name == name)
+            if not gold.spans or mine.spans is None:
+                continue
+            cells = _span_counts(gold, mine)
+            totals += cells.sum(axis=0)
+            drawn += segment_counts(len(cells), resamples=resamples, seed=seed) @ cells
+        for statistic, value, samples in zip(SPANS, _f1(totals), _f1(drawn), strict=True):
+            found[name, statistic] = _Sampled(float(value), np.asarray(samples))
+    return found
+
+
+def _span_counts(gold: Gold, scored: Scored) -> Floats:
+    """By segment (M, 4): characters predicted, marked, in both, in both with one severity."""
+    spans = scored.spans or {}
+    rows: list[tuple[int, int, int, int]] = []
+    for segment in gold.scores.segments:
+        cells = [(system, segment) for system in scored.scores.systems]
+        cells = [cell for cell in cells if cell in gold.spans]
+        one = span_agreement(
+            [spans.get(cell, ()) for cell in cells],
+            [gold.spans[cell] for cell in cells],
+            [gold.hypotheses[cell] for cell in cells],
+        )
+        rows.append((one.predicted, one.marked, one.both, one.same_severity))
+    return np.array(rows, dtype=np.float64)
+
+
+def _f1(counts: Floats) -> tuple[Floats, Floats]:
+    """F1 without and with severity of sums (..., 4); 0 where nothing is marked on either side."""
+    predicted, marked, both, same = np.moveaxis(counts, -1, 0)
+    whole = np.maximum(predicted + marked, 1.0)
+    return 2.0 * both / whole, (both + same) / whole
+
+
+# ── figures ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mean(found: Sequence[_Sampled]) -> _Sampled:
+    value = float(np.mean([one.value for one in found]))
+    return _Sampled(value, np.mean([one.samples for one in found], axis=0))
+
+
+def _figures(found: Mapping[tuple[str, str], _Sampled]) -> tuple[Figure, ...]:
+    return tuple(_figure(*key, sampled) for key, sampled in found.items())
+
+
+def _figure(scorer: str, statistic: str, found: _Sampled) -> Figure:
+    return Figure(scorer, statistic, found.value, *_ends(found.samples))
+
+
+def _lead(statistic: str, baseline: str, mine: _Sampled, theirs: _Sampled) -> Lead:
+    ends = _ends(mine.samples - theirs.samples)
+    return Lead(baseline, statistic, mine.value - theirs.value, *ends)
+
+
+def _ends(samples: Floats) -> tuple[float, float]:
+    found = interval(samples)
+    return (math.nan, math.nan) if found is None else (found.low, found.high)

@@ -1,0 +1,158 @@
+"""Training that may be killed at any moment, and goes on as if nothing had happened.
+
+transformers saves weights, optimizer, schedule and the states of all random number generators in
+``checkpoint-STEP`` and draws each epoch's order from seed and epoch, so on one machine a run that
+goes on gives the very bits of one that was never stopped. What it does not know is whether a
+checkpoint was finished: ours are sealed (`rewardlab.store.seals`) and nothing else is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from transformers import (
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from rewardlab.store.files import replace_file
+from rewardlab.store.seals import damage, is_sealed, seal
+
+CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+METRICS = "metrics.jsonl"
+
+
+class SealsCheckpoints(TrainerCallback):
+    """Seals every checkpoint as soon as all processes have written theirs."""
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the callback's signature
+        **_: Any,
+    ) -> None:
+        """Seal the latest one."""
+        process = PartialState()
+        process.wait_for_everyone()
+        if process.is_main_process:
+            seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        process.wait_for_everyone()
+
+
+class StopsOnSignal(TrainerCallback):
+    """Ends training at the next step, with a checkpoint, once a signal has come.
+
+    Attributes:
+        signal: The one that came, or None.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    @contextmanager
+    def listening(self) -> Generator[None]:
+        """Take SIGTERM and SIGINT while training; a second one acts as it always does."""
+        kinds = (signal.SIGTERM, signal.SIGINT)
+        before = {kind: signal.getsignal(kind) for kind in kinds}
+
+        def heard(number: int, _frame: Any) -> None:
+            self.signal = signal.Signals(number)
+            for kind in kinds:
+                signal.signal(kind, before[kind])
+
+        for kind in kinds:
+            signal.signal(kind, heard)
+        try:
+            yield
+        finally:
+            for kind in kinds:
+                signal.signal(kind, before[kind])
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the callback's signature
+        state: TrainerState,  # noqa: ARG002 - the callback's signature
+        control: TrainerControl,
+        **_: Any,
+    ) -> None:
+        """Ask for a checkpoint and for the end."""
+        if self.signal is not None:
+            control.should_save = True
+            control.should_training_stop = True
+
+
+def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | None:
+    """The latest checkpoint that is whole.
+
+    One that was never finished is removed. One that is damaged is set aside under another name.
+
+    Args:
+        directory: The trainer's ``output_dir``.
+        say: Told what was left out.
+    """
+    found = [(int(name[1]), path) for path, name in _checkpoints(directory)]
+    for _, path in sorted(found, reverse=True):
+        if not is_sealed(path):
+            say(f"{path.name} was never finished and is removed")
+            shutil.rmtree(path)
+        elif (wrong := damage(path)) is not None:
+            say(f"{path.name} is damaged ({wrong}) and is set aside")
+            path.rename(path.with_name(f"{path.name}.damaged"))
+        else:
+            return path
+    return None
+
+
+def train_on(trainer: Trainer, *, say: Callable[[str], None]) -> None:
+    """Train to the end, from the latest whole checkpoint where there is one.
+
+    Args:
+        trainer: Whose ``output_dir`` may hold checkpoints of the same run.
+        say: Told where it goes on.
+    """
+    directory = Path(str(trainer.args.output_dir))
+    process = PartialState()
+    if process.is_main_process:
+        latest_checkpoint(directory, say=say)
+    process.wait_for_everyone()
+    start = latest_checkpoint(directory, say=say)
+    if start is not None:
+        step = int(start.name.rpartition("-")[2])
+        say(f"going on from step {step:,}")
+        if process.is_main_process:
+            _forget_after(directory / METRICS, step)
+    trainer.train(resume_from_checkpoint=None if start is None else str(start))
+
+
+def _checkpoints(directory: Path) -> list[tuple[Path, re.Match[str]]]:
+    entries = directory.iterdir() if directory.is_dir() else ()
+    named = [(path, CHECKPOINT.fullmatch(path.name)) for path in entries]
+    return [(path, name) for path, name in named if name is not None]
+
+
+def _forget_after(log: Path, step: int) -> None:
+    """Take out what was logged after the checkpoint: it will be logged again."""
+    if log.is_file():
+        lines = log.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if _step_of(line) <= step]
+        replace_file(log, "".join(f"{line}\n" for line in kept))
+
+
+def _step_of(line: str) -> float:
+    """Of a line of the log; one that was cut short is later than any."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

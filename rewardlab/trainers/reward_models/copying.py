@@ -1,0 +1,158 @@
+"""A small model from scratch that can quote before it has learned anything.
+
+A judge's answer quotes its question, and a model quotes by an induction head (Olsson et al. 2022,
+arXiv 2209.11895): a head of one layer writes at each token which token stood before it, and a head
+of the next looks for the place where the token at hand stood before, and repeats what followed it.
+Small models find this circuit only after thousands of steps. Here it is written into the random
+weights of the first two layers, as directions drawn at random, and is trained on with all others.
+
+A hidden state of H numbers is split: one is the same for every token, ``m = (H - 2) // 2`` say
+which token it is (the embeddings, tied to the output head), and m which one stood before it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SCALE = 0.1
+"""Standard deviation of the embeddings; their products are the logits."""
+GAIN = 6.0
+"""How much louder the copied token is than the one at hand."""
+ONE_BACK_FREQUENCIES = 4
+"""The fastest rotations tell the token before from all others."""
+ONE_BACK_SHARPNESS, LOOKUP_SHARPNESS = 3.0, 2.3
+"""Weights of the norms of queries and keys, as a temperature."""
+SLOW = 0.004
+"""Radians for each token below which a rotation does not hide what is compared."""
+SHARED = 0.8
+"""Between a word after a space and the same one without: a quotation begins without."""
+
+
+def write_copying(
+    policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, seed: int
+) -> bool:
+    """Write the circuit into a Qwen3 with tied embeddings.
+
+    Args:
+        policy: As `from_scratch.new_policy` makes it; it is changed.
+        tokenizer: Byte-level, as `from_scratch.train_tokenizer` makes it.
+        seed: Of the directions.
+
+    Returns:
+        Whether there was room for it: it takes two layers, and heads with slow rotations.
+    """
+    model: Any = policy
+    config, layers = model.config, model.model.layers
+    width, heads = config.hidden_size // config.num_attention_heads, config.num_attention_heads
+    same = (config.hidden_size - 2) // 2
+    this, before = torch.arange(1, 1 + same), torch.arange(1 + same, 1 + 2 * same)
+    base = config.rope_parameters["rope_theta"]
+    rotations = base ** (-torch.arange(width // 2) / (width // 2))
+    slow = [int(place) for place in (rotations < SLOW).nonzero()[:, 0]]
+    if len(layers) < 2 or not slow:  # noqa: PLR2004 - one looks back, one looks up
+        return False
+    generator = torch.Generator().manual_seed(seed)
+    carriers = min(heads, math.ceil(same / width))
+    with torch.no_grad():
+        _write_embeddings(policy, tokenizer, this, generator)
+        _write_one_back(layers[0].self_attn, rotations, this, before, carriers)
+        _write_lookup(
+            layers[1].self_attn,
+            [*slow, *(place + width // 2 for place in slow)],
+            this,
+            before,
+            carriers=carriers,
+            generator=generator,
+        )
+    return True
+
+
+def _write_embeddings(
+    policy: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    this: torch.Tensor,
+    generator: torch.Generator,
+) -> None:
+    """A direction for each token, near to that of the same word without the space before it."""
+    weight = cast("torch.Tensor", policy.get_input_embeddings().weight)
+    drawn = torch.randn(weight.shape[0], len(this), generator=generator)
+    directions = drawn.clone()
+    vocabulary = tokenizer.get_vocab()
+    for token, place in vocabulary.items():
+        bare = vocabulary.get(token[1:]) if token.startswith("Ġ") else None
+        if bare is not None:
+            directions[place] = SHARED * drawn[bare] + math.sqrt(1 - SHARED**2) * drawn[place]
+    weight.zero_()
+    weight[:, 0] = SCALE
+    weight[:, this] = SCALE * directions
+
+
+def _write_one_back(
+    attention: Any,
+    rotations: torch.Tensor,
+    this: torch.Tensor,
+    before: torch.Tensor,
+    carriers: int,
+) -> None:
+    """Heads that look at the token before, and say which it is.
+
+    Query and key are the same for every token, turned against each other by one position.
+    """
+    width, half = attention.head_dim, attention.head_dim // 2
+    for head in range(carriers):
+        first = head * width
+        _clear(attention, slice(first, first + width))
+        for place, rotation in enumerate(rotations[:ONE_BACK_FREQUENCIES].tolist()):
+            attention.q_proj.weight[first + place, 0] = 1.0
+            attention.k_proj.weight[first + place, 0] = math.cos(rotation)
+            attention.k_proj.weight[first + half + place, 0] = math.sin(rotation)
+        _carry(attention, head, this, before, SCALE)
+    for norm in (attention.q_norm, attention.k_norm):
+        for start in (0, half):
+            norm.weight[start : start + ONE_BACK_FREQUENCIES] = ONE_BACK_SHARPNESS
+
+
+def _write_lookup(
+    attention: Any,
+    slow: list[int],
+    this: torch.Tensor,
+    before: torch.Tensor,
+    *,
+    carriers: int,
+    generator: torch.Generator,
+) -> None:
+    """Heads that look where the token at hand stood before the one looked at, and repeat that.
+
+    Each compares its own few random views of the two, in numbers that are hardly rotated.
+    """
+    for norm in (attention.q_norm, attention.k_norm):
+        norm.weight.fill_(LOOKUP_SHARPNESS)
+    for head in range(carriers):
+        first = head * attention.head_dim
+        _clear(attention, slice(first, first + attention.head_dim))
+        views = torch.randn(len(slow), len(this), generator=generator)
+        for place, view in zip(slow, views, strict=True):
+            attention.q_proj.weight[first + place, this] = view
+            attention.k_proj.weight[first + place, before] = view
+        _carry(attention, head, this, this, GAIN * SCALE)
+
+
+def _clear(attention: Any, rows: slice) -> None:
+    for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
+        projection.weight[rows] = 0.0
+    attention.o_proj.weight[:, rows] = 0.0
+
+
+def _carry(attention: Any, head: int, read: torch.Tensor, write: torch.Tensor, gain: float) -> None:
+    """A head's share of the numbers that are read, written elsewhere."""
+    first = head * attention.head_dim
+    share = slice(first, min(len(read), first + attention.head_dim))
+    for place, (source, target) in enumerate(
+        zip(read[share].tolist(), write[share].tolist(), strict=True), first
+    ):
+        attention.v_proj.weight[place, source] = 1.0
+        attention.o_proj.weight[target, place] = gain

@@ -1,0 +1,284 @@
+"""``rewardlab train-reward`` on made-up talks: what it writes, and that it can be killed."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import judged_talks
+import pytest
+import taught_policies
+
+from rewardlab.rewards.registry import parse_reward
+from rewardlab.types import Candidate
+
+COMMAND = Path(sys.executable).with_name("rewardlab")
+CONFIG = """\
+run: run
+scorer:
+  SCORER
+model:
+  from_scratch: {vocab_size: 320, hidden_size: 16, layers: 1, heads: 2}
+split: {validation: 0.2, test: 0.25}
+stages:
+  - name: warm-up
+    damaged: 1
+    texts: {source: en.txt, reference: de.txt, source_lang: en, target_lang: de}
+    judgements: {file: mqm.tsv, reference_system: ref}
+    trainer: {max_steps: 2}
+  - name: mqm
+    judgements: {file: mqm.tsv, reference_system: ref}
+    patience: 40
+trainer:
+  max_steps: 4
+  per_device_train_batch_size: 4
+  learning_rate: 1e-3
+  logging_steps: 1
+  eval_steps: 2
+resamples: 20
+"""
+SCORERS = {
+    "metricx": "metricx: {mode: qe, failures: 0.1}",
+    "automqm": "automqm: {chat: false, prompt: automqm_short, max_new_tokens: 8}",
+    "generalist": "generalist: {smallest_margin: 1.0}",
+}
+
+
+@pytest.fixture
+def talks(tmp_path, monkeypatch):
+    """The working directory of a run."""
+    monkeypatch.chdir(tmp_path)
+    judged_talks.write(Path("mqm.tsv"))
+    lines = [" ".join(parts) + " again." for parts in judged_talks.sentences()[:20]]
+    Path("en.txt").write_text("".join(f"{line}\n" for line in lines))
+    Path("de.txt").write_text("".join(f"wieder {line}\n" for line in lines))
+    return tmp_path
+
+
+def write(family):
+    Path("run.yaml").write_text(CONFIG.replace("SCORER", SCORERS[family]))
+
+
+def logged_steps(run):
+    lines = Path(run, "stages/2-mqm/metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["step"] for line in lines]
+
+
+def digest(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("family", SCORERS)
+def test_a_run_ends_with_a_reward_and_what_it_is_worth(family, talks, run):
+    write(family)
+    code, out, err = run("train-reward", "run.yaml")
+    assert code == 0, err
+    told = json.loads(out)
+    results = json.loads(Path("run/results.json").read_text())
+    assert {key: told[key] for key in results} == results
+    assert results["rows"]["mqm"] > 0
+    assert results["split"]["test"]
+    assert not set(results["split"]["test"]) & set(results["split"]["train"])
+    assert {"length", "chrf", "constant"} < set(results["figures"])
+    value, low, high = results["figures"]["length"]["pearson"]
+    assert low <= value <= high
+    card = Path("run/model/README.md").read_text()
+    assert all(
+        word in card for word in ("## Data", "## Results", "## Limits", "mqm|severities:wmt")
+    )
+    steps = logged_steps("run")
+    assert {2, 4} <= set(steps)
+    assert not list(Path("run/stages/2-mqm").glob("checkpoint-*"))
+    assert {"results.json", "config.yaml", "signature.txt", "versions.json", "model"} <= {
+        path.name for path in Path("run").iterdir()
+    }
+    assert not Path("run/.lock").exists()
+    assert "held-out segments" in err
+
+
+def test_spans_are_held_against_marking_everything(talks, run):
+    write("automqm")
+    code, out, err = run("train-reward", "run.yaml")
+    assert code == 0, err
+    figures = json.loads(out)["figures"]
+    assert figures["mark_everything"]["span_f1"][0] > figures["random"]["span_f1"][0]
+    assert "span_f1" in figures["automqm"]
+
+
+def test_a_reward_that_was_trained_scores(talks, run):
+    write("metricx")
+    code, _, err = run("train-reward", "run.yaml")
+    assert code == 0, err
+    reward = parse_reward("metricx:model=run")
+    scores = reward([Candidate("a dog.", "ein Hund."), Candidate("a dog.", "eine Katze.")]).scores
+    assert ((scores <= 0.0) & (scores >= -25.0)).all()
+
+
+def test_the_same_command_again_measures_again_and_trains_nothing(talks, run):
+    write("metricx")
+    run("train-reward", "run.yaml")
+    before = digest("run/model/model.safetensors")
+    code, out, err = run("train-reward", "run.yaml")
+    assert code == 0
+    assert "going on with run" in err
+    assert "stage mqm" not in err
+    assert digest("run/model/model.safetensors") == before
+    assert json.loads(out)["figures"] == json.loads(Path("run/results.json").read_text())["figures"]
+
+
+def test_another_configuration_or_other_data_is_refused(talks, run):
+    write("metricx")
+    run("train-reward", "run.yaml")
+    code, _, err = run("train-reward", "run.yaml", "seed=1")
+    assert code == 2
+    assert "error[E083] run 'run': holds a run of another configuration" in err
+    judged_talks.write(Path("mqm.tsv"), documents=11)
+    code, _, err = run("train-reward", "run.yaml")
+    assert code == 2
+    assert "error[E083] run 'run': holds a run on other data" in err
+
+
+def test_a_directory_of_something_else_is_left_alone(talks, run):
+    write("metricx")
+    Path("run").mkdir()
+    Path("run/notes.txt").write_text("mine")
+    code, _, err = run("train-reward", "run.yaml")
+    assert code == 2
+    assert "error[E030]" in err
+    assert [path.name for path in Path("run").iterdir()] == ["notes.txt"]
+
+
+def test_a_dry_run_tells_what_it_would_do_and_does_nothing(talks, run):
+    write("generalist")
+    code, out, _ = run("train-reward", "run.yaml", "--dry-run")
+    told = json.loads(out)
+    assert code == 0
+    assert told["dry_run"]
+    assert told["family"] == "generalist"
+    assert told["stages"]["mqm"]["rows"] > told["stages"]["mqm"]["validation"] > 0
+    assert told["test"] == {"mqm": 96}
+    assert not Path("run").exists()
+
+
+def test_scores_without_marked_errors_teach_no_judge(talks, run):
+    rows = [f"{s}\t{n}\td{n}\ttext {n}\ttext {n} {s}\t{n}\n" for s in "AB" for n in range(20)]
+    Path("da.tsv").write_text("system\tseg_id\tdoc\tsource\ttarget\tscore\n" + "".join(rows))
+    write("automqm")
+    code, _, err = run("train-reward", "run.yaml", "stages.1.judgements={file: da.tsv}")
+    assert code == 3
+    assert "error[E253] da: holds scores, and a judge that lists errors" in err
+
+
+def test_a_split_that_leaves_nothing_is_refused(talks, run):
+    judged_talks.write(Path("mqm.tsv"), documents=1)
+    write("metricx")
+    code, _, err = run("train-reward", "run.yaml")
+    assert code == 3
+    assert "error[E207] split:" in err
+
+
+RL = """\
+run: rl
+data: {source: en.txt, reference: de.txt, source_lang: en, target_lang: de, heldout: 2}
+prompt: cpt
+policy: {path: start}
+rewards:
+  - {reward: metricx, model: metricx, weight: 1.0}
+  - {reward: generalist, model: generalist, weight: 0.5}
+  - {reward: automqm, model: automqm, chat: false, prompt: automqm/model/prompt.toml,
+     max_new_tokens: 8, weight: 0.0, token_weight: 1.0}
+  - {reward: chrf, weight: 1.0}
+trainer:
+  num_generations: 4
+  per_device_train_batch_size: 8
+  max_completion_length: 16
+  max_steps: 2
+  logging_steps: 1
+  save_strategy: "no"
+  activation_checkpointing: false
+"""
+
+
+def test_trained_scorers_stand_in_an_ensemble(talks, run):
+    """All three, from their run directories; the judge's answers are garbage, and are counted."""
+    for family in SCORERS:
+        write(family)
+        code, _, err = run("train-reward", "run.yaml", f"run={family}")
+        assert code == 0, err
+    sides = [Path(name).read_text().splitlines() for name in ("en.txt", "de.txt")]
+    pairs = list(zip(*sides, strict=True))
+    shutil.copytree(taught_policies.half_taught(talks / "taught", pairs), "start")
+    Path("rl.yaml").write_text(RL)
+    code, _, err = run("rl", "rl.yaml")
+    assert code == 0, err
+    log = [json.loads(line) for line in Path("rl/metrics.jsonl").read_text().splitlines()]
+    steps = [line for line in log if "rewards/metricx/mean" in line]
+    assert len(steps) == 2
+    for line in steps:
+        assert -25.0 <= line["rewards/metricx/mean"] <= 0.0
+        assert line["rewards/generalist/mean"] is not None
+    signature = Path("rl/signature.txt").read_text()
+    assert all(f"{family}|" in signature for family in SCORERS)
+
+
+# ── killed ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def started(name):
+    """The command in a process of its own, of one thread: more would add up in another order."""
+    longer = ["trainer.max_steps=80", "trainer.eval_steps=10"]
+    return subprocess.Popen(
+        [COMMAND, "train-reward", "run.yaml", f"run={name}", *longer],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+
+
+def until(path, process):
+    """Wait for a file of the run."""
+    deadline = time.monotonic() + 120
+    while not Path(path).exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ended(process):
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def killed(process):
+    process.kill()
+    process.communicate()
+
+
+def test_killed_twice_and_stopped_once_it_ends_with_the_same_bits(talks):
+    write("metricx")
+    first = started("killed")
+    until("killed/stages/2-mqm/checkpoint-10/MANIFEST.json", first)
+    killed(first)
+    second = started("killed")
+    until("killed/stages/2-mqm/checkpoint-30/MANIFEST.json", second)
+    second.send_signal(signal.SIGTERM)
+    code, _, err = ended(second)
+    assert code == 75, err
+    assert "error[E049] rewardlab train-reward: SIGTERM stopped it at step" in err
+    third = started("killed")
+    until("killed/stages/2-mqm/checkpoint-50/MANIFEST.json", third)
+    killed(third)
+    code, out, err = ended(started("killed"))
+    assert code == 0, err
+    assert "going on from step" in err
+    code, whole, err = ended(started("whole"))
+    assert code == 0, err
+    assert digest("killed/model/model.safetensors") == digest("whole/model/model.safetensors")
+    assert json.loads(out)["validation_loss"] == json.loads(whole)["validation_loss"]
+    assert set(logged_steps("killed")) == set(logged_steps("whole"))

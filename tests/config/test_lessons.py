@@ -1,0 +1,126 @@
+"""What the stages of a run learn from, and what is set aside."""
+
+import json
+
+import judged_talks
+import pytest
+
+from rewardlab.config.lessons import read_lessons
+from rewardlab.config.load import load
+from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward
+from rewardlab.data.document_split import LONG
+from rewardlab.data.rated import Preference
+from rewardlab.errors import UserError
+
+TEXT = """\
+run: run
+scorer: {generalist: {}}
+model: {from_scratch: {layers: 1}}
+split: {validation: 0.2, test: 0.25}
+stages:
+  - name: warm-up
+    damaged: 2
+    texts: {source: en.txt, reference: de.txt, source_lang: en, target_lang: de}
+    judgements: {file: mqm.tsv, reference_system: ref}
+  - name: mqm
+    judgements: {file: mqm.tsv, reference_system: ref}
+    preferences: {file: pairs.jsonl}
+"""
+LEAK = "This sentence stands in a corpus and in a talk alike, word for word."
+assert len(LEAK) >= LONG
+
+
+@pytest.fixture
+def lessons(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    judged_talks.write(tmp_path / "mqm.tsv")
+    (tmp_path / "en.txt").write_text("".join(f"line number {n} of many\n" for n in range(30)))
+    (tmp_path / "de.txt").write_text("".join(f"Zeile Nummer {n} von vielen\n" for n in range(30)))
+    pairs = [{"prompt": f"Say {n}.", "chosen": f"{n}.", "rejected": "No."} for n in range(20)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    (tmp_path / "run.yaml").write_text(TEXT)
+
+    def reading(*overrides):
+        return read_lessons(
+            load(TrainRewardConfig, "run.yaml", overrides, check=check_train_reward)
+        )
+
+    return reading
+
+
+def documents(rows):
+    return {row.document for row in rows}
+
+
+def test_no_document_stands_on_two_sides(lessons):
+    found = lessons()
+    mqm = found.stages[1]
+    assert documents(mqm.train) <= found.split.train
+    assert documents(mqm.validation) <= found.split.validation
+    test = {document for judged in found.test for document in judged.documents}
+    assert test <= found.split.test
+    assert {pair.document for pair in found.preferences} <= found.split.test
+    assert not documents(mqm.train) & (test | documents(mqm.validation))
+
+
+def test_a_preference_without_a_document_stands_for_itself(lessons):
+    found = lessons()
+    pairs = [row for row in found.stages[1].train if isinstance(row, Preference)]
+    assert 0 < len(pairs) < 20
+    assert len(documents(pairs)) == len(pairs)
+    assert found.preferences
+
+
+def test_the_warm_up_reads_corpora_and_the_training_talks_own_references(lessons):
+    found = lessons()
+    warm_up = found.stages[0]
+    own = {row.document for row in warm_up.train if row.document.startswith("mqm:")}
+    assert own == {d for d in found.split.train if d.startswith("mqm:")}
+    lines = [row for row in warm_up.train if row.candidate.source.startswith("line")]
+    assert lines
+    assert {row.system for row in warm_up.train} >= {"made-up:reference", "made-up:words"}
+    told = {row.candidate.source for row in warm_up.train}
+    assert not told & {row.candidate.source for row in warm_up.validation}
+
+
+def test_a_corpus_gives_up_what_a_talk_on_another_side_says(lessons, tmp_path):
+    """The talk whose sentence the corpus has is on the test side; so is the sentence."""
+    found = lessons()
+    document = next(iter(found.test)).documents[0]
+    number = int(document.split(".")[-1].split(":")[0])
+    talk = (tmp_path / "mqm.tsv").read_text().splitlines()
+    at = next(i for i, line in enumerate(talk) if line.startswith(f"A\ttalk.{number}:en-de\t"))
+    cells = talk[at].split("\t")
+    (tmp_path / "mqm.tsv").write_text(
+        "\n".join(line.replace(f"\t{cells[5]}\t", f"\t{LEAK}\t") for line in talk) + "\n"
+    )
+    with (tmp_path / "en.txt").open("a") as file:
+        file.write(LEAK + "\n")
+    with (tmp_path / "de.txt").open("a") as file:
+        file.write("Dieser Satz steht in beiden.\n")
+    again = lessons()
+    assert document in again.split.test
+    rows = [*again.stages[0].train, *again.stages[0].validation]
+    assert LEAK not in {row.candidate.source for row in rows}
+
+
+def test_a_file_that_two_stages_name_is_one_file(lessons):
+    assert len(lessons().judgements) == 1
+    assert lessons().signature.splitlines()[0].startswith("mqm|mqm|severities:wmt|sha256:")
+
+
+def test_other_data_has_another_signature(lessons, tmp_path):
+    before = lessons().signature
+    with (tmp_path / "en.txt").open("a") as file:
+        file.write("one more\n")
+    with (tmp_path / "de.txt").open("a") as file:
+        file.write("noch eine\n")
+    assert lessons().signature != before
+
+
+def test_judgements_without_texts_teach_nothing(lessons, tmp_path):
+    (tmp_path / "scores.tsv").write_text("segment\tA\tB\n1\t0.5\t0.25\n2\t1\t0\n")
+    with pytest.raises(UserError) as caught:
+        lessons("stages.1.judgements={file: scores.tsv, format: table}")
+    assert caught.value.exit_code == 3
+    assert str(caught.value.problems[0]).startswith("error[E253] scores.tsv: holds no texts")

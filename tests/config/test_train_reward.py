@@ -1,0 +1,209 @@
+"""The configuration of ``rewardlab train-reward``."""
+
+import pytest
+
+from rewardlab.config.load import load
+from rewardlab.config.train_reward import (
+    TrainRewardConfig,
+    check_train_reward,
+    family_of,
+    stage_options,
+)
+from rewardlab.errors import UserError
+
+TEXT = """\
+run: runs/metricx
+scorer:
+  metricx: {mode: qe}
+model:
+  from_scratch: {layers: 1}
+stages:
+  - name: warm-up
+    damaged: 2
+    texts: {source: en.txt, reference: de.txt, source_lang: en, target_lang: de}
+    trainer: {max_steps: 10}
+  - name: mqm
+    judgements: {file: mqm.tsv}
+    patience: 3
+trainer:
+  learning_rate: 1e-3
+  max_steps: 40
+"""
+WARM_UP = TEXT[TEXT.index("  - name: warm-up") : TEXT.index("  - name: mqm")]
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def reading(text, *overrides):
+        (tmp_path / "run.yaml").write_text(text, encoding="utf-8")
+        return load(TrainRewardConfig, "run.yaml", overrides, check=check_train_reward)
+
+    return reading
+
+
+def refused(read, text, *overrides):
+    with pytest.raises(UserError) as caught:
+        read(text, *overrides)
+    assert caught.value.exit_code == 2
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_defaults(read):
+    config = read(TEXT)
+    assert config.scorer.family == "metricx"
+    assert (config.split.validation, config.split.test) == (0.1, 0.2)
+    assert [stage.name for stage in config.stages] == ["warm-up", "mqm"]
+    assert config.stages[1].judgements[0].severities == "wmt"
+    assert not config.scorer.needs_reference
+
+
+@pytest.mark.parametrize(
+    ("scorer", "name", "needs_reference"),
+    [
+        ("{metricx: {}}", "metricx", False),
+        ("{metricx: {mode: hybrid}}", "metricx", True),
+        ("{automqm: {chat: false, prompt: automqm_short}}", "automqm", False),
+        ("{automqm: {reference: true}}", "automqm", True),
+        ("{generalist: {smallest_margin: 2.0}}", "generalist", False),
+    ],
+)
+def test_each_family_takes_its_options(read, scorer, name, needs_reference):
+    text = TEXT.replace("  metricx: {mode: qe}\n", "").replace("scorer:", f"scorer: {scorer}")
+    text = text.replace("{file: mqm.tsv}", "{file: mqm.tsv, reference_system: ref}")
+    config = read(text)
+    assert config.scorer.needs_reference is needs_reference
+    family = family_of(config)
+    assert family.name == name
+    options = stage_options(config, config.stages[0], config.run, use_cpu=True, bf16=False)
+    assert isinstance(options, family.options_class)
+
+
+def test_a_stages_options_stand_over_those_of_the_file(read, tmp_path):
+    config = read(TEXT)
+    first, last = (
+        stage_options(config, stage, tmp_path, use_cpu=True, report_to=[])
+        for stage in config.stages
+    )
+    assert (first.max_steps, last.max_steps) == (10, 40)
+    assert first.learning_rate == last.learning_rate == 1e-3
+    assert (first.eval_steps, first.save_steps, last.save_steps) == (1, 1, 4)
+    assert (first.load_best_model_at_end, last.load_best_model_at_end) == (False, True)
+    assert last.restore_callback_states_from_checkpoint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "  metricx: {mode: qe}\n",
+            "  metricx: {mode: qe}\n  automqm: {}\n",
+            (
+                "error[E027] run.yaml:2:1 scorer: needs exactly one of metricx, automqm, "
+                "generalist. fix: keep one, remove the other"
+            ),
+        ),
+        (
+            "mode: qe",
+            "mode: both",
+            "error[E026] run.yaml:3:13 scorer.metricx.mode: 'both' is not a choice. fix: one of",
+        ),
+        (
+            "mode: qe",
+            "failure: 0.1",
+            (
+                "error[E023] run.yaml:3:13 scorer.metricx.failure: unknown key. scorer.metricx has "
+                "failures. fix: failures: 0.1"
+            ),
+        ),
+        (
+            "mode: qe",
+            'mode: hybrid, version: "23"',
+            "error[E048] run.yaml:3:13 scorer.metricx.mode: only version 24 reads",
+        ),
+        (
+            "    judgements: {file: mqm.tsv}\n",
+            "",
+            "error[E048] run.yaml:11:5 stages.1: the stage has nothing to learn from",
+        ),
+        (
+            "name: mqm",
+            "name: warm-up",
+            "error[E036] run.yaml:11:5 stages.1.name: two stages are named warm-up. fix: rename",
+        ),
+        (
+            "name: mqm",
+            "name: ../mqm",
+            "error[E026] run.yaml:11:5 stages.1.name",
+        ),
+        (
+            "damaged: 2",
+            "damaged: 0",
+            "error[E048] run.yaml:7:5 stages.0: texts are learned from damaged, and damaged is 0",
+        ),
+        (
+            "reference: de.txt, ",
+            "",
+            "error[E032] run.yaml:9:5 stages.0.texts.0: damaged needs references",
+        ),
+        (
+            "    texts: {source: en.txt, reference: de.txt, source_lang: en, target_lang: de}\n",
+            "",
+            "error[E048] run.yaml:7:5 stages.0: damaged needs parallel text",
+        ),
+        (
+            "mode: qe",
+            "mode: reference",
+            "error[E042] run.yaml:12:5 stages.1.judgements.0: the scorer reads references",
+        ),
+        (
+            "{file: mqm.tsv}\n",
+            "{file: mqm.tsv}\n    preferences: {file: pairs.jsonl}\n",
+            "error[E048] run.yaml:11:5 stages.1: a metricx learns from judgements",
+        ),
+        (
+            "patience: 3",
+            "damaged: 3",
+            "error[E042]",
+        ),
+        (
+            "learning_rate: 1e-3",
+            "save_steps: 10",
+            "error[E033] run.yaml:15:3 trainer.save_steps: 10 cannot be set here",
+        ),
+        (
+            "learning_rate: 1e-3",
+            "num_generations: 4",
+            "error[E023] run.yaml:15:3 trainer.num_generations: unknown key. transformers's",
+        ),
+        (
+            "{max_steps: 10}",
+            "{output_dir: x}",
+            "error[E033] run.yaml:10:15 stages.0.trainer.output_dir: 'x' cannot be set here",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_where_it_stands(read, old, new, message):
+    problems = refused(read, TEXT.replace(old, new, 1))
+    assert any(problem.startswith(message) for problem in problems), problems
+
+
+def test_the_last_stage_learns_from_people(read):
+    text = TEXT.replace("damaged: 2", "damaged: 2").replace(
+        TEXT[TEXT.index("  - name: mqm") : TEXT.index("trainer:\n  learning")], ""
+    )
+    (problem,) = refused(read, text)
+    assert problem.startswith("error[E048] run.yaml:8:5 stages.0.damaged: the last stage learns")
+
+
+def test_shares_must_leave_something(read):
+    (problem,) = refused(read, TEXT, "split.validation=0.5", "split.test=0.6")
+    assert "write shares that leave something to train on" in problem
+
+
+def test_a_start_that_is_no_checkpoint(read):
+    (problem,) = refused(read, TEXT.replace("from_scratch: {layers: 1}", "path: nowhere"))
+    assert problem.startswith(
+        "error[E028] run.yaml:5:3 model.path: 'nowhere' is no saved checkpoint"
+    )

@@ -1,0 +1,44 @@
+import pytest
+
+from rewardlab.store.seals import MANIFEST, damage, is_sealed, seal
+
+
+@pytest.fixture
+def directory(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "state.json").write_text("{}")
+    return tmp_path
+
+
+def test_a_directory_is_whole_once_it_is_sealed(directory):
+    assert not is_sealed(directory)
+    seal(directory)
+    assert is_sealed(directory)
+    assert damage(directory) is None
+    assert "inner/state.json" in (directory / MANIFEST).read_text()
+
+
+def test_what_comes_later_is_no_damage(directory):
+    seal(directory)
+    (directory / "README.md").write_text("a card")
+    assert damage(directory) is None
+
+
+def test_a_changed_file_is_damage(directory):
+    seal(directory)
+    (directory / "model.safetensors").write_bytes(b"Weights")
+    assert damage(directory) == "model.safetensors is not what was written"
+
+
+def test_a_missing_file_is_damage(directory):
+    seal(directory)
+    (directory / "inner" / "state.json").unlink()
+    assert damage(directory) == "inner/state.json is missing"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sha256": 3}'])
+def test_a_manifest_that_is_cut_short_is_damage(directory, text):
+    seal(directory)
+    (directory / MANIFEST).write_text(text)
+    assert damage(directory).startswith(f"{MANIFEST} cannot be read")
