@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rewardlab.cli.arguments import Arguments, ConfigFile, DryRun, Overrides
 from rewardlab.cli.training import (
-    begin,
     conclude,
     is_first_process,
     peak_memory_mb,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from rewardlab.config.lessons import Lessons, StageLessons
     from rewardlab.config.train_reward import StageConfig, TrainRewardConfig
+    from rewardlab.store.lock import Lock
     from rewardlab.trainers.reward_models.family import Family
 
 MODEL, RESULTS, SIGNATURE, START = "model", "results.json", "signature.txt", "start"
@@ -69,12 +69,10 @@ def run(arguments: Arguments) -> None:
         report({"dry_run": True, **ready.summary})
         return
 
-    from rewardlab.store.lock import Lock
-
     config = ready.config
-    prepare(ready)
-    lock = Lock.take(config.run / ".lock", note=say) if is_first_process() else None
+    lock = take_lock(config.run) if is_first_process() else None
     try:
+        prepare(ready)
         losses = train(ready)
         if is_first_process():
             results = measure(ready, losses)
@@ -164,17 +162,30 @@ def check_run(config: TrainRewardConfig, lessons: Lessons) -> None:
         raise UserError([Problem("E083", where, what, fix)])
 
 
-def prepare(ready: Ready) -> None:
-    """Make the run directory, or complete one that was begun."""
-    from rewardlab.config import to_yaml
+def take_lock(run: Path) -> Lock:
+    """Held beside the run directory, which may have to be begun anew."""
+    from rewardlab.store.lock import Lock
 
-    config = ready.config
-    if (config.run / SIGNATURE).is_file() and (config.run / "versions.json").is_file():
-        say(f"going on with {config.run}")
-        return
-    if is_first_process() and config.run.is_dir():
-        shutil.rmtree(config.run)  # killed before it held anything
-    begin(config.run, config=to_yaml(config), signature=ready.lessons.signature)
+    run.parent.mkdir(parents=True, exist_ok=True)
+    return Lock.take(run.with_name(f".{run.name}.lock"), note=say)
+
+
+def prepare(ready: Ready) -> None:
+    """Make the run directory, or complete one that was begun; one process does, all wait."""
+    from accelerate import PartialState
+
+    from rewardlab.config import to_yaml
+    from rewardlab.store.run_directory import start_run
+
+    run, process = ready.config.run, PartialState()
+    if process.is_main_process:
+        if (run / SIGNATURE).is_file() and (run / "versions.json").is_file():
+            say(f"going on with {run}")
+        else:
+            if run.is_dir():
+                shutil.rmtree(run)  # killed before it held anything
+            start_run(run, config=to_yaml(ready.config), signature=ready.lessons.signature)
+    process.wait_for_everyone()
 
 
 # ── training ────────────────────────────────────────────────────────────────────────────────────
@@ -267,9 +278,8 @@ def train_stage(
     step = trainer.state.global_step
     if stops.signal is not None:
         raise _stopped(stops.signal.name, step)
-    loss = trainer.state.best_metric
-    if loss is None:
-        loss = trainer.evaluate()["eval_loss"]
+    kept_best = args.load_best_model_at_end and trainer.state.best_metric is not None
+    loss = trainer.state.best_metric if kept_best else trainer.evaluate()["eval_loss"]
     process = PartialState()
     if process.is_main_process:
         shutil.rmtree(model, ignore_errors=True)

@@ -14,7 +14,7 @@ from rewardlab.config.sections import TextsConfig
 from rewardlab.config.severities import load_severities
 from rewardlab.config.train_reward import JudgementsConfig, StageConfig, TrainRewardConfig
 from rewardlab.data.corpora import Row
-from rewardlab.data.document_split import LONG, DocumentSplit, split_documents
+from rewardlab.data.document_split import DocumentSplit, split_documents
 from rewardlab.data.failures import damaged
 from rewardlab.data.preferences import read_preferences
 from rewardlab.data.rated import Preference, Rated
@@ -22,6 +22,7 @@ from rewardlab.errors import EXIT_DATA, Problem, UserError
 from rewardlab.metaeval.gold import read_gold
 from rewardlab.metaeval.lessons import Judgements
 from rewardlab.metaeval.measure import compared_systems
+from rewardlab.rewards.generalist import request_of
 
 Lesson: TypeAlias = Rated | Preference
 
@@ -81,15 +82,16 @@ def read_lessons(config: TrainRewardConfig) -> Lessons:
         for document, text in one.texts():
             texts[document].append(text)
     for pair in (pair for pairs in preferences.values() for pair in pairs):
-        asked = pair.chosen.prompt or pair.chosen.source
-        texts[pair.document] += [asked, pair.chosen.hypothesis, pair.rejected.hypothesis]
+        texts[pair.document] += [pair.chosen.prompt or "", pair.chosen.source]
+        texts[pair.document] += [pair.chosen.hypothesis, pair.rejected.hypothesis]
     split = _split(config, texts)
-    told = {text for document in split.test | split.validation for text in texts[document]}
-    aside = {text for text in told if len(text) >= LONG}
+    aside = {text for document in split.test | split.validation for text in texts[document]}
     stages = tuple(
         _damaged_stage(config, stage, judged, split, aside)
         if stage.damaged
-        else _judged_stage(stage, judged, preferences, split)
+        else _judged_stage(
+            stage, judged, preferences, split, needs_reference=config.scorer.needs_reference
+        )
         for stage in config.stages
     )
     last = config.stages[-1]
@@ -113,18 +115,20 @@ def read_lessons(config: TrainRewardConfig) -> Lessons:
 def _read_judgements(config: TrainRewardConfig) -> dict[JudgementsConfig, Judgements]:
     """Every file once, however many stages name it."""
     found: dict[JudgementsConfig, Judgements] = {}
+    names: dict[Path, str] = {}  # stages may read one file in two ways; its documents are the same
     for one in (one for stage in config.stages for one in stage.judgements):
         if one not in found:
-            found[one] = _judgements(one, _name(one.file, [other.name for other in found.values()]))
+            name = names.setdefault(one.file, _name(one.file, names.values()))
+            found[one] = _judgements(one, name)
     return found
 
 
 def _read_preferences(config: TrainRewardConfig) -> dict[Path, list[Preference]]:
-    """Every file once, by its path; a pair without a document stands for itself."""
+    """Every file once, by its path; of pairs without a document, one request is one."""
     files = {one.file for stage in config.stages for one in stage.preferences}
     return {
         path: [
-            replace(pair, document=f"{path}:{pair.document or pair.chosen.id}")
+            replace(pair, document=f"{path}:{pair.document or request_of(pair.chosen)}")
             for pair in read_preferences(path)
         ]
         for path in sorted(files)
@@ -153,12 +157,13 @@ def _name(path: Path, taken: Collection[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _split(config: TrainRewardConfig, texts: dict[str, list[str]]) -> DocumentSplit:
+def _split(
+    config: TrainRewardConfig, texts: dict[str, list[str]], *, test: float | None = None
+) -> DocumentSplit:
     shares = config.split
+    test = shares.test if test is None else test
     try:
-        return split_documents(
-            texts, validation=shares.validation, test=shares.test, seed=config.seed
-        )
+        return split_documents(texts, validation=shares.validation, test=test, seed=config.seed)
     except ValueError as error:
         fix = "smaller shares, or data of more documents"
         raise UserError([Problem("E207", "split", str(error), fix)], EXIT_DATA) from error
@@ -172,8 +177,15 @@ def _judged_stage(
     judged: dict[JudgementsConfig, Judgements],
     preferences: dict[Path, list[Preference]],
     split: DocumentSplit,
+    *,
+    needs_reference: bool,
 ) -> StageLessons:
-    rows: list[Lesson] = [row for one in stage.judgements for row in judged[one].rated()]
+    rows: list[Lesson] = [
+        row
+        for one in stage.judgements
+        for row in judged[one].rated()
+        if row.candidate.reference is not None or not needs_reference
+    ]
     rows += [pair for one in stage.preferences for pair in preferences[one.file]]
     return StageLessons(
         tuple(row for row in rows if row.document in split.train),
@@ -197,9 +209,7 @@ def _damaged_stage(
         texts: dict[str, list[str]] = defaultdict(list)
         for row in free:
             texts[row.document or row.id] += _sides(row)
-        drawn = split_documents(
-            texts, validation=config.split.validation, test=0.0, seed=config.seed
-        )
+        drawn = _split(config, texts, test=0.0)
         train += [row for row in free if (row.document or row.id) in drawn.train]
         validation += [row for row in free if (row.document or row.id) in drawn.validation]
     made = (damaged(rows, copies=stage.damaged, seed=config.seed) for rows in (train, validation))

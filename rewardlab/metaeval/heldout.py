@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from rewardlab.metaeval.intervals import (
     segment_counts,
     spearman_samples,
 )
+from rewardlab.metaeval.lessons import mqm_scale
 from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
@@ -112,11 +113,14 @@ def measure_heldout(
 ) -> HeldOut:
     """Hold a scorer against people and against baselines.
 
+    A baseline that some file lacks, because it has no references for instance, stands in the
+    figures of the files that have it, and not in those over all of them.
+
     Args:
         files: By name, what people said of the held-out segments, and what scorers say of the same
-            systems and segments: the trained one first, the same names in every file.
-        smallest_margin: Pairs whose human scores differ by less are no preferences; of differences
-            above 0 if it is 0.
+            systems and segments: the trained one first, in every file.
+        smallest_margin: Pairs whose human scores differ by less are no preferences, in MQM points
+            (`rewardlab.metaeval.lessons.mqm_scale`); of differences above 0 if it is 0.
         resamples: B, at least 1.
         seed: Of the draws.
     """
@@ -124,12 +128,12 @@ def measure_heldout(
         name: _file(gold, scored, smallest_margin, resamples, seed)
         for name, (gold, scored) in files.items()
     }
-    names = [scored.name for scored in next(iter(files.values()))[1]] + [CONSTANT]
+    names = [*_everywhere(files), CONSTANT]
     overall = {
         (scorer, statistic): _mean([found[scorer, statistic] for found in sampled.values()])
         for scorer in names
         for statistic in CORRELATIONS
-    } | _span_figures(files, resamples, seed)
+    } | _span_figures(files, names, resamples, seed)
     first = names[0]
     return HeldOut(
         files={name: _figures(found) for name, found in sampled.items()},
@@ -151,7 +155,7 @@ def preference_accuracy(
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[Figure, ...]:
-    """How often scorers prefer what people preferred; a tie counts half.
+    """How often scorers prefer what people preferred; a tie counts half, no answer not at all.
 
     Args:
         preferences: N pairs.
@@ -172,6 +176,12 @@ def preference_accuracy(
     )
 
 
+def _everywhere(files: Mapping[str, tuple[Gold, Sequence[Scored]]]) -> list[str]:
+    """The scorers that every file has, in the order of the first file."""
+    first, *others = ([one.name for one in scored] for _, scored in files.values())
+    return [name for name in first if all(name in names for names in others)]
+
+
 # ── correlations ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -179,27 +189,33 @@ def _file(
     gold: Gold, scored: Sequence[Scored], smallest_margin: float, resamples: int, seed: int
 ) -> dict[tuple[str, str], _Sampled]:
     human = gold.scores.only(scored[0].scores.systems).values
+    points = replace(gold.scores, values=mqm_scale(gold)).only(scored[0].scores.systems).values
     counts = segment_counts(human.shape[1], resamples=resamples, seed=seed)
     constant = np.where(np.isnan(human), np.nan, 0.0)
     values = {one.name: one.scores.values for one in scored} | {CONSTANT: constant}
     return {
         (name, statistic): found
         for name, metric in values.items()
-        for statistic, found in _correlations(human, metric, counts, smallest_margin).items()
+        for statistic, found in _correlations(
+            human, points, metric, counts, smallest_margin
+        ).items()
     }
 
 
 def _correlations(
-    human: Floats, metric: Floats, counts: Counts, smallest_margin: float
+    human: Floats, points: Floats, metric: Floats, counts: Counts, smallest_margin: float
 ) -> dict[str, _Sampled]:
+    """Against people's scores, and in MQM points for what is preferred."""
     tied = accuracy_eq(human, metric, by="item")
-    right, pairs = _preferences(human, metric, smallest_margin)
-    share = counts @ right / np.maximum(counts @ pairs, 1)
+    right, pairs = _preferences(points, metric, smallest_margin)
+    drawn = counts @ pairs
+    share = np.divide(counts @ right, drawn, out=np.full(len(counts), np.nan), where=drawn > 0)
+    whole = float(pairs.sum())
     return {
         "pearson": _or_none(pearson(human, metric), pearson_samples(human, metric, counts)),
         "spearman": _or_none(spearman(human, metric), spearman_samples(human, metric, counts)),
         "acc_eq": _Sampled(tied.value, accuracy_samples(human, metric, tied.epsilon, counts)),
-        "accuracy": _Sampled(float(right.sum() / max(pairs.sum(), 1)), share),
+        "accuracy": _Sampled(float(right.sum()) / whole if whole else math.nan, share),
     }
 
 
@@ -221,27 +237,30 @@ def _preferences(human: Floats, metric: Floats, smallest: float) -> tuple[Floats
 
 
 def _right(difference: Floats) -> Floats:
-    """1 where the better one is preferred, ½ at a tie, else 0."""
-    return np.asarray((np.sign(difference) + 1.0) / 2.0)
+    """1 where the better one is preferred, ½ at a tie, else 0; 0 too where there is no answer."""
+    return np.nan_to_num(np.asarray((np.sign(difference) + 1.0) / 2.0), nan=0.0)
 
 
 # ── spans ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _span_figures(
-    files: Mapping[str, tuple[Gold, Sequence[Scored]]], resamples: int, seed: int
+    files: Mapping[str, tuple[Gold, Sequence[Scored]]],
+    names: Sequence[str],
+    resamples: int,
+    seed: int,
 ) -> dict[tuple[str, str], _Sampled]:
-    """Character F1 of every scorer that marks spans, over all files together."""
+    """Character F1 of these scorers, over all files in which people marked errors together."""
     found: dict[tuple[str, str], _Sampled] = {}
-    marking = [one.name for one in next(iter(files.values()))[1] if one.spans is not None]
-    for name in marking:
+    marked = [(gold, scored) for gold, scored in files.values() if gold.spans]
+    for name in names if marked else ():
+        mine = [one for _, scored in marked for one in scored if one.name == name]
+        if len(mine) < len(marked) or any(one.spans is None for one in mine):
+            continue
         totals = np.zeros(4)
         drawn = np.zeros((resamples, 4))
-        for gold, scored in files.values():
-            mine = next(one for one in scored if one.name == name)
-            if not gold.spans or mine.spans is None:
-                continue
-            cells = _span_counts(gold, mine)
+        for (gold, _), one in zip(marked, mine, strict=True):
+            cells = _span_counts(gold, one)
             totals += cells.sum(axis=0)
             drawn += segment_counts(len(cells), resamples=resamples, seed=seed) @ cells
         for statistic, value, samples in zip(SPANS, _f1(totals), _f1(drawn), strict=True):

@@ -97,7 +97,7 @@ def test_a_run_ends_with_a_reward_and_what_it_is_worth(family, talks, run):
     assert {"results.json", "config.yaml", "signature.txt", "versions.json", "model"} <= {
         path.name for path in Path("run").iterdir()
     }
-    assert not Path("run/.lock").exists()
+    assert not Path(".run.lock").exists()
     assert "held-out segments" in err
 
 

@@ -104,6 +104,32 @@ def test_a_corpus_gives_up_what_a_talk_on_another_side_says(lessons, tmp_path):
     assert LEAK not in {row.candidate.source for row in rows}
 
 
+def test_pairs_that_answer_one_request_stay_together(lessons, tmp_path):
+    pairs = [{"prompt": f"Say {n % 9}.", "chosen": f"{n}.", "rejected": "No."} for n in range(27)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    found = lessons()
+    mqm = found.stages[1]
+    sides = [
+        {row.chosen.prompt for row in rows if isinstance(row, Preference)}
+        for rows in (mqm.train, mqm.validation, found.preferences)
+    ]
+    assert sum(map(len, sides)) == len(set().union(*sides)) == 9
+
+
+def test_one_file_read_in_two_ways_has_one_set_of_documents(lessons):
+    found = lessons("stages.1.judgements.severities=xcomet")
+    assert len({document.split(":")[0] for document in found.split.test | found.split.train}) <= 2
+    warm_up = {row.document for row in found.stages[0].train if row.document.startswith("mqm:")}
+    assert warm_up <= found.split.train
+
+
+def test_a_corpus_of_one_document_is_refused_with_a_way_out(lessons, tmp_path):
+    (tmp_path / "ids.txt").write_text("one\n" * 30)
+    with pytest.raises(UserError) as caught:
+        lessons("stages.0.texts.documents=ids.txt", "stages.0.judgements=[]")
+    assert str(caught.value.problems[0]).startswith("error[E207]")
+
+
 def test_a_file_that_two_stages_name_is_one_file(lessons):
     assert len(lessons().judgements) == 1
     assert lessons().signature.splitlines()[0].startswith("mqm|mqm|severities:wmt|sha256:")

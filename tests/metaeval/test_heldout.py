@@ -11,7 +11,7 @@ from rewardlab.metaeval.heldout import Lead, measure_heldout, preference_accurac
 from rewardlab.metaeval.matrix import ScoreMatrix
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
-from rewardlab.types import Candidate, ErrorSpan
+from rewardlab.types import WMT_MQM, Candidate, ErrorSpan
 
 SYSTEMS = ("A", "B", "C")
 
@@ -48,7 +48,7 @@ def test_a_constant_says_nothing_and_prefers_nothing():
 def test_accuracy_is_over_pairs_that_people_order():
     """GOOD has A, B, C of the first text in order; of the second B before A, which people tie,
     and both before C, as people have it: 5 of 5. With C's tie with A, half of that pair."""
-    gold = gold_scores.gold()
+    gold = gold_scores.gold(severities=WMT_MQM)
     found = measure_heldout({"f": (gold, [scored("own", gold_scores.GOOD)])}, resamples=5)
     assert figures(found, "own")["accuracy"] == 1.0
     tied = np.array(gold_scores.GOOD)
@@ -59,7 +59,7 @@ def test_accuracy_is_over_pairs_that_people_order():
 
 def test_small_differences_are_no_preferences():
     """Of at least 4 points there are A before B and A before C of the first text."""
-    gold = gold_scores.gold()
+    gold = gold_scores.gold(severities=WMT_MQM)
     values = [[0.0, 0.0], [1.0, 9.0], [-1.0, 9.0]]
     found = measure_heldout(
         {"f": (gold, [scored("own", values)])}, smallest_margin=4.0, resamples=5
@@ -91,6 +91,43 @@ def test_span_f1_is_over_all_characters_of_all_files():
     assert whole.f1 == pytest.approx(2 * 11 / 32)
     assert found["span_f1"] == pytest.approx(whole.f1)
     assert found["span_f1_severity"] == pytest.approx(whole.weighted_f1)
+
+
+def test_a_baseline_that_one_file_lacks_is_not_in_the_whole():
+    """One file has references and chrF; the other has none."""
+    gold = gold_scores.gold()
+    own, chrf = scored("own", people(), {}), scored("chrf", gold_scores.GOOD)
+    marks = scored("everything", people(), {("A", "d:1"): [ErrorSpan(0, 8, "minor")]})
+    for files in (
+        {"f": (gold, [own, chrf, marks]), "g": (gold, [own])},
+        {"g": (gold, [own]), "f": (gold, [own, chrf, marks])},
+    ):
+        found = measure_heldout(files, resamples=5)
+        assert {one.scorer for one in found.overall} == {"own", "constant"}
+        assert figures(found, "chrf", "f")["pearson"] > 0
+        assert {lead.baseline for lead in found.leads} == {"constant"}
+
+
+def test_where_nobody_is_preferred_there_is_no_accuracy():
+    values = np.zeros((4, 2))
+    gold = gold_scores.gold(scores=gold_scores.matrix(values, ("A", "B", "C", "refA")))
+    found = measure_heldout({"f": (gold, [scored("own", people())])}, resamples=5)
+    assert math.isnan(figures(found, "own")["accuracy"])
+
+
+def test_a_margin_is_in_points_whatever_the_file_has():
+    """Direct scores of 0 to 100: one deviation apart is 12.5 points, 1 of 100 is hardly any."""
+    values = [[50.0, 0.0], [51.0, 0.0], [100.0, 0.0], [0.0, 0.0]]
+    gold = gold_scores.gold(
+        scores=gold_scores.matrix(values, ("A", "B", "C", "refA")), severities=None
+    )
+    says = scored("own", [[1.0, 0.0], [0.0, 0.0], [2.0, 0.0]])  # A before B, which people deny
+    every, far = (
+        figures(measure_heldout({"f": (gold, [says])}, smallest_margin=m, resamples=5), "own")
+        for m in (0.0, 3.0)
+    )
+    assert every["accuracy"] == pytest.approx(2 / 3)
+    assert far["accuracy"] == 1.0
 
 
 def test_a_scorer_that_marks_nothing_agrees_on_nothing():
@@ -146,6 +183,12 @@ def test_preferences_are_counted_and_ties_are_halves():
     (one,) = preference_accuracy(pairs, {"own": (chosen, rejected)}, resamples=50)
     assert one[:3] == ("own", "accuracy", pytest.approx(2.5 / 4))
     assert one.low <= one.value <= one.high
+
+
+def test_no_answer_prefers_nothing():
+    pairs = [Preference(Candidate("q", "good"), Candidate("q", "bad"))] * 2
+    scores = {"own": (np.array([1.0, np.nan]), np.array([0.0, 0.0]))}
+    assert preference_accuracy(pairs, scores, resamples=10)[0].value == 0.5
 
 
 def test_no_preferences_are_refused():

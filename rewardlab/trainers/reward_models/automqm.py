@@ -182,8 +182,9 @@ class AutoMQMFamily:
         ]
         for side, taught in zip(("training", "validation"), sides, strict=True):
             _log.info("%s: %s", side, taught)
-        if not sides[0].examples:
-            raise _nothing(sides[0], room)
+        for taught in sides[: 1 if args.eval_strategy == "no" else 2]:
+            if not taught.examples:
+                raise _nothing(taught, room)
         trainer = sft_trainer(
             policy,
             tokenizer,

@@ -12,12 +12,15 @@ import json
 import re
 import shutil
 import signal
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
+from accelerate.utils import reduce
 from transformers import (
     Trainer,
     TrainerCallback,
@@ -87,10 +90,19 @@ class StopsOnSignal(TrainerCallback):
         control: TrainerControl,
         **_: Any,
     ) -> None:
-        """Ask for a checkpoint and for the end."""
-        if self.signal is not None:
+        """Ask for a checkpoint and for the end, on all processes at the same step."""
+        if self.heard_by_any():
+            self.signal = self.signal or signal.SIGTERM
             control.should_save = True
             control.should_training_stop = True
+
+    def heard_by_any(self) -> bool:
+        """Whether a signal has come to any of the processes."""
+        process, own = PartialState(), self.signal is not None
+        if process.num_processes == 1:
+            return own
+        told: Any = reduce(torch.tensor([float(own)], device=process.device), "sum")
+        return bool(told.item() > 0)
 
 
 def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | None:
@@ -109,7 +121,8 @@ def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | 
             shutil.rmtree(path)
         elif (wrong := damage(path)) is not None:
             say(f"{path.name} is damaged ({wrong}) and is set aside")
-            path.rename(path.with_name(f"{path.name}.damaged"))
+            # Under a name that transformers does not count among its checkpoints.
+            path.rename(path.with_name(f"damaged-{time.time_ns()}-{path.name}"))
         else:
             return path
     return None

@@ -51,7 +51,7 @@ def test_a_damaged_one_is_set_aside_and_told(tmp_path):
     assert told == [
         "checkpoint-4 is damaged (model.safetensors is not what was written) and is set aside"
     ]
-    assert (tmp_path / "checkpoint-4.damaged").is_dir()
+    assert len(list(tmp_path.glob("damaged-*-checkpoint-4"))) == 1
 
 
 def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path):
