@@ -34,10 +34,10 @@ def translated(parts, number, system):
     return f"{who} {does} {what}.", "No-error", "No-error"
 
 
-def write(path: Path, *, documents: int = 12) -> Path:
-    """Write the file, its sentences spread over so many documents."""
+def write(path: Path, *, documents: int = 12, segments: int = 96) -> Path:
+    """Write the file, its first so many sentences spread over so many documents."""
     lines = [HEADER]
-    for number, parts in enumerate(sentences()):
+    for number, parts in enumerate(sentences()[:segments]):
         document = f"talk.{number % documents}:en-de"
         source = " ".join(parts) + "."
         for system in ("A", "B", "C", "ref"):

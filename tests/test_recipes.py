@@ -124,7 +124,7 @@ def judgement_files(root):
     ]
     (root / "preferences.jsonl").write_text("".join(f"{pair}\n" for pair in pairs))
     return {
-        "auto": judged_talks.write(root / "mqm.tsv"),
+        "auto": judged_talks.write(root / "mqm.tsv", segments=24),
         "esa": root / "da.tsv",
         "preferences": root / "preferences.jsonl",
     }
