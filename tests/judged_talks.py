@@ -28,7 +28,7 @@ def translated(parts, number, system):
     """The marked hypothesis of a system, the category and the severity of its one error."""
     who, does, what = (GERMAN[part] for part in parts)
     if system == "B" and number % 3 == 0:
-        return f"{who} {does}<v></v>.".replace("<v></v>", ""), "Accuracy/Omission", "Major"
+        return f"{who} {does}.", "Accuracy/Omission", "Major"
     if system == "C" and number % 2 == 0:
         return f"{who} <v>isst</v> {what}.", "Accuracy/Mistranslation", "Minor"
     return f"{who} {does} {what}.", "No-error", "No-error"

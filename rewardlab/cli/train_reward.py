@@ -216,7 +216,7 @@ def train(ready: Ready) -> dict[str, float]:
 
 
 def begin_from_scratch(ready: Ready, family: Family) -> Path:
-    """A checkpoint with random weights, made once and read back by every process."""
+    """The checkpoint that a new model begins with, made once and read back by every process."""
     from accelerate import PartialState
 
     from rewardlab.store.seals import is_sealed, seal
@@ -230,7 +230,7 @@ def begin_from_scratch(ready: Ready, family: Family) -> Path:
         shutil.rmtree(start, ignore_errors=True)
         start.mkdir()
         rows = [row for stage in ready.lessons.stages for row in stage.train]
-        say("making a tokenizer and random weights")
+        say("making a tokenizer and the first weights")
         family.new(start, rows, Shape(**shape.model_dump()), seed=config.seed)
         seal(start)
     process.wait_for_everyone()

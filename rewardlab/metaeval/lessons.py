@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardlab.data.rated import Rated
+from rewardlab.judges.severities import WORST_ERROR
 from rewardlab.metaeval.gold import Gold, only_segments
 from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.measure import candidates
-
-WORST_ERROR = 25.0
 
 
 @dataclass(frozen=True, eq=False)
