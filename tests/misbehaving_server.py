@@ -95,7 +95,7 @@ def sends(content):
 
 
 def hang(handler, _):
-    handler.server.stop.wait(5)
+    handler.server.stop.wait(60)
 
 
 def trickle(handler, _, pause=0.05):

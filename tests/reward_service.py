@@ -162,7 +162,7 @@ def swapped(handler, items):
 
 
 def hang(handler, _):
-    handler.server.stop.wait(20)
+    handler.server.stop.wait(60)
 
 
 def trickle(handler, items):

@@ -161,9 +161,9 @@ def _split(
     config: TrainRewardConfig, texts: dict[str, list[str]], *, test: float | None = None
 ) -> DocumentSplit:
     shares = config.split
-    test = shares.test if test is None else test
+    side = shares.test_side if test is None else test
     try:
-        return split_documents(texts, validation=shares.validation, test=test, seed=config.seed)
+        return split_documents(texts, validation=shares.validation, test=side, seed=config.seed)
     except ValueError as error:
         fix = "smaller shares, or data of more documents"
         raise UserError([Problem("E207", "split", str(error), fix)], EXIT_DATA) from error

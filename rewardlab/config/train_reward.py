@@ -26,6 +26,7 @@ from rewardlab.config.sections import (
 from rewardlab.config.sft import EVALUATIONS
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.config.trainer_block import OWNED, effective, option_problems, trl_config
+from rewardlab.data.document_split import Fold
 from rewardlab.errors import Problem
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ REWARD_OWNED: Mapping[str, str] = {
 """Options of the trainers that a run decides, and where."""
 STAGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 FAMILIES = ("metricx", "automqm", "generalist")
+TEST = 0.2
+"""Share of the test side where the configuration says nothing."""
 
 
 class MetricXConfig(Section):
@@ -215,21 +218,55 @@ class ScorerModelConfig(Section):
         return self
 
 
+class FoldConfig(Section):
+    """One part of a cross-validation; every document is on the test side of exactly one.
+
+    Attributes:
+        number: Which, from 1.
+        of: How many.
+    """
+
+    number: Annotated[Whole, Field(ge=1)]
+    of: Annotated[Whole, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        if self.number > self.of:
+            context = {"key": "number", "value": self.number}
+            raise PydanticCustomError("out_of_range", "write one from 1 to `of`", context)
+        return self
+
+
 class SplitConfig(Section):
     """Whole documents that are set aside; documents that share a text stay together.
 
     Attributes:
         validation: Share that gives the validation loss.
-        test: Share that nothing is decided by, and on which the scorer is measured.
+        test: Share that nothing is decided by, and on which the scorer is measured; `TEST` where
+            there is no ``fold``.
+        fold: The test side is this part of the documents, in place of a share.
     """
 
     validation: Annotated[Number, Field(gt=0, lt=1)] = 0.1
-    test: Annotated[Number, Field(gt=0, lt=1)] = 0.2
+    test: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    fold: FoldConfig | None = None
+
+    @property
+    def test_side(self) -> float | Fold:
+        """What `rewardlab.data.document_split.split_documents` sets aside."""
+        if self.fold is not None:
+            return Fold(self.fold.number, self.fold.of)
+        return TEST if self.test is None else self.test
 
     @model_validator(mode="after")
     def _something_is_left(self) -> Self:
-        if self.validation + self.test >= 1:
-            context = {"key": "test", "value": self.test}
+        if self.fold is not None and self.test is not None:
+            raise PydanticCustomError("exactly_one", "takes test or fold, not both")
+        share = TEST if self.test is None else self.test
+        share = share if self.fold is None else 1 / self.fold.of
+        if self.validation + share >= 1:
+            key = "validation" if self.test is None else "test"
+            context = {"key": key, "value": getattr(self, key)}
             message = "write shares that leave something to train on"
             raise PydanticCustomError("out_of_range", message, context)
         return self

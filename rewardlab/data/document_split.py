@@ -31,19 +31,36 @@ class DocumentSplit(NamedTuple):
     linked: tuple[frozenset[str], ...]
 
 
+class Fold(NamedTuple):
+    """One part of a cross-validation: each document is in the test side of exactly one.
+
+    Attributes:
+        number: Which, from 1 to ``of``.
+        of: How many there are, at least 2.
+    """
+
+    number: int
+    of: int
+
+
 def split_documents(
-    texts: Mapping[str, Sequence[str]], *, validation: float, test: float, seed: int = 0
+    texts: Mapping[str, Sequence[str]],
+    *,
+    validation: float,
+    test: float | Fold,
+    seed: int = 0,
 ) -> DocumentSplit:
     """Draw whole documents at random until a side has its share of the segments.
 
     Test documents are drawn first. A set is passed over where it would carry a side further from
-    its share than the side is without it; where all are, the smallest is taken.
+    its share than the side is without it; where all are, the smallest is taken. Folds are dealt
+    largest set first, each to the fold that has the fewest texts.
 
     Args:
         texts: Document -> its texts in all languages, as many times as they stand there.
         validation: Share of all texts, in [0, 1); 0 for none.
-        test: Likewise; with ``validation`` below 1.
-        seed: Of the draw.
+        test: Likewise, with ``validation`` below 1; or a fold, whose documents are the test side.
+        seed: Of the draw; of folds, among sets of one size.
 
     Raises:
         ValueError: The shares are out of range, or nothing is left to train on.
@@ -52,28 +69,36 @@ def split_documents(
     >>> split = split_documents(texts, validation=0.25, test=0.25)
     >>> len(split.train), len(split.validation), len(split.test)
     (2, 1, 1)
+    >>> folds = [split_documents(texts, validation=0, test=Fold(n, 2)).test for n in (1, 2)]
+    >>> len(folds[0]), sorted(folds[0] | folds[1])
+    (2, ['a', 'b', 'c', 'd'])
     """
-    if min(validation, test) < 0.0 or validation + test >= 1.0:
+    share = _share(test)
+    if min(validation, share) < 0.0 or validation + share >= 1.0:
         raise ValueError(
-            f"validation={validation} and test={test} must be at least 0 and together below 1"
+            f"validation={validation} and test={share} must be at least 0 and together below 1"
         )
     groups = linked_documents(texts)
     random.Random(seed).shuffle(groups)  # noqa: S311 - a draw of documents, not a secret
     size = {group: sum(len(texts[document]) for document in group) for group in groups}
     whole = sum(size.values())
-    sides: list[frozenset[str]] = []
-    for share in (test, validation):
-        chosen = _drawn(groups, size, share * whole)
-        groups = [group for group in groups if group not in chosen]
-        sides.append(frozenset[str]().union(*chosen))
-    train = frozenset[str]().union(*groups)
+    if isinstance(test, Fold):
+        tested = _dealt(groups, size, test)
+    else:
+        tested = _drawn(groups, size, test * whole)
+    rest = [group for group in groups if group not in tested]
+    validated = _drawn(rest, size, validation * whole)
+    train, *others = (
+        frozenset[str]().union(*some)
+        for some in ([group for group in rest if group not in validated], validated, tested)
+    )
     if not train:
         raise ValueError(
             f"{len(texts)} documents in {len(size)} sets that share no text: setting "
-            f"validation={validation:g} and test={test:g} aside leaves none to train on"
+            f"validation={validation:g} and test={share:g} aside leaves none to train on"
         )
     linked = tuple(group for group in size if len(group) > 1)
-    return DocumentSplit(train, sides[1], sides[0], linked)
+    return DocumentSplit(train, others[0], others[1], linked)
 
 
 def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
@@ -103,6 +128,26 @@ def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]
     for document in texts:
         together[head(document)].add(document)
     return [frozenset(some) for some in together.values()]
+
+
+def _share(test: float | Fold) -> float:
+    if not isinstance(test, Fold):
+        return test
+    if not 1 <= test.number <= test.of or test.of < 2:  # noqa: PLR2004 - one fold is no fold
+        raise ValueError(f"there is no fold {test.number} of {test.of}")
+    return 1.0 / test.of
+
+
+def _dealt(
+    groups: Sequence[frozenset[str]], size: Mapping[frozenset[str], int], fold: Fold
+) -> set[frozenset[str]]:
+    if len(groups) < fold.of:
+        raise ValueError(f"{len(groups)} sets that share no text cannot fill {fold.of} folds")
+    folds: list[list[frozenset[str]]] = [[] for _ in range(fold.of)]
+    for group in sorted(groups, key=size.__getitem__, reverse=True):
+        smallest = min(folds, key=lambda some: sum(size[one] for one in some))
+        smallest.append(group)
+    return set(folds[fold.number - 1])
 
 
 def _drawn(

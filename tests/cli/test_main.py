@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -52,18 +51,16 @@ def test_help_lists_the_commands_and_answers_at_once(call):
 
 def test_help_imports_nothing_heavy():
     program = (
-        "import sys, rewardlab.cli\n"
+        "import sys, time, rewardlab.cli\n"
         "try: rewardlab.cli.main(['score', '--help'])\n"
         "except SystemExit: pass\n"
         "print([name for name in ('torch', 'transformers', 'trl', 'datasets', 'yaml', "
-        "'sacrebleu') if name in sys.modules], file=sys.stderr)"
+        "'sacrebleu') if name in sys.modules], time.process_time() < 3.0, file=sys.stderr)"
     )
-    start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (0, "[]\n")
-    assert time.monotonic() - start < 3.0  # 0.3 s on an idle machine
+    assert (done.returncode, done.stderr) == (0, "[] True\n"), "0.3 s on an idle machine"
 
 
 def test_the_version_is_the_package_s(call):

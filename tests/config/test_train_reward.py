@@ -9,6 +9,7 @@ from rewardlab.config.train_reward import (
     family_of,
     stage_options,
 )
+from rewardlab.data.document_split import Fold
 from rewardlab.errors import UserError
 
 TEXT = """\
@@ -53,7 +54,7 @@ def refused(read, text, *overrides):
 def test_defaults(read):
     config = read(TEXT)
     assert config.scorer.family == "metricx"
-    assert (config.split.validation, config.split.test) == (0.1, 0.2)
+    assert (config.split.validation, config.split.test_side) == (0.1, 0.2)
     assert [stage.name for stage in config.stages] == ["warm-up", "mqm"]
     assert config.stages[1].judgements[0].severities == "wmt"
     assert not config.scorer.needs_reference
@@ -200,6 +201,17 @@ def test_the_last_stage_learns_from_people(read):
 def test_shares_must_leave_something(read):
     (problem,) = refused(read, TEXT, "split.validation=0.5", "split.test=0.6")
     assert "write shares that leave something to train on" in problem
+
+
+def test_a_fold_is_a_test_side(read):
+    fold = ("split.fold.number=2", "split.fold.of=3")
+    assert read(TEXT, *fold).split.test_side == Fold(2, 3)
+    (problem,) = refused(read, TEXT, *fold, "split.test=0.3")
+    assert "takes test or fold, not both. fix: keep one, remove the other" in problem
+    (problem,) = refused(read, TEXT, *fold, "split.validation=0.7")
+    assert "write shares that leave something to train on" in problem
+    (problem,) = refused(read, TEXT, "split.fold.number=4", "split.fold.of=3")
+    assert "4 is out of range. fix: write one from 1 to `of`" in problem
 
 
 def test_a_start_that_is_no_checkpoint(read):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.data.document_split import LONG, linked_documents, split_documents
+from rewardlab.data.document_split import LONG, Fold, linked_documents, split_documents
 
 SHARED = "This sentence stands in two documents of one talk."
 assert len(SHARED) >= LONG
@@ -63,6 +63,34 @@ def test_where_every_document_is_too_large_the_smallest_is_taken():
 def test_what_leaves_nothing_to_train_on_is_refused():
     with pytest.raises(ValueError, match="leaves none to train on"):
         split_documents({"a": ["x"], "b": ["y"]}, validation=0.3, test=0.3)
+
+
+def test_every_document_is_tested_in_one_fold():
+    texts = ten() | {"linked": [SHARED] * 25, "to it": [SHARED], "short": ["x"]}
+    sides = []
+    for number in (1, 2, 3):
+        split = split_documents(texts, validation=0.1, test=Fold(number, 3), seed=4)
+        assert split.test | split.validation | split.train == texts.keys()
+        assert split.validation
+        sides.append(split.test)
+    assert sorted(name for side in sides for name in side) == sorted(texts)
+    sizes = [sum(len(texts[name]) for name in side) for side in sides]
+    assert max(sizes) - min(sizes) <= 10, "as even as documents of ten texts allow"
+    assert sum({"linked", "to it"} <= side for side in sides) == 1
+
+
+@pytest.mark.parametrize(
+    ("fold", "why"),
+    [
+        (Fold(0, 3), "there is no fold 0 of 3"),
+        (Fold(4, 3), "there is no fold 4 of 3"),
+        (Fold(1, 1), "there is no fold 1 of 1"),
+        (Fold(1, 11), "10 sets that share no text cannot fill 11 folds"),
+    ],
+)
+def test_folds_that_are_none(fold, why):
+    with pytest.raises(ValueError, match=why):
+        split_documents(ten(), validation=0.1, test=fold)
 
 
 @pytest.mark.parametrize(("validation", "test"), [(-0.1, 0.1), (0.5, 0.5), (0.1, 1.0)])

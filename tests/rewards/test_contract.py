@@ -187,9 +187,9 @@ class TestContract:
             contract.candidate(contract.GOOD, reference=text),
             contract.candidate(text, source=text, reference=text),
         ]
-        started = time.monotonic()
+        started = time.process_time()
         check(CASES[name].reward, batch)
-        assert time.monotonic() - started < 2.0 * len(batch)
+        assert time.process_time() - started < 2.0 * len(batch)
 
     @settings(max_examples=40, deadline=None)
     @given(batch=st.lists(candidates, max_size=3))

@@ -221,6 +221,6 @@ def test_short_texts_are_fast():
         "The dog sleep today not in a house, Anna told.",
         "Anna said the dog was not sleeping in the house today.",
     )
-    started = time.perf_counter()
+    started = time.process_time()
     LexicalSpans()([candidate] * 1000)
-    assert time.perf_counter() - started < 2.0  # measured: 0.2 s
+    assert time.process_time() - started < 2.0  # measured: 0.2 s

@@ -51,8 +51,8 @@ def test_sentences_are_all_of_the_text_but_white_space(text):
 
 @pytest.mark.parametrize("unit", ["a", " ", ".", ". ", "(", ")", "( ", "[a", "。”", "\n", "1."])
 def test_time_is_linear(unit):
-    started = time.monotonic()
+    started = time.thread_time()
     text = unit * (100_000 // len(unit))
     list(sentences(text))
     is_finished(text)
-    assert time.monotonic() - started < 4.0
+    assert time.thread_time() - started < 4.0

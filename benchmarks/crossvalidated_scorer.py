@@ -1,0 +1,103 @@
+"""Is the small MetricX ahead of length on every talk, and what is its warm-up worth there?
+
+`trained_scorers.py` measures on four talks of ten. Here each of the ten is tested once: the recipe
+of `recipes/ted_scorers/metricx.yaml` is trained on each fold of a cross-validation, with its
+warm-up and without, and all test sides are measured together. Files and WORK are those of
+`trained_scorers.py`, whose arguments these are.
+
+    .venv/bin/python benchmarks/crossvalidated_scorer.py MQM NTREX WORK [--folds 3]
+"""
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+from trained_scorers import configuration, train, write
+
+from rewardlab.cli.trained_reward import scorers
+from rewardlab.config.lessons import read_lessons
+from rewardlab.config.load import load
+from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
+from rewardlab.metaeval.document import plain
+from rewardlab.metaeval.gold import Gold
+from rewardlab.metaeval.heldout import HeldOut, measure_heldout
+from rewardlab.metaeval.measure import Scored
+from rewardlab.report.trained_reward import with_interval
+
+WITH, WITHOUT = "metricx", "metricx without warm-up"
+SHOWN = ("pearson", "spearman", "acc_eq", "accuracy")
+
+
+def fold_of(number: int, folds: int, mqm: Path, ntrex: Path, *, warm_up: bool) -> tuple[str, str]:
+    """The name of a run and its configuration."""
+    name = f"fold-{number}-of-{folds}" + ("" if warm_up else "-without-warm-up")
+    config = yaml.safe_load(configuration("metricx", mqm, ntrex, name, warm_up=warm_up))
+    validation = config["split"]["validation"]
+    config["split"] = {"validation": validation, "fold": {"number": number, "of": folds}}
+    return name, yaml.safe_dump(config, allow_unicode=True, sort_keys=False)
+
+
+def tested(runs: dict[str, str]) -> dict[str, tuple[Gold, list[Scored]]]:
+    """By file, the test side of one fold, and what its two scorers and the baselines say of it."""
+    with_it, without = (
+        load(TrainRewardConfig, f"{name}.yaml", check=check_train_reward)
+        for name in (runs[WITH], runs[WITHOUT])
+    )
+    lessons = read_lessons(with_it)
+    reward = replace(family_of(with_it).reward(with_it.run / "model"), name=WITH)
+    plain_reward = replace(family_of(without).reward(without.run / "model"), name=WITHOUT)
+    found = {}
+    for one in lessons.test:
+        everyone = scorers(with_it, lessons, one, reward)
+        everyone += scorers(without, lessons, one, plain_reward)[:1]
+        found[f"{runs[WITH]} {one.name}"] = (one.gold, everyone)
+    return found
+
+
+def tell(found: HeldOut) -> None:
+    for one in found.overall:
+        if one.statistic in SHOWN:
+            value = with_interval([one.value, one.low, one.high])
+            print(f"{one.statistic:10} {one.scorer:26} {value}")
+    for lead in found.leads:
+        if lead.statistic in SHOWN:
+            value = with_interval([lead.value, lead.low, lead.high], signed=True)
+            print(f"{lead.statistic:10} ahead of {lead.baseline:26} {value}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("mqm", type=Path)
+    parser.add_argument("ntrex", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--folds", type=int, default=3)
+    options = parser.parse_args()
+    mqm, ntrex, work = (path.resolve() for path in (options.mqm, options.ntrex, options.work))
+    work.mkdir(parents=True, exist_ok=True)
+    runs, spent = [], {}
+    for number in range(1, options.folds + 1):
+        names = {}
+        for kind, warm_up in ((WITH, True), (WITHOUT, False)):
+            name, text = fold_of(number, options.folds, mqm, ntrex, warm_up=warm_up)
+            told = train(name, text, work)
+            names[kind] = name
+            spent[name] = {key: told[key] for key in ("split", "seconds", "cpu_seconds")}
+        runs.append(names)
+    os.chdir(work)
+    files = {key: value for names in runs for key, value in tested(names).items()}
+    found = measure_heldout(files)
+    tell(found)
+    result = {
+        "runs": spent,
+        "segments": dict(found.segments),
+        "overall": plain([one._asdict() for one in found.overall]),
+        "leads": plain([one._asdict() for one in found.leads]),
+        "files": {key: plain([one._asdict() for one in own]) for key, own in found.files.items()},
+    }
+    write("crossvalidated_scorer", result)
+
+
+if __name__ == "__main__":
+    main()
