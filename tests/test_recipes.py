@@ -250,13 +250,13 @@ def test_a_recipes_options_train(recipe, files, tmp_path, capsys):
 def test_a_scorers_options_train(recipe, files, tmp_path, capsys):
     """Two steps of each stage, with everything else as the recipe has it, and a reward."""
     few = {"max_steps": 2, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 1}
-    few |= {"warmup_steps": 0, "logging_steps": 1, "eval_steps": 1}
+    few |= {"warmup_steps": 0, "logging_steps": 1, "eval_steps": 2}
     stages = range(len(recipe.content["stages"]))
     places = ["trainer", *(f"stages.{at}.trainer" for at in stages)]
     words = scorer_arguments(recipe, files, tmp_path / "run")
     words += [f"{place}.{key}={value}" for place in places for key, value in few.items()]
     if "automqm" in recipe.content["scorer"]:
-        words += ["scorer.automqm.max_new_tokens=200", "trainer.max_length=30000"]  # of letters
+        words += ["scorer.automqm.max_new_tokens=64", "trainer.max_length=30000"]  # of letters
     code = leave("train-reward", recipe.path, *words, "resamples=10")
     out, err = capsys.readouterr()
     assert code == 0, err

@@ -96,8 +96,8 @@ def check(arguments: Arguments) -> Ready:
     from rewardlab.cli.quiet import hush
     from rewardlab.config.lessons import read_lessons
     from rewardlab.config.load import examine
-    from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
-    from rewardlab.dry_run import Findings
+    from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward
+    from rewardlab.dry_run import Findings, examine_scorer
 
     config, problems = examine(
         TrainRewardConfig, arguments.config, arguments.overrides, check=check_train_reward
@@ -113,6 +113,7 @@ def check(arguments: Arguments) -> Ready:
     options = (
         () if problems else tuple(found.attempt(_options, config, stage) for stage in config.stages)
     )
+    known = tuple(one for one in options if one is not None)
     summary: dict[str, Any] = {"run": str(config.run), "family": config.scorer.family}
     if lessons is not None:
         summary["stages"] = {
@@ -120,11 +121,11 @@ def check(arguments: Arguments) -> Ready:
             for stage, rows in zip(config.stages, lessons.stages, strict=True)
         }
         summary["test"] = {one.name: len(one.rated()) for one in lessons.test}
-    if config.model.path is not None and not found.problems:
-        found.attempt(family_of(config).reward, config.model.path)
+    if lessons is not None and not found.problems:
+        examine_scorer(config, lessons, known, found=found)
     conclude(found, summary, *(lessons.notes if lessons is not None else ()))
     assert lessons is not None  # noqa: S101 - nothing is wrong with them
-    return Ready(config, lessons, tuple(one for one in options if one is not None), summary)
+    return Ready(config, lessons, known, summary)
 
 
 def _options(config: TrainRewardConfig, stage: StageConfig) -> TrainingArguments:
@@ -232,9 +233,24 @@ def begin_from_scratch(ready: Ready, family: Family) -> Path:
         rows = [row for stage in ready.lessons.stages for row in stage.train]
         say("making a tokenizer and the first weights")
         family.new(start, rows, Shape(**shape.model_dump()), seed=config.seed)
+        _examine(ready, family)
         seal(start)
     process.wait_for_everyone()
     return start
+
+
+def _examine(ready: Ready, family: Family) -> None:
+    """Tell what becomes of the rows of every stage, now that there is a tokenizer.
+
+    Raises:
+        UserError: What a later stage would end with.
+    """
+    from rewardlab.dry_run import Findings, examine_stages
+
+    found, start = Findings(), ready.config.run / START
+    lines = examine_stages(ready.config, family, start, ready.lessons, ready.options, found=found)
+    say(*(f"stage {name}, {line}" for name, line in lines))
+    found.settle()
 
 
 def train_stage(
@@ -291,8 +307,9 @@ def train_stage(
         directory = Path(str(args.output_dir))
         replace_file(directory / "loss.json", json.dumps({"eval_loss": loss, "step": step}) + "\n")
         seal(model)
-        for checkpoint in directory.glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)  # its optimizer is several times the model, and done with
+        for kind in ("checkpoint-*", "damaged-*-checkpoint-*"):
+            for done_with in directory.glob(kind):  # an optimizer is several times the model
+                shutil.rmtree(done_with)
     process.wait_for_everyone()
 
 

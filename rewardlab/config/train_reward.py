@@ -79,6 +79,7 @@ class MetricXConfig(Section):
         span_weight: Of a second question while training, which tokens raters marked; in squared
             MQM points for each nat, 0 does not ask.
         tokenizer: Directory of the tokenizer; null for the checkpoint's own.
+        pickle_sha256: Of a starting checkpoint that is a pickle, without which it is not read.
     """
 
     mode: Literal["qe", "reference", "hybrid"] = "qe"
@@ -87,6 +88,7 @@ class MetricXConfig(Section):
     failures: Annotated[Number, Field(ge=0)] = 0.0
     span_weight: Annotated[Number, Field(ge=0)] = 0.0
     tokenizer: FileName | None = None
+    pickle_sha256: Annotated[str, Field(strict=True, pattern="^([0-9a-f]{64})?$")] = ""
 
 
 class AutoMQMConfig(Section):
@@ -347,6 +349,12 @@ def check_train_reward(
             what = f"two stages are named {stage.name}"
             yield Problem("E036", document.where(("stages", at, "name")), what, "rename one")
         yield from _stage_problems(config, at, stage, document)
+        files = [one.file for one in stage.judgements]
+        for number, file in enumerate(files):
+            if file in files[:number]:
+                where = document.where(("stages", at, "judgements", number, "file"))
+                what = f"the stage reads {file} twice"
+                yield Problem("E048", where, what, "remove one; a file is read in one way")
     last = config.stages[-1]
     if last.damaged:
         what = "the last stage learns from damaged texts, and on people's judgements it is measured"

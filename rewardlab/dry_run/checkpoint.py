@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -51,15 +51,16 @@ Shapes = Mapping[str, tuple[list[int], str]]
 """Of each tensor of the files: its shape and its data type."""
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
+def read_checkpoint(path: str | Path, *, classifier: bool = False) -> Checkpoint:
     """Check that a directory is a causal language model that loads whole and as data.
 
     Args:
         path: The directory; it holds a ``config.json``.
+        classifier: A sequence classifier will do as well.
 
     Raises:
         UserError: With every problem: E050 a JSON file that cannot be used; E051 it wants code of
-            its own; E052 no causal language model; E053 no safetensors; E054 their files are
+            its own; E052 another kind of model; E053 no safetensors; E054 their files are
             incomplete or damaged; E055 they do not fit the architecture; E056 its generation
             settings name tokens it does not have.
     """
@@ -68,7 +69,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     config = shapes = None
     try:
         config = _config(path)
-        problems += _architecture(path, config)
+        problems += _architecture(path, config, classifier=classifier)
     except UserError as error:
         problems += error.problems
     try:
@@ -152,15 +153,20 @@ def _config(path: Path) -> PreTrainedConfig:
     return cast("PreTrainedConfig", config)
 
 
-def _architecture(path: Path, config: PreTrainedConfig) -> list[Problem]:
+def _architecture(path: Path, config: PreTrainedConfig, *, classifier: bool) -> list[Problem]:
     """E052: what the checkpoint names is no decoder that continues a text."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    )
 
     kind = config.model_type
-    known = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(kind)
-    causal = [known] if isinstance(known, str) else list(known or ())
-    named = next(iter(getattr(config, "architectures", None) or ()), None)
+    causal = _names(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, kind)
+    architectures: Sequence[str] = getattr(config, "architectures", None) or ()
+    named = next(iter(architectures), None)
     fix = "give a decoder-only model, such as a Gemma 3 or Qwen3 checkpoint"
+    if classifier and named in _names(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES, kind):
+        return []
     if config.is_encoder_decoder:
         what = f"{named} ({kind}) has an encoder and a decoder; a policy continues its prompt"
     elif named in causal:
@@ -168,8 +174,15 @@ def _architecture(path: Path, config: PreTrainedConfig) -> list[Problem]:
     elif named is None and causal:
         what, fix = "names no architecture", f'"architectures": ["{causal[0]}"]'
     else:
-        what = f"{named} ({kind}) is not a causal language model"
+        also = " and no sequence classifier" if classifier else ""
+        what = f"{named} ({kind}) is not a causal language model{also}"
     return [Problem("E052", str(path / "config.json"), what, fix)]
+
+
+def _names(mapping: Mapping[str, Any], kind: str) -> list[str]:
+    """The classes of one kind of model; transformers names one, or several."""
+    known: str | Sequence[str] | None = mapping.get(kind)
+    return [known] if isinstance(known, str) else list(known or ())
 
 
 def _fit(path: Path, config: PreTrainedConfig, shapes: Shapes) -> tuple[Checkpoint, list[Problem]]:

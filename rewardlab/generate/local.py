@@ -27,6 +27,7 @@ from transformers import (
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     TemperatureLogitsWarper,
@@ -134,7 +135,7 @@ class TransformersGenerator:
         """
         del schema
         with self._turn:
-            room, words = positions(self.model), self.tokenizer
+            room, words = positions(self.model.config), self.tokenizer
             lengths = [
                 len(token_ids(words, as_text(words, prompt), chat=not isinstance(prompt, str)))
                 for prompt in prompts
@@ -314,13 +315,13 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool) -> l
     return ids
 
 
-def positions(model: PreTrainedModel) -> float:
-    """Tokens that a model reads at once: its configuration's, or infinity where it names none.
+def positions(config: PreTrainedConfig) -> float:
+    """Tokens that a model of this configuration reads at once; infinity where it names none.
 
     Beyond them a table of positions has no row, which stops the program, on a GPU for good.
     """
-    config: Any = model.config.get_text_config()
-    most: Any = getattr(config, "max_position_embeddings", None)
+    text: Any = config.get_text_config()
+    most: Any = getattr(text, "max_position_embeddings", None)
     return most if isinstance(most, int) and most > 0 else math.inf
 
 

@@ -4,7 +4,8 @@ Statistics are of segments: Pearson's and Spearman's correlation over all transl
 acc*_eq by item, and the accuracy of preference, the share of pairs of translations of one text
 whose order is people's (a tie of the scorer counts half). They are averaged over files; character
 F1 is counted over all files together. Intervals are of bootstrap resamples of segments, the same
-for all scorers, so that a difference has an interval of its own.
+for all scorers, so that a difference has an interval of its own. A difference is taken on the
+translations that the trained scorer scored; what it left unscored marks nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Figure(NamedTuple):
 
 
 class Lead(NamedTuple):
-    """By how much the scorer is ahead of a baseline, on the same resamples.
+    """By how much the scorer is ahead of a baseline, on the same translations and resamples.
 
     Attributes:
         baseline: Behind it, or in front of it where the value is below 0.
@@ -73,11 +74,6 @@ class Lead(NamedTuple):
     value: float
     low: float
     high: float
-
-    @property
-    def is_real(self) -> bool:
-        """Whether the interval excludes 0 and the scorer is ahead."""
-        return self.low > 0.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +98,17 @@ class _Sampled(NamedTuple):
 
     value: float
     samples: Floats
+
+
+_Statistics: TypeAlias = Mapping[tuple[str, str], _Sampled]
+"""By scorer and statistic."""
+
+
+class _File(NamedTuple):
+    """One file's statistics: of all that each scorer scored, and of what the first one scored."""
+
+    all: _Statistics
+    paired: _Statistics
 
 
 def measure_heldout(
@@ -129,20 +136,18 @@ def measure_heldout(
         for name, (gold, scored) in files.items()
     }
     names = [*_everywhere(files), CONSTANT]
-    overall = {
-        (scorer, statistic): _mean([found[scorer, statistic] for found in sampled.values()])
-        for scorer in names
-        for statistic in CORRELATIONS
-    } | _span_figures(files, names, resamples, seed)
+    spans = _span_figures(files, names, resamples, seed)
+    overall = _means([found.all for found in sampled.values()], names) | spans
+    paired = _means([found.paired for found in sampled.values()], names) | spans
     first = names[0]
     return HeldOut(
-        files={name: _figures(found) for name, found in sampled.items()},
+        files={name: _figures(found.all) for name, found in sampled.items()},
         overall=_figures(overall),
         leads=tuple(
-            _lead(statistic, baseline, overall[first, statistic], overall[baseline, statistic])
+            _lead(statistic, baseline, paired[first, statistic], paired[baseline, statistic])
             for baseline in names[1:]
             for statistic in STATISTICS
-            if (first, statistic) in overall and (baseline, statistic) in overall
+            if (first, statistic) in paired and (baseline, statistic) in paired
         ),
         segments={name: len(gold.scores.segments) for name, (gold, _) in files.items()},
     )
@@ -187,18 +192,36 @@ def _everywhere(files: Mapping[str, tuple[Gold, Sequence[Scored]]]) -> list[str]
 
 def _file(
     gold: Gold, scored: Sequence[Scored], smallest_margin: float, resamples: int, seed: int
-) -> dict[tuple[str, str], _Sampled]:
+) -> _File:
     human = gold.scores.only(scored[0].scores.systems).values
     points = replace(gold.scores, values=mqm_scale(gold)).only(scored[0].scores.systems).values
     counts = segment_counts(human.shape[1], resamples=resamples, seed=seed)
     constant = np.where(np.isnan(human), np.nan, 0.0)
     values = {one.name: one.scores.values for one in scored} | {CONSTANT: constant}
+    unscored = np.isnan(scored[0].scores.values)
+
+    def statistics(values: Mapping[str, Floats]) -> _Statistics:
+        return {
+            (name, statistic): found
+            for name, metric in values.items()
+            for statistic, found in _correlations(
+                human, points, metric, counts, smallest_margin
+            ).items()
+        }
+
+    whole = statistics(values)
+    if not (unscored & ~np.isnan(human)).any():
+        return _File(whole, whole)
+    both = {name: np.where(unscored, np.nan, metric) for name, metric in values.items()}
+    return _File(whole, statistics(both))
+
+
+def _means(files: Sequence[_Statistics], names: Sequence[str]) -> dict[tuple[str, str], _Sampled]:
+    """Over the files, of the scorers that each of them has."""
     return {
-        (name, statistic): found
-        for name, metric in values.items()
-        for statistic, found in _correlations(
-            human, points, metric, counts, smallest_margin
-        ).items()
+        (scorer, statistic): _mean([found[scorer, statistic] for found in files])
+        for scorer in names
+        for statistic in CORRELATIONS
     }
 
 
@@ -299,7 +322,7 @@ def _mean(found: Sequence[_Sampled]) -> _Sampled:
     return _Sampled(value, np.mean([one.samples for one in found], axis=0))
 
 
-def _figures(found: Mapping[tuple[str, str], _Sampled]) -> tuple[Figure, ...]:
+def _figures(found: _Statistics) -> tuple[Figure, ...]:
     return tuple(_figure(*key, sampled) for key, sampled in found.items())
 
 

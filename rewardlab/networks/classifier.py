@@ -99,7 +99,7 @@ class Classifier:
         """
         column = self._column(label)
         with self._lock:
-            longest = int(min(max_length, positions(self.model)))
+            longest = int(min(max_length, positions(self.model.config)))
             fitted = [self._fitted(exchange, longest) for exchange in exchanges]
             readable = [row for row, one in enumerate(fitted) if one.ids]
             logits = np.full(len(exchanges), np.nan)

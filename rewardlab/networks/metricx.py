@@ -231,7 +231,7 @@ def read_regressor(
     """As `load_regressor`, read anew and the caller's own."""
     place = pick_device(device)
     raw, config = _read_config(model)
-    words = _read_tokenizer(tokenizer, rows=config.vocab_size)
+    words = read_words(model, tokenizer=tokenizer)
     weights = load_state_dict(model, pickle_sha256=pickle_sha256)
     weights.pop(UNUSED, None)
     embedding = next((weights[name] for name in EMBEDDINGS if name in weights), None)
@@ -246,6 +246,20 @@ def read_regressor(
         for name, tensor in weights.items()
     }
     return Regressor(_build(model, config, placed), head.to(place), words)
+
+
+def read_words(model: Path, *, tokenizer: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer, held against the checkpoint's configuration; no weight is read.
+
+    Args:
+        model: The checkpoint's directory.
+        tokenizer: The directory of its tokenizer.
+
+    Raises:
+        UserError: E305 no mT5, E307 no place for the score, E308 no tokenizer; exit code 2.
+    """
+    _, config = _read_config(model)
+    return _read_tokenizer(tokenizer, rows=config.vocab_size)
 
 
 def _stored(name: str, precision: torch.dtype) -> torch.dtype:

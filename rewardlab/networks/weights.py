@@ -39,11 +39,23 @@ def load_state_dict(directory: Path, *, pickle_sha256: str = "") -> dict[str, Te
         UserError: E301 a pickle and no digest, E302 another digest, E304 no weights, or such as
             cannot be read; exit code 2.
     """
+    read, files = find_weights(directory, pickle_sha256=pickle_sha256)
+    return _gathered(files, read)
+
+
+def find_weights(
+    directory: Path, *, pickle_sha256: str = ""
+) -> tuple[Callable[[Path], dict[str, Tensor]], dict[Path, set[str]]]:
+    """What `load_state_dict` will read, and how; no weight is read.
+
+    Raises:
+        UserError: E301, E302, E304 as there.
+    """
     if files := _files(directory, SAFETENSORS):
-        return _gathered(files, _read_safetensors)
+        return _read_safetensors, files
     if files := _files(directory, PICKLE):
         _admit(list(files), pickle_sha256)
-        return _gathered(files, _read_pickled_tensors)
+        return _read_pickled_tensors, files
     what = f"{shown(str(directory))} holds neither {SAFETENSORS} nor {PICKLE}"
     fix = "give the directory that save_pretrained wrote, with all of its files"
     raise UserError([Problem("E304", "model", what, fix)])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -163,6 +164,24 @@ def test_a_dry_run_tells_what_it_would_do_and_does_nothing(talks, run):
     assert told["stages"]["mqm"]["rows"] > told["stages"]["mqm"]["validation"] > 0
     assert told["test"] == {"mqm": 96}
     assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("family", SCORERS)
+def test_a_dry_run_looks_at_the_start_and_at_every_stages_rows(family, talks, run):
+    write(family)
+    code, _, err = run("train-reward", "run.yaml", "run=first")
+    assert code == 0, err
+    begun = re.findall("stage (?:warm-up|mqm), (?:training|validation): .*", err)
+    assert len(begun) == 4, "what is begun from scratch is told too, before the first step"
+    start = ("model.from_scratch=", "model.path=first/model")
+    code, out, err = run("train-reward", "run.yaml", *start, "--dry-run")
+    assert code == 0, err
+    assert json.loads(out)["dry_run"]
+    assert [f"note: {line}" in err for line in begun] == [True] * 4
+    Path("first/model/config.json").write_text('{"model_type": "bert", "architectures": ["Bert"]}')
+    code, _, err = run("train-reward", "run.yaml", *start, "--dry-run")
+    assert code == 2
+    assert {"metricx": "E305", "automqm": "E052", "generalist": "E052"}[family] in err
 
 
 def test_scores_without_marked_errors_teach_no_judge(talks, run):

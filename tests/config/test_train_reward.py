@@ -203,6 +203,12 @@ def test_shares_must_leave_something(read):
     assert "write shares that leave something to train on" in problem
 
 
+def test_a_stage_reads_a_file_once(read):
+    twice = "[{file: mqm.tsv}, {file: mqm.tsv, severities: google}]"
+    (problem,) = refused(read, TEXT, f"stages.1.judgements={twice}")
+    assert "the stage reads mqm.tsv twice" in problem
+
+
 def test_a_fold_is_a_test_side(read):
     fold = ("split.fold.number=2", "split.fold.of=3")
     assert read(TEXT, *fold).split.test_side == Fold(2, 3)

@@ -11,7 +11,7 @@ import with_code
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, T5Config
 
-from rewardlab.errors import UserError
+from rewardlab.errors import UserError, shown
 from rewardlab.generate import Sampling, Unanswered, seed_for
 from rewardlab.generate.checkpoints import checkpoint_digest, find_checkpoint
 from rewardlab.generate.local import TransformersGenerator, as_text, decode, load_model
@@ -311,7 +311,7 @@ def test_a_checkpoint_that_cannot_be_used_is_refused(checkpoint, damage, what):
         TransformersGenerator(checkpoint).ready()
     assert error.value.exit_code == 2
     assert only_problem(error).code == "E081"
-    assert only_problem(error).where == f"model {str(checkpoint)!r}"
+    assert only_problem(error).where == f"model {shown(str(checkpoint))}"
     assert only_problem(error).what.startswith(what)
     assert len(only_problem(error).what) <= 300
     assert "save_pretrained" in only_problem(error).fix

@@ -1,13 +1,15 @@
 """How far a scorer is ahead of what needs no learning."""
 
 import math
+from dataclasses import replace
 
 import gold_scores
 import numpy as np
 import pytest
+from scipy.stats import pearsonr
 
 from rewardlab.data.rated import Preference
-from rewardlab.metaeval.heldout import Lead, measure_heldout, preference_accuracy
+from rewardlab.metaeval.heldout import measure_heldout, preference_accuracy
 from rewardlab.metaeval.matrix import ScoreMatrix
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
@@ -161,7 +163,7 @@ def test_a_lead_has_an_interval_on_shared_resamples():
     near, far = (figures(found, name)["pearson"] for name in ("near", "far"))
     assert lead.value == pytest.approx(near - far)
     assert lead.low < lead.value < lead.high
-    assert lead.is_real
+    assert lead.low > 0.0
     own = next(o for o in found.overall if (o.scorer, o.statistic) == ("near", "pearson"))
     assert own.low < own.value < own.high
 
@@ -169,12 +171,23 @@ def test_a_lead_has_an_interval_on_shared_resamples():
 def test_no_lead_is_shown_where_both_guess():
     found = measure_heldout({"f": large(1, 1000.0)}, resamples=200)
     lead = next(one for one in found.leads if (one.baseline, one.statistic) == ("far", "pearson"))
-    assert not lead.is_real
+    assert lead.low < 0.0
 
 
-def test_a_lead_is_real_only_above_nothing():
-    assert not Lead("length", "pearson", -0.2, -0.3, -0.1).is_real
-    assert not Lead("length", "pearson", 0.1, math.nan, math.nan).is_real
+def test_a_lead_is_on_what_both_scored():
+    gold, (near, far) = large(0, 0.5)
+    scores = near.scores.values.copy()
+    scores[1, 10:] = np.nan
+    near = Scored("near", replace(near.scores, values=scores))
+    found = measure_heldout({"f": (gold, [near, far])}, resamples=50)
+    lead = next(one for one in found.leads if (one.baseline, one.statistic) == ("far", "pearson"))
+    there = ~np.isnan(near.scores.values)
+    people = gold.scores.values[there]
+    expected = [pearsonr(people, one.scores.values[there]).statistic for one in (near, far)]
+    assert lead.value == pytest.approx(expected[0] - expected[1])
+    alone = pearsonr(gold.scores.values.ravel(), far.scores.values.ravel()).statistic
+    assert figures(found, "far")["pearson"] == pytest.approx(alone)
+    assert figures(found, "near")["pearson"] == pytest.approx(expected[0])
 
 
 def test_preferences_are_counted_and_ties_are_halves():

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
-from logging import getLogger
 from pathlib import Path
 from shutil import copyfile
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -37,13 +36,9 @@ from rewardlab.rewards.automqm import AutoMQM
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.policy import end_of_turn, load_policy, load_tokenizer, stop_at
 from rewardlab.trainers.reward_models.copying import write_copying
-from rewardlab.trainers.sft import Example, sft_trainer, token_ids
-
-if TYPE_CHECKING:
-    from rewardlab.trainers.reward_models.family import Shape
+from rewardlab.trainers.reward_models.family import SIDES, Shape
 from rewardlab.trainers.reward_models.like_lengths import LikeLengths
-
-_log = getLogger(__name__)
+from rewardlab.trainers.sft import Example, sft_trainer, token_ids
 
 PROMPT_FILE = "prompt.toml"
 """Beside the weights of a scorer that was not taught with the standard prompt."""
@@ -173,18 +168,7 @@ class AutoMQMFamily:
         policy = load_policy(start, **loading)
         ends = tokenizer.eos_token_id
         stop_at(policy, end_of_turn(tokenizer) if self.chat else cast("int", ends))
-        room = args.max_length
-        sides = [
-            balanced(
-                self.lessons(rows, tokenizer=tokenizer, max_length=room), self.no_errors, seed=seed
-            )
-            for rows in (train, validation)
-        ]
-        for side, taught in zip(("training", "validation"), sides, strict=True):
-            _log.info("%s: %s", side, taught)
-        for taught in sides[: 1 if args.eval_strategy == "no" else 2]:
-            if not taught.examples:
-                raise _nothing(taught, room)
+        sides = self._sides(train, validation, tokenizer, args=args, seed=seed)
         trainer = sft_trainer(
             policy,
             tokenizer,
@@ -198,6 +182,51 @@ class AutoMQMFamily:
         ids: Any = cast("Any", trainer.train_dataset)["input_ids"]
         cast("AnswerTrainer", trainer).order_by([len(row) for row in ids], seed=seed)
         return trainer
+
+    def examine(
+        self,
+        start: Path,
+        train: Sequence[Rated | Preference],
+        validation: Sequence[Rated | Preference],
+        *,
+        args: TrainingArguments,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """How many answers a stage learns from, and what is left out; see `trainer`.
+
+        Raises:
+            UserError: E340, E341, the prompt file; E365, nothing is left to learn from; E366, the
+                rows are no ratings.
+        """
+        tokenizer = load_tokenizer(start)
+        options = cast("SFTConfig", args)
+        sides = self._sides(train, validation, tokenizer, args=options, seed=seed)
+        for side, taught in zip(SIDES, sides, strict=True):
+            yield f"{side}: {taught}"
+
+    def _sides(
+        self,
+        train: Sequence[Rated | Preference],
+        validation: Sequence[Rated | Preference],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        args: SFTConfig,
+        seed: int,
+    ) -> list[Lessons]:
+        """Both sides, balanced.
+
+        Raises:
+            UserError: As `trainer`.
+        """
+        room = args.max_length
+        read = (
+            self.lessons(rows, tokenizer=tokenizer, max_length=room) for rows in (train, validation)
+        )
+        sides = [balanced(taught, self.no_errors, seed=seed) for taught in read]
+        for taught in sides[: 1 if args.eval_strategy == "no" else 2]:
+            if not taught.examples:
+                raise _nothing(taught, room)
+        return sides
 
     def save(self, trainer: Trainer, directory: Path) -> None:
         """Write weights, tokenizer, and the prompt file where it is not the standard one."""

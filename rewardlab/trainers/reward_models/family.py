@@ -6,7 +6,7 @@ read by the reward class of the same name as any published checkpoint is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
@@ -17,6 +17,7 @@ from rewardlab.types import Reward
 
 Lesson: TypeAlias = Rated | Preference
 """What a scorer learns from."""
+SIDES = ("training", "validation")
 
 
 class Shape(NamedTuple):
@@ -73,6 +74,21 @@ class Family(Protocol):
             args: Of `options_class`.
             callbacks: Passed to the trainer.
             seed: Of whatever is drawn from the rows.
+        """
+        ...
+
+    def examine(
+        self,
+        start: Path,
+        train: Sequence[Lesson],
+        validation: Sequence[Lesson],
+        *,
+        args: TrainingArguments,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """What becomes of a stage's rows, a line a side, known before a weight is read.
+
+        The arguments are those of `trainer`, which raises the same about tokenizer and rows.
         """
         ...
 

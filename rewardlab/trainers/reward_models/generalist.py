@@ -9,10 +9,10 @@ better people found an answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from logging import getLogger
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -21,6 +21,7 @@ from datasets import Dataset
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -44,11 +45,9 @@ from rewardlab.networks.classifier import Exchange, conversation_ids
 from rewardlab.networks.pretrained import UnusableError, read_tokenizer
 from rewardlab.rewards.generalist import Generalist, request_of
 from rewardlab.trainers.from_scratch import train_tokenizer
-from rewardlab.trainers.reward_models.family import Lesson, Shape
+from rewardlab.trainers.reward_models.family import SIDES, Lesson, Shape
 from rewardlab.trainers.reward_models.like_lengths import LikeLengths
 from rewardlab.types import Candidate
-
-_log = getLogger(__name__)
 
 TURNS = ("<user>", "<assistant>")
 TEMPLATE = (
@@ -179,12 +178,8 @@ class GeneralistFamily:
         args = copy(args)
         args.model_init_kwargs = None  # TRL says that a model which is there needs none
         args.remove_unused_columns = False  # or sampling by length misses the lengths
-        longest = int(min(positions(model), args.max_length or positions(model)))
-        sides = [self.pairs(rows, words, longest, seed=seed) for rows in (train, validation)]
-        for side, pairs in zip(("training", "validation"), sides, strict=True):
-            _log.info("%s: %s", side, pairs)
-            if not pairs.columns and (side == "training" or args.eval_strategy != "no"):
-                raise _nothing(side, pairs, longest)
+        longest = _longest(model.config, args)
+        sides = self._sides(train, validation, words, args=args, longest=longest, seed=seed)
         trainer = PairTrainer(
             model=model,
             args=args,
@@ -196,6 +191,48 @@ class GeneralistFamily:
         trainer.order_by([one["length"] for one in sides[0].columns], seed=seed)
         trainer.remove_callback(PrinterCallback)  # stdout is for data
         return trainer
+
+    def examine(
+        self,
+        start: Path,
+        train: Sequence[Lesson],
+        validation: Sequence[Lesson],
+        *,
+        args: TrainingArguments,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """How many pairs a stage learns from, and how many are too long; see `trainer`.
+
+        Raises:
+            UserError: E350, E351, the checkpoint cannot be used; E374, no pair is left.
+        """
+        words, options = _tokenizer(start), cast("RewardConfig", args)
+        longest = _longest(_config(start), options)
+        sides = self._sides(train, validation, words, args=options, longest=longest, seed=seed)
+        for side, pairs in zip(SIDES, sides, strict=True):
+            yield f"{side}: {pairs}"
+
+    def _sides(
+        self,
+        train: Sequence[Lesson],
+        validation: Sequence[Lesson],
+        words: PreTrainedTokenizerBase,
+        *,
+        args: RewardConfig,
+        longest: int,
+        seed: int,
+    ) -> list[Pairs]:
+        """Both sides' pairs.
+
+        Raises:
+            UserError: E374, none is left to learn from, or to validate with although the options
+                ask for it.
+        """
+        sides = [self.pairs(rows, words, longest, seed=seed) for rows in (train, validation)]
+        for side, pairs in zip(SIDES, sides, strict=True):
+            if not pairs.columns and (side == "training" or args.eval_strategy != "no"):
+                raise _nothing(side, pairs, longest)
+        return sides
 
     def save(self, trainer: Trainer, directory: Path) -> None:
         """Write weights, tokenizer and chat template."""
@@ -275,6 +312,27 @@ def _tokenizer(start: Path) -> PreTrainedTokenizerBase:
     return words
 
 
+def _config(start: Path) -> PreTrainedConfig:
+    try:
+        with LOADING:
+            found: Any = AutoConfig.from_pretrained(str(start), trust_remote_code=False)
+    except Exception as error:  # a broken file shows as whatever comes of it
+        raise _unusable(start, f"its config.json cannot be read: {error}") from error
+    if _is_classifier(found) and found.num_labels != 1:
+        raise _unusable(start, f"it gives {found.num_labels} logits, and a reward is one")
+    return cast("PreTrainedConfig", found)
+
+
+def _is_classifier(config: PreTrainedConfig) -> bool:
+    named: Any = config.architectures
+    return any(CLASSIFIER in name for name in named or ())
+
+
+def _longest(config: PreTrainedConfig, args: RewardConfig) -> int:
+    """Tokens of one conversation at most."""
+    return int(min(positions(config), args.max_length or sys.maxsize))
+
+
 def _model(start: Path, args: RewardConfig) -> PreTrainedModel:
     """The classifier, or a language model with a new head, which ``args.seed`` draws.
 
@@ -287,9 +345,9 @@ def _model(start: Path, args: RewardConfig) -> PreTrainedModel:
     kind: Any = AutoModelForSequenceClassification
     set_seed(args.seed)
     try:
+        config = _config(start)
         with LOADING:
-            config: Any = AutoConfig.from_pretrained(str(start), trust_remote_code=False)
-            if any(CLASSIFIER in name for name in config.architectures or ()):
+            if _is_classifier(config):
                 loaded: Any = create_model_from_path(str(start), kind, **options)
             else:
                 with suppress_seqcls_warning():  # that the head is new
@@ -299,8 +357,6 @@ def _model(start: Path, args: RewardConfig) -> PreTrainedModel:
     model, found = cast("tuple[PreTrainedModel, dict[str, Any]]", loaded)
     if missing := sorted(found["missing_keys"]):
         raise _unusable(start, f"{len(missing)} weights are missing, first {missing[0]}")
-    if model.config.num_labels != 1:
-        raise _unusable(start, f"it gives {model.config.num_labels} logits, and a reward is one")
     _freeze_blind(model)
     return model
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, cast, get_args
@@ -28,7 +28,7 @@ from transformers import (
 from rewardlab.data.failures import failures
 from rewardlab.data.rated import Rated
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
-from rewardlab.networks.metricx import WORST_ERROR, token_ids, token_places
+from rewardlab.networks.metricx import WORST_ERROR, read_words, token_ids, token_places
 from rewardlab.networks.metricx_from_scratch import new_trainable
 from rewardlab.networks.metricx_training import (
     Reading,
@@ -37,8 +37,9 @@ from rewardlab.networks.metricx_training import (
     save_published,
     token_rows,
 )
+from rewardlab.networks.weights import find_weights
 from rewardlab.rewards.metricx import LONGEST, MetricX, Mode, Version
-from rewardlab.trainers.reward_models.family import Lesson, Shape
+from rewardlab.trainers.reward_models.family import SIDES, Lesson, Shape
 from rewardlab.trainers.reward_models.like_lengths import LikeLengths
 from rewardlab.types import Candidate, ErrorSpan
 
@@ -187,6 +188,35 @@ class MetricXFamily:
         trainer.remove_callback(PrinterCallback)  # stdout is for data
         return trainer
 
+    def examine(
+        self,
+        start: Path,
+        train: Sequence[Lesson],
+        validation: Sequence[Lesson],
+        *,
+        args: TrainingArguments,  # noqa: ARG002 - the family's protocol
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """How many inputs a stage learns from, and how many are cut; see `trainer`.
+
+        Raises:
+            ValueError: As `trainer`.
+            UserError: E301, E302, E304 there are no weights that may be read; E305, E307, E308 the
+                configuration or tokenizer cannot be used; exit code 2.
+        """
+        find_weights(start, pickle_sha256=self.pickle_sha256)
+        tokenizer = read_words(start, tokenizer=self.tokenizer or start)
+        made_up = failures(cast("Sequence[Rated]", train), share=self.failures, seed=seed)
+        longest = self._longest
+        for side, rows in zip(SIDES, ([*train, *made_up], validation), strict=True):
+            ids = token_ids(tokenizer, [one.text for one in self._asked(rows)])
+            cut = sum(len(row) > longest for row in ids)
+            most = max((len(row) + 1 for row in ids), default=0)
+            yield (
+                f"{side}: {len(ids):,} inputs, the longest of {most:,} tokens; {cut:,} are cut at "
+                f"{longest + 1:,}"
+            )
+
     def save(self, trainer: Trainer, directory: Path) -> None:
         """Write the trainer's model as MetricX is published, with its tokenizer.
 
@@ -226,11 +256,16 @@ class MetricXFamily:
             asked += found
         return asked
 
+    @property
+    def _longest(self) -> int:
+        """Tokens of an input at most, without the end of the sequence."""
+        return (self.max_length or LONGEST[self.version]) - 1
+
     def _readings(
         self, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Asked]
     ) -> list[Reading]:
         texts = [one.text for one in asked]
-        longest = (self.max_length or LONGEST[self.version]) - 1
+        longest = self._longest
         ids = token_ids(tokenizer, texts)
         if not self.span_weight:
             pairs = zip(ids, asked, strict=True)

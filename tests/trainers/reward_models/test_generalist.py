@@ -171,12 +171,15 @@ def test_the_loss_is_bradley_terrys_with_a_margin(made, start):
     assert centred.evaluate()["eval_loss"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_long_pairs_are_left_out_and_counted(made, caplog):
+def test_long_pairs_are_left_out_and_counted(made, start):
     long = rated("Hej verden", "word " * 40, -9.0)
-    with caplog.at_level("INFO", logger="rewardlab"):
-        data = made(rows=[*ROWS, long], max_length=100).train_dataset
-    assert max(data["length"]) <= 100
-    assert "training: 5 pairs; 3 too long" in caplog.messages
+    trainer = made(rows=[*ROWS, long], max_length=100)
+    assert max(trainer.train_dataset["length"]) <= 100
+    lines = SMALL.examine(start, [*ROWS, long], ROWS[:3], args=trainer.args, seed=0)
+    assert list(lines) == ["training: 5 pairs; 3 too long", "validation: 3 pairs"]
+    with pytest.raises(UserError, match="E374") as error:
+        list(SMALL.examine(start, [long], ROWS, args=trainer.args, seed=0))
+    assert error.value.exit_code == 3
 
 
 def test_the_model_has_positions_for_every_pair(start, made, tmp_path):

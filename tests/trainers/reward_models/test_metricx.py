@@ -1,5 +1,7 @@
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, TrainerCallback, TrainingArguments
 
 from rewardlab.data.rated import Preference, Rated
+from rewardlab.errors import UserError
 from rewardlab.networks.metricx_training import Reading
 from rewardlab.rewards.metricx import MetricX
 from rewardlab.trainers.reward_models.family import Family, Shape
@@ -139,6 +142,30 @@ def test_the_text_is_the_rewards_own_and_its_end_is_cut(start, tmp_path):
     ]  # fmt: skip
     assert len(ids[2]) == 20
     assert trainer.eval_dataset is None
+
+
+def test_what_is_cut_is_told_before_a_weight_is_read(start, tmp_path):
+    shutil.copytree(start, place := tmp_path / "place")
+    (place / "model.safetensors").write_bytes(b"no weights")
+    row = Rated(Candidate("Ja.", "Yes.", "Yes!"), -2.0)
+    bare = Rated(Candidate("Nein.", "No, no, no, no, no, no, no, no, no."), -30.0)
+    rewards = MetricXFamily(mode="hybrid").rewards(start)
+    texts = [rewards[n].text(one.candidate) for n, one in ((0, bare), (1, row))]
+    long, short = (len(ids) for ids in AutoTokenizer.from_pretrained(start)(texts).input_ids)
+    family, args = MetricXFamily(mode="hybrid", max_length=short), arguments(tmp_path / "run")
+    assert list(family.examine(place, [row, bare], [row], args=args)) == [
+        f"training: 3 inputs, the longest of {long} tokens; 1 are cut at {short}",
+        f"validation: 2 inputs, the longest of {short} tokens; 0 are cut at {short}",
+    ]
+    pickled = (place / "model.safetensors").rename(place / "pytorch_model.bin")
+    with pytest.raises(UserError, match="E301"):
+        list(family.examine(place, [row], [row], args=args))
+    known = replace(family, pickle_sha256=hashlib.sha256(pickled.read_bytes()).hexdigest())
+    assert len(list(known.examine(place, [row], [row], args=args))) == 2
+    pickled.rename(place / "model.safetensors")
+    (place / "config.json").write_text("{")
+    with pytest.raises(UserError, match="E305"):
+        list(family.examine(place, [row], [row], args=args))
 
 
 @pytest.mark.parametrize(
