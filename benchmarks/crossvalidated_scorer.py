@@ -5,6 +5,9 @@ of `recipes/ted_scorers/metricx.yaml` is trained on each fold of a cross-validat
 warm-up and without, and all test sides are measured together. Files and WORK are those of
 `trained_scorers.py`, whose arguments these are.
 
+And what could a judge reach on these texts that knew of whole translations what the regressor
+knows? The share of them that the regressor likes least is marked from end to end.
+
     .venv/bin/python benchmarks/crossvalidated_scorer.py MQM NTREX WORK [--folds 3]
 """
 
@@ -13,6 +16,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import yaml
 from trained_scorers import configuration, train, write
 
@@ -20,6 +24,7 @@ from rewardlab.cli.trained_reward import scorers
 from rewardlab.config.lessons import read_lessons
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
+from rewardlab.metaeval.baselines import MarkingRates, mark_everything
 from rewardlab.metaeval.document import plain
 from rewardlab.metaeval.gold import Gold
 from rewardlab.metaeval.heldout import HeldOut, measure_heldout
@@ -27,6 +32,7 @@ from rewardlab.metaeval.measure import Scored
 from rewardlab.report.trained_reward import with_interval
 
 WITH, WITHOUT = "metricx", "metricx without warm-up"
+SHARES = (0.9, 0.7, 0.5, 0.3)
 SHOWN = ("pearson", "spearman", "acc_eq", "accuracy")
 
 
@@ -53,6 +59,26 @@ def tested(runs: dict[str, str]) -> dict[str, tuple[Gold, list[Scored]]]:
         everyone = scorers(with_it, lessons, one, reward)
         everyone += scorers(without, lessons, one, plain_reward)[:1]
         found[f"{runs[WITH]} {one.name}"] = (one.gold, everyone)
+    return found
+
+
+def worst_marked(
+    files: dict[str, tuple[Gold, list[Scored]]], share: float
+) -> dict[str, tuple[Gold, list[Scored]]]:
+    """By file, a judge that marks all of the share of translations with the lowest scores."""
+    found = {}
+    for name, (gold, (scored, *_)) in files.items():
+        values, systems = scored.scores.values, scored.scores.systems
+        everything = mark_everything(gold, systems, MarkingRates(0.0, 0.0))
+        limit = np.nanquantile(values, share)
+        liked = {
+            (system, segment)
+            for system, row in zip(systems, values, strict=True)
+            for segment, value in zip(scored.scores.segments, row, strict=True)
+            if value > limit
+        }
+        spans = {cell: () if cell in liked else own for cell, own in everything.spans.items()}
+        found[name] = (gold, [replace(everything, name="the worst", spans=spans), everything])
     return found
 
 
@@ -89,8 +115,16 @@ def main() -> None:
     files = {key: value for names in runs for key, value in tested(names).items()}
     found = measure_heldout(files)
     tell(found)
+    judges = {}
+    for share in SHARES:
+        leads = measure_heldout(worst_marked(files, share)).leads
+        lead = next(one for one in leads if one.statistic == "span_f1")
+        judges[f"{share:.0%}"] = lead._asdict()
+        value = with_interval([lead.value, lead.low, lead.high], signed=True)
+        print(f"span F1 of the worst {share:.0%} marked, ahead of {lead.baseline}: {value}")
     result = {
         "runs": spent,
+        "worst_marked": plain(judges),
         "segments": dict(found.segments),
         "overall": plain([one._asdict() for one in found.overall]),
         "leads": plain([one._asdict() for one in found.leads]),

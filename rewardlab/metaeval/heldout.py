@@ -228,7 +228,10 @@ def _means(files: Sequence[_Statistics], names: Sequence[str]) -> dict[tuple[str
 def _correlations(
     human: Floats, points: Floats, metric: Floats, counts: Counts, smallest_margin: float
 ) -> dict[str, _Sampled]:
-    """Against people's scores, and in MQM points for what is preferred."""
+    """Against people's scores, and in MQM points for what is preferred; NaN without a score."""
+    if np.isnan(human - metric).all():
+        nothing = _Sampled(math.nan, np.full(len(counts), np.nan))
+        return dict.fromkeys(CORRELATIONS, nothing)
     tied = accuracy_eq(human, metric, by="item")
     right, pairs = _preferences(points, metric, smallest_margin)
     drawn = counts @ pairs

@@ -8,7 +8,7 @@ decoder takes one step from token 0, and the error is the logit of ``<extra_id_1
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -150,26 +150,39 @@ def token_places(
     )["offset_mapping"]
 
 
-def first_step(model: MT5Model, read: Tensor, real: Tensor) -> Tensor:
-    """The decoder's output at its first step, from token 0.
+def one_step(block: Any, h: Tensor, read: Tensor, real: Tensor) -> Tensor:
+    """A decoder block at its first step: (B, d_model), from what the block below says.
 
     One position attends to itself with weight 1, so self-attention is ``o(v(h))``. No dropout.
+    """
+    own, cross, forward = block.layer
+    h = h + own.SelfAttention.o(own.SelfAttention.v(own.layer_norm(h)))
+    h = h + attend_once(cross.EncDecAttention, cross.layer_norm(h), read, real)
+    return h + forward.DenseReluDense(forward.layer_norm(h))
+
+
+def first_step(
+    model: MT5Model,
+    read: Tensor,
+    real: Tensor,
+    *,
+    block: Callable[[Any, Tensor, Tensor, Tensor], Tensor] = one_step,
+) -> Tensor:
+    """The decoder's output at its first step, from token 0.
 
     Args:
         model: Of which the decoder is used.
         read: (B, T, d_model), what the encoder says.
         real: bool (B, T), True where there is a token.
+        block: How one block is asked.
 
     Returns:
         (B, d_model).
     """
     decoder: Any = model.decoder
     h: Tensor = model.shared.weight[0].expand(len(read), -1)
-    for block in decoder.block:
-        own, cross, forward = block.layer
-        h = h + own.SelfAttention.o(own.SelfAttention.v(own.layer_norm(h)))
-        h = h + attend_once(cross.EncDecAttention, cross.layer_norm(h), read, real)
-        h = h + forward.DenseReluDense(forward.layer_norm(h))
+    for one in decoder.block:
+        h = block(one, h, read, real)
     return decoder.final_layer_norm(h)
 
 

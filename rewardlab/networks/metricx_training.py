@@ -16,7 +16,7 @@ error? What answers it is not written.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, dropout, mse_loss
 from transformers import MT5Config, MT5Model, PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.models.mt5.modeling_mt5 import MT5Block
 
 from rewardlab.networks.metricx import (
     EMBEDDINGS,
@@ -33,12 +34,27 @@ from rewardlab.networks.metricx import (
     Regressor,
     first_step,
     is_tied,
+    one_step,
     read_regressor,
 )
 from rewardlab.networks.weights import SAFETENSORS, load_state_dict
 
 PUBLISHED_ROWS = 250_112
 """Rows of mT5's embeddings and head."""
+
+
+class OneStepBlock(MT5Block):
+    """A decoder block of which one step is wanted, as a module that can be called.
+
+    Where weights are sharded over processes (FSDP, ZeRO-3), calling a module is what gathers its
+    own; `one_step` on a block that nobody calls would see shards.
+    """
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - no sequence
+        self, h: Tensor, read: Tensor, real: Tensor
+    ) -> Tensor:
+        """See `rewardlab.networks.metricx.one_step`."""
+        return one_step(self, h, read, real)
 
 
 class TrainableMetricX(MT5Model):
@@ -56,6 +72,7 @@ class TrainableMetricX(MT5Model):
     head: nn.Parameter
     span_head: nn.Linear
     span_weight: float
+    _no_split_modules = ["MT5Block", "OneStepBlock"]  # noqa: RUF012 - transformers' own
     _keys_to_ignore_on_save = list(EMBEDDINGS[1:])  # noqa: RUF012 - transformers' own
 
     def __init__(self, config: MT5Config) -> None:
@@ -63,6 +80,9 @@ class TrainableMetricX(MT5Model):
         self.head = nn.Parameter(torch.zeros(config.d_model))
         self.span_head = nn.Linear(config.d_model, 1)
         self.span_weight = 0.0
+        decoder: Any = self.decoder
+        for block in decoder.block:
+            block.__class__ = OneStepBlock  # the same weights, drawn as they always were
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - one number, no sequence
         self,
@@ -87,12 +107,17 @@ class TrainableMetricX(MT5Model):
         read: Tensor = encoder(
             input_ids=input_ids, attention_mask=None if bool(real.all()) else real
         ).last_hidden_state
-        said = dropout(first_step(self, read, real), self.config.dropout_rate, self.training)
+        said = first_step(self, read, real, block=_called)
+        said = dropout(said, self.config.dropout_rate, self.training)
         logits = said.float() @ self.head
         loss = None if labels is None else mse_loss(logits, labels.float())
         if loss is not None and marked is not None and self.training and self.span_weight:
             loss = loss + self.span_weight * span_loss(self.span_head(read).squeeze(-1), marked)
         return SequenceClassifierOutput(loss=loss, logits=logits)  # pyright: ignore[reportArgumentType]
+
+
+def _called(block: Any, h: Tensor, read: Tensor, real: Tensor) -> Tensor:
+    return block(h, read, real)
 
 
 def span_loss(logits: Tensor, marked: Tensor) -> Tensor:
@@ -176,11 +201,17 @@ def load_trainable(
     _assign(model, weights)
     model.span_weight = span_weight
     model.span_head.requires_grad_(requires_grad=span_weight > 0)
+    _freeze_unasked(model)
     return model, found.tokenizer
 
 
 def save_published(
-    model: TrainableMetricX, directory: Path, *, start: Path | None, pickle_sha256: str = ""
+    model: TrainableMetricX,
+    directory: Path,
+    *,
+    start: Path | None,
+    pickle_sha256: str = "",
+    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write ``config.json`` and ``model.safetensors`` in the published layout, in float32.
 
@@ -192,9 +223,11 @@ def save_published(
         directory: Is made.
         start: What `load_trainable` read; None leaves the other rows 0.
         pickle_sha256: As for `load_trainable`.
+        weights: The model's, where it holds only shards of them.
     """
     raw, shared, head = _other_rows(model, start, pickle_sha256)
-    own = {name: weight.detach().cpu() for name, weight in model.state_dict().items()}
+    trained = model.state_dict() if weights is None else weights
+    own = {name: weight.detach().cpu() for name, weight in trained.items()}
     shared[: model.config.vocab_size] = own.pop(EMBEDDINGS[0])
     head[HEAD_ROW] = own.pop("head")
     kept = {
@@ -202,7 +235,7 @@ def save_published(
         for name, weight in own.items()
         if name not in EMBEDDINGS and not name.startswith("span_head.")
     }
-    weights = {**kept, EMBEDDINGS[0]: shared, "lm_head.weight": head}
+    whole = {**kept, EMBEDDINGS[0]: shared, "lm_head.weight": head}
     raw = {name: value for name, value in raw.items() if name != "torch_dtype"} | {
         "architectures": ["MT5ForRegression"],
         "decoder_start_token_id": 0,
@@ -213,7 +246,7 @@ def save_published(
     }
     directory.mkdir(parents=True, exist_ok=True)
     save_file(
-        {name: weight.contiguous() for name, weight in sorted(weights.items())},
+        {name: weight.contiguous() for name, weight in sorted(whole.items())},
         directory / SAFETENSORS,
         metadata={"format": "pt"},
     )
@@ -246,6 +279,17 @@ def empty(config: MT5Config) -> TrainableMetricX:
 
 def _configured(config: MT5Config, **changes: Any) -> MT5Config:
     return MT5Config.from_dict({**config.to_dict(), **changes})
+
+
+def _freeze_unasked(model: TrainableMetricX) -> None:
+    """What one step has no use for stays as it is: without a gradient, DDP would wait for it."""
+    decoder: Any = model.decoder
+    for block in decoder.block:
+        attention = block.layer[0].SelfAttention
+        attention.q.requires_grad_(requires_grad=False)
+        attention.k.requires_grad_(requires_grad=False)
+        if attention.has_relative_attention_bias:
+            attention.relative_attention_bias.requires_grad_(requires_grad=False)
 
 
 def _assign(model: TrainableMetricX, weights: dict[str, Tensor]) -> None:

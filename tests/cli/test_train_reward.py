@@ -245,6 +245,24 @@ def test_trained_scorers_stand_in_an_ensemble(talks, run):
     assert all(f"{family}|" in signature for family in SCORERS)
 
 
+def test_two_processes_train_one_model(talks):
+    write("metricx")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*launch, COMMAND, "train-reward", "run.yaml", "trainer.use_cpu=true"],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("stage mqm: ") == 1, "one of them speaks"
+    assert json.loads(done.stdout)["figures"]["metricx"]
+    reward = parse_reward("metricx:model=run")
+    assert reward([Candidate("a dog.", "ein Hund.")]).status[0].scored
+
+
 # ── killed ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -174,6 +174,15 @@ def test_no_lead_is_shown_where_both_guess():
     assert lead.low < 0.0
 
 
+def test_a_scorer_without_a_score_has_no_figures_and_no_lead():
+    gold, (near, far) = large(0, 0.5)
+    silent = Scored("silent", replace(near.scores, values=np.full((2, 60), np.nan)))
+    found = measure_heldout({"f": (gold, [silent, far])}, resamples=20)
+    assert np.isnan(list(figures(found, "silent").values())).all()
+    assert not np.isnan(figures(found, "far")["pearson"])
+    assert all(np.isnan([lead.value, lead.low, lead.high]).all() for lead in found.leads)
+
+
 def test_a_lead_is_on_what_both_scored():
     gold, (near, far) = large(0, 0.5)
     scores = near.scores.values.copy()

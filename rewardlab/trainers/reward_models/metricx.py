@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, cast, get_args
 
 import numpy as np
+from torch import Tensor
 from transformers import (
     MT5Config,
     PreTrainedTokenizerBase,
@@ -224,11 +225,20 @@ class MetricXFamily:
             trainer: Of `trainer`; the checkpoint that it began from is read once more.
             directory: Is made.
         """
-        ours = cast("MetricXTrainer", trainer)
-        model: Any = trainer.accelerator.unwrap_model(trainer.model)
-        save_published(model, directory, start=ours.start, pickle_sha256=self.pickle_sha256)
-        tokenizer = cast("PreTrainedTokenizerBase", trainer.processing_class)
-        tokenizer.save_pretrained(str(directory))
+        ours, accelerator = cast("MetricXTrainer", trainer), trainer.accelerator
+        # Where they are shards, all processes together.
+        weights = cast("dict[str, Tensor]", accelerator.get_state_dict(trainer.model))
+        if trainer.is_world_process_zero():
+            save_published(
+                accelerator.unwrap_model(trainer.model),
+                directory,
+                start=ours.start,
+                pickle_sha256=self.pickle_sha256,
+                weights=weights,
+            )
+            tokenizer = cast("PreTrainedTokenizerBase", trainer.processing_class)
+            tokenizer.save_pretrained(str(directory))
+        accelerator.wait_for_everyone()
 
     def _asked(self, rows: Sequence[Lesson]) -> list[Asked]:
         """The model's inputs, and what it is to say of each.
