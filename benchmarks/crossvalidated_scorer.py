@@ -1,6 +1,6 @@
 """Is the small MetricX ahead of length on every talk, and what is its warm-up worth there?
 
-`trained_scorers.py` measures on four talks of ten. Here each of the ten is tested once: the recipe
+`trained_scorers.py` measures on two talks of five. Here each of the five is tested once: the recipe
 of `recipes/ted_scorers/metricx.yaml` is trained on each fold of a cross-validation, with its
 warm-up and without, and all test sides are measured together. Files and WORK are those of
 `trained_scorers.py`, whose arguments these are.

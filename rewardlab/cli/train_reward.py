@@ -61,7 +61,7 @@ def run(arguments: Arguments) -> None:
 
     Raises:
         UserError: Everything that is wrong, as `check` finds it; E049 it was stopped by a signal,
-            with a checkpoint (exit code 75).
+            with a checkpoint (exit code 75); E375 its loss is no number (2).
     """
     started = time.perf_counter()
     ready = check(arguments)
@@ -72,6 +72,8 @@ def run(arguments: Arguments) -> None:
     config = ready.config
     lock = take_lock(config.run) if is_first_process() else None
     try:
+        if lock is not None:
+            check_run(config, ready.lessons)  # another may have begun it since
         prepare(ready)
         losses = train(ready)
         if is_first_process():
@@ -143,6 +145,8 @@ def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
 def check_run(config: TrainRewardConfig, lessons: Lessons) -> None:
     """Refuse to go on with a run of another configuration or other data.
 
+    One that has not come to its first stage is begun anew, whatever it was.
+
     Raises:
         UserError: E030 the directory holds something else, E083 a run that differs; exit code 2.
     """
@@ -150,17 +154,29 @@ def check_run(config: TrainRewardConfig, lessons: Lessons) -> None:
     from rewardlab.config.checks import check_run_directory
 
     written = config.run / "config.yaml"
-    if not written.is_file():
-        check_run_directory(config.run)
+    if not has_begun(config.run):
+        if not is_left_over(config.run):
+            check_run_directory(config.run)
         return
     where, fix = f"run {str(config.run)!r}", f"give another one: run={config.run}-2"
-    if written.read_text(encoding="utf-8") != to_yaml(config):
+    if not written.is_file() or written.read_text(encoding="utf-8") != to_yaml(config):
         what = "holds a run of another configuration, which is in its config.yaml"
         raise UserError([Problem("E083", where, what, fix)])
     signature = config.run / SIGNATURE
-    if signature.is_file() and signature.read_text(encoding="utf-8") != lessons.signature + "\n":
+    if not signature.is_file() or signature.read_text("utf-8") != lessons.signature + "\n":
         what = "holds a run on other data: its signature.txt names other files or contents"
         raise UserError([Problem("E083", where, what, fix)])
+
+
+def has_begun(run: Path) -> bool:
+    """Whether there is a stage to go on with."""
+    return (run / "stages").exists() or (run / MODEL).exists()
+
+
+def is_left_over(run: Path) -> bool:
+    """Whether the directory holds a run that ended before its first stage, and nothing else."""
+    known = {"config.yaml", SIGNATURE, "versions.json", START}
+    return run.is_dir() and {path.name for path in run.iterdir()} <= known
 
 
 def take_lock(run: Path) -> Lock:
@@ -180,11 +196,11 @@ def prepare(ready: Ready) -> None:
 
     run, process = ready.config.run, PartialState()
     if process.is_main_process:
-        if (run / SIGNATURE).is_file() and (run / "versions.json").is_file():
+        if has_begun(run):
             say(f"going on with {run}")
         else:
             if run.is_dir():
-                shutil.rmtree(run)  # killed before it held anything
+                shutil.rmtree(run)  # it held nothing that `is_left_over` does not know
             start_run(run, config=to_yaml(ready.config), signature=ready.lessons.signature)
     process.wait_for_everyone()
 
@@ -199,7 +215,6 @@ def train(ready: Ready) -> dict[str, float]:
         The validation loss of each stage.
     """
     from rewardlab.config.train_reward import family_of
-    from rewardlab.store.seals import is_sealed
 
     config, family = ready.config, family_of(ready.config)
     start = config.model.path or begin_from_scratch(ready, family)
@@ -208,9 +223,11 @@ def train(ready: Ready) -> dict[str, float]:
         directory = stage_directory(config, stage)
         last = stage is config.stages[-1]
         model = config.run / MODEL if last else directory / MODEL
-        if not is_sealed(model):
+        if not is_whole(model):
             say(f"stage {stage.name}: {len(rows.train):,} rows; metrics in {directory}")
             train_stage(family, start, rows, args=args, stage=stage, model=model, seed=config.seed)
+        if is_first_process():
+            tidy(directory)
         losses[stage.name] = json.loads((directory / "loss.json").read_text())["eval_loss"]
         start = model
     return losses
@@ -275,6 +292,7 @@ def train_stage(
     from rewardlab.store.files import replace_file
     from rewardlab.store.seals import seal
     from rewardlab.trainers.reward_models.checkpoints import (
+        RefusesNoNumber,
         SealsCheckpoints,
         StopsOnSignal,
         train_on,
@@ -284,6 +302,7 @@ def train_stage(
 
     stops = StopsOnSignal()
     callbacks: list[TrainerCallback] = [MetricsLog(), SaysLoss(say), SealsCheckpoints(), stops]
+    callbacks.append(RefusesNoNumber())
     if stage.patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=stage.patience))
     trainer = family.trainer(
@@ -291,11 +310,12 @@ def train_stage(
     )
     with stops.listening():
         train_on(trainer, say=say)
-    step = trainer.state.global_step
+    state = trainer.state
     if stops.signal is not None:
-        raise _stopped(stops.signal.name, step)
-    kept_best = args.load_best_model_at_end and trainer.state.best_metric is not None
-    loss = trainer.state.best_metric if kept_best else trainer.evaluate()["eval_loss"]
+        raise _stopped(stops.signal.name, state.global_step)
+    kept_best = args.load_best_model_at_end and state.best_metric is not None
+    loss = state.best_metric if kept_best else trainer.evaluate()["eval_loss"]
+    step = state.best_global_step if kept_best else state.global_step
     process = PartialState()
     if process.is_main_process:
         shutil.rmtree(model, ignore_errors=True)
@@ -307,10 +327,26 @@ def train_stage(
         directory = Path(str(args.output_dir))
         replace_file(directory / "loss.json", json.dumps({"eval_loss": loss, "step": step}) + "\n")
         seal(model)
-        for kind in ("checkpoint-*", "damaged-*-checkpoint-*"):
-            for done_with in directory.glob(kind):  # an optimizer is several times the model
-                shutil.rmtree(done_with)
     process.wait_for_everyone()
+
+
+def is_whole(model: Path) -> bool:
+    """Whether a stage is done, and what it gave as it was; what is damaged is trained anew."""
+    from rewardlab.store.seals import damage, is_sealed
+
+    if not is_sealed(model):
+        return False
+    if (wrong := damage(model)) is not None:
+        say(f"{model} is damaged ({wrong}), and its stage is trained again")
+        return False
+    return True
+
+
+def tidy(directory: Path) -> None:
+    """Remove the checkpoints of a stage that is done: an optimizer is several times the model."""
+    for kind in ("checkpoint-*", "damaged-*-checkpoint-*"):
+        for done_with in directory.glob(kind):
+            shutil.rmtree(done_with)
 
 
 def _stopped(name: str, step: int) -> BaseException:
@@ -330,7 +366,7 @@ def measure(ready: Ready, losses: dict[str, float]) -> dict[str, Any]:
     from rewardlab.cli.judgements import console
     from rewardlab.cli.trained_reward import measured, results_of
     from rewardlab.report.model_card import model_card
-    from rewardlab.report.trained_reward import tables
+    from rewardlab.report.trained_reward import tables, unscored
     from rewardlab.store.files import replace_file
 
     config = ready.config
@@ -342,4 +378,5 @@ def measure(ready: Ready, losses: dict[str, float]) -> dict[str, Any]:
     shown = console()
     for table in tables(results):
         shown.print(table)
+    say(*unscored(results))
     return {"run": str(config.run), "model": str(config.run / MODEL), **results}

@@ -52,11 +52,13 @@ def measured(config: TrainRewardConfig, lessons: Lessons, model: Path) -> Measur
             resamples=config.resamples,
             seed=config.seed,
         )
+    figures, failed = preferred(config, lessons, reward)
+    unscored = {name: dict(scored[0].unscored) for name, (_, scored) in files.items()}
     return Measured(
         reward,
         heldout,
-        preferred(config, lessons, reward),
-        {name: dict(scored[0].unscored) for name, (_, scored) in files.items()},
+        figures,
+        unscored | ({"preferences": failed} if failed else {}),
         {name: list(scored[0].scores.systems) for name, (_, scored) in files.items()},
     )
 
@@ -104,24 +106,36 @@ def whole(lessons: Lessons, judged: Judgements) -> Judgements:
     return next(one for one in lessons.judgements if one.name == judged.name)
 
 
-def preferred(config: TrainRewardConfig, lessons: Lessons, reward: Reward) -> tuple[Figure, ...]:
-    """The accuracy on held-out pairs of answers, beside that of longer and of shorter answers."""
+def preferred(
+    config: TrainRewardConfig, lessons: Lessons, reward: Reward
+) -> tuple[tuple[Figure, ...], dict[str, int]]:
+    """The accuracy on held-out pairs of answers, beside that of longer and of shorter answers.
+
+    Also, how many of the answers have no score, by status.
+    """
+    from collections import Counter
+
     import numpy as np
 
     from rewardlab.metaeval.heldout import preference_accuracy
 
     pairs = lessons.preferences
     if not pairs:
-        return ()
+        return (), {}
     sides = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
-    chosen, rejected = (reward(side).scores for side in sides)
+    outputs = [reward(side) for side in sides]
+    failed = Counter(
+        status.value for output in outputs for status in output.status if not status.scored
+    )
+    chosen, rejected = (output.scores for output in outputs)
     longer = [np.array([float(len(one.hypothesis)) for one in side]) for side in sides]
     scores = {
         reward.name: (chosen, rejected),
         "longer": (longer[0], longer[1]),
         "shorter": (-longer[0], -longer[1]),
     }
-    return preference_accuracy(pairs, scores, resamples=config.resamples, seed=config.seed)
+    figures = preference_accuracy(pairs, scores, resamples=config.resamples, seed=config.seed)
+    return figures, dict(failed)
 
 
 def results_of(

@@ -14,11 +14,17 @@ from rewardlab.config.sections import TextsConfig
 from rewardlab.config.severities import load_severities
 from rewardlab.config.train_reward import JudgementsConfig, StageConfig, TrainRewardConfig
 from rewardlab.data.corpora import Row
-from rewardlab.data.document_split import DocumentSplit, split_documents
+from rewardlab.data.document_split import (
+    DocumentSplit,
+    by_opening,
+    quoted,
+    split_documents,
+)
 from rewardlab.data.failures import damaged
 from rewardlab.data.preferences import read_preferences
 from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import EXIT_DATA, Problem, UserError
+from rewardlab.generate.checkpoints import checkpoint_digest
 from rewardlab.metaeval.gold import read_gold
 from rewardlab.metaeval.lessons import Judgements
 from rewardlab.metaeval.measure import compared_systems
@@ -81,9 +87,11 @@ def read_lessons(config: TrainRewardConfig) -> Lessons:
     for one in judged.values():
         for document, text in one.texts():
             texts[document].append(text)
+    known = by_opening(text for some in texts.values() for text in some)
     for pair in (pair for pairs in preferences.values() for pair in pairs):
-        texts[pair.document] += [pair.chosen.prompt or "", pair.chosen.source]
-        texts[pair.document] += [pair.chosen.hypothesis, pair.rejected.hypothesis]
+        # Not the answers: one refusal may stand below any number of requests.
+        request = request_of(pair.chosen)
+        texts[pair.document] += [request, pair.chosen.source, *quoted(request, known)]
     split = _split(config, texts)
     aside = {text for document in split.test | split.validation for text in texts[document]}
     stages = tuple(
@@ -128,11 +136,16 @@ def _read_preferences(config: TrainRewardConfig) -> dict[Path, list[Preference]]
     files = {one.file for stage in config.stages for one in stage.preferences}
     return {
         path: [
-            replace(pair, document=f"{path}:{pair.document or request_of(pair.chosen)}")
+            replace(pair, document=f"{path}:{pair.document or _short(request_of(pair.chosen))}")
             for pair in read_preferences(path)
         ]
         for path in sorted(files)
     }
+
+
+def _short(request: str) -> str:
+    """A name for a request, which may be pages long."""
+    return f"sha256:{hashlib.sha256(request.encode()).hexdigest()[:12]}"
 
 
 def _judgements(one: JudgementsConfig, name: str) -> Judgements:
@@ -243,12 +256,19 @@ def _sides(row: Row) -> tuple[str, ...]:
 def _signature(
     config: TrainRewardConfig, judged: dict[JudgementsConfig, Judgements]
 ) -> Iterator[str]:
-    """A line for each file: what would make other rows of it."""
+    """A line for each file, prompt and checkpoint: what would make another scorer."""
+    directories = {"model": config.model.path}
+    directories |= {"tokenizer": config.scorer.metricx and config.scorer.metricx.tokenizer}
+    for name, directory in directories.items():
+        if directory is not None and directory.is_dir():
+            yield f"{name}|digest:{checkpoint_digest(directory)}"
     for one in judged.values():
         yield f"{one.name}|{one.gold.scores.signature}"
     files = {one.file for stage in config.stages for one in stage.preferences}
     for text in (text for stage in config.stages for text in stage.texts):
         files |= {text.source, *filter(None, (text.reference, text.documents))}
+    prompt = Path(config.scorer.automqm.prompt) if config.scorer.automqm is not None else Path()
+    files |= {prompt} if prompt.is_file() else set()
     for path in sorted(files):
         with path.open("rb") as file:
             yield f"{path.name}|sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"

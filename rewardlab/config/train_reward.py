@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -88,7 +88,15 @@ class MetricXConfig(Section):
     failures: Annotated[Number, Field(ge=0)] = 0.0
     span_weight: Annotated[Number, Field(ge=0)] = 0.0
     tokenizer: FileName | None = None
-    pickle_sha256: Annotated[str, Field(strict=True, pattern="^([0-9a-f]{64})?$")] = ""
+    pickle_sha256: Annotated[str, Field(strict=True)] = ""
+
+    @model_validator(mode="after")
+    def _a_digest(self) -> Self:
+        if not re.fullmatch("([0-9a-f]{64})?", self.pickle_sha256):
+            context = {"key": "pickle_sha256", "value": self.pickle_sha256}
+            message = "write the 64 hexadecimal digits of sha256sum"
+            raise PydanticCustomError("out_of_range", message, context)
+        return self
 
 
 class AutoMQMConfig(Section):
@@ -349,12 +357,7 @@ def check_train_reward(
             what = f"two stages are named {stage.name}"
             yield Problem("E036", document.where(("stages", at, "name")), what, "rename one")
         yield from _stage_problems(config, at, stage, document)
-        files = [one.file for one in stage.judgements]
-        for number, file in enumerate(files):
-            if file in files[:number]:
-                where = document.where(("stages", at, "judgements", number, "file"))
-                what = f"the stage reads {file} twice"
-                yield Problem("E048", where, what, "remove one; a file is read in one way")
+        yield from _read_twice(at, stage, document)
     last = config.stages[-1]
     if last.damaged:
         what = "the last stage learns from damaged texts, and on people's judgements it is measured"
@@ -371,6 +374,22 @@ def check_train_reward(
         keys: Keys = ("stages", at, "trainer")
         yield from option_problems(stage.trainer, options, document, owned=REWARD_OWNED, at=keys)
     yield from option_problems(config.trainer, options, document, owned=REWARD_OWNED)
+
+
+def _read_twice(at: int, stage: StageConfig, document: Document) -> Iterator[Problem]:
+    """E048: one file under two entries would count twice, and be measured twice."""
+    entries: Mapping[str, Sequence[Path]] = {
+        "judgements": [one.file for one in stage.judgements],
+        "preferences": [one.file for one in stage.preferences],
+        "texts": [one.source for one in stage.texts],
+    }
+    for section, files in entries.items():
+        places = [file.resolve() for file in files]
+        for number, place in enumerate(places):
+            if place in places[:number]:
+                what = f"the stage reads {files[number]} twice"
+                where = document.where(("stages", at, section, number))
+                yield Problem("E048", where, what, "remove one; a file is read in one way")
 
 
 def _stage_problems(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 LONG = 40
@@ -128,6 +128,34 @@ def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]
     for document in texts:
         together[head(document)].add(document)
     return [frozenset(some) for some in together.values()]
+
+
+def by_opening(texts: Iterable[str]) -> dict[str, list[str]]:
+    """Texts of at least `LONG` characters by their first ones, for `quoted`."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for text in dict.fromkeys(texts):
+        if len(text) >= LONG:
+            found[text[:LONG]].append(text)
+    return dict(found)
+
+
+def quoted(text: str, known: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The known texts that stand within another, each from the beginning of a word.
+
+    Args:
+        text: Such as a prompt, in which a source stands.
+        known: From `by_opening`.
+
+    >>> source = "A sentence that nobody writes twice by chance."
+    >>> list(quoted(f"Translate: {source}", by_opening([source, "Thank you."])))
+    ['A sentence that nobody writes twice by chance.']
+    """
+    for at in range(len(text) - LONG + 1):
+        if at and text[at - 1].isalnum() and text[at].isalnum():
+            continue
+        for one in known.get(text[at : at + LONG], ()):
+            if text.startswith(one, at):
+                yield one
 
 
 def _share(test: float | Fold) -> float:

@@ -138,7 +138,7 @@ def _drawn(
     pairs = [
         (one, other) if one[0] > other[0] else (other, one)
         for one, other in combinations(scored, 2)
-        if one[0] != other[0] and abs(one[0] - other[0]) >= smallest - ROUNDING
+        if abs(one[0] - other[0]) > max(ROUNDING, smallest - ROUNDING)
     ]
     rng = random.Random(seed_for(seed, *map(str, segment)))  # noqa: S311 - no secrets here
     for better, worse in rng.sample(pairs, min(most, len(pairs))):
@@ -165,6 +165,10 @@ def _object(line: str) -> dict[str, Any]:
 
 def _preference(entry: Mapping[str, Any], name: str) -> Preference:
     source, pair = _optional_text(entry, "source"), _pair(entry)
+    for text in (source, *pair):
+        if text is not None and not _is_unicode(text):
+            what = "half a surrogate pair, which is no character, in {}"
+            raise _Unusable("E373", what, "leave the row out", text)
     if pair.request is None and source is None:
         what = "there is no prompt, so nobody knows what the answers answer"
         raise _Unusable("E371", what, 'add "prompt", or "source" for a translation')
@@ -186,6 +190,14 @@ def _preference(entry: Mapping[str, Any], name: str) -> Preference:
     )
     rejected = dataclasses.replace(chosen, hypothesis=pair.rejected)
     return Preference(chosen, rejected, _margin(entry), _optional_text(entry, "document") or "")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _pair(entry: Mapping[str, Any]) -> _Pair:

@@ -160,7 +160,9 @@ def preference_accuracy(
     resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[Figure, ...]:
-    """How often scorers prefer what people preferred; a tie counts half, no answer not at all.
+    """How often scorers prefer what people preferred; a tie counts half.
+
+    A pair of which a scorer leaves an answer unscored is none of its pairs.
 
     Args:
         preferences: N pairs.
@@ -174,11 +176,16 @@ def preference_accuracy(
     if not preferences:
         raise ValueError("no preferences to measure on")
     drawn = draws(len(preferences), resamples=resamples, seed=seed)
-    return tuple(
-        _figure(name, "accuracy", _Sampled(float(right.mean()), right[drawn].mean(axis=1)))
-        for name, (chosen, rejected) in scores.items()
-        for right in [_right(chosen - rejected)]
-    )
+    found: list[Figure] = []
+    for name, (chosen, rejected) in scores.items():
+        scored = ~np.isnan(chosen - rejected)
+        right = _right(chosen - rejected)
+        pairs = scored[drawn].sum(axis=1)
+        share = np.full(len(pairs), np.nan)
+        np.divide(right[drawn].sum(axis=1), pairs, out=share, where=pairs > 0)
+        value = float(right.sum() / scored.sum()) if scored.any() else math.nan
+        found.append(_figure(name, "accuracy", _Sampled(value, share)))
+    return tuple(found)
 
 
 def _everywhere(files: Mapping[str, tuple[Gold, Sequence[Scored]]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rewardlab.report.trained_reward import HEADINGS, verdict, with_interval
+from rewardlab.report.trained_reward import HEADINGS, unscored, verdict, with_interval
 
 WHAT: Mapping[str, str] = {
     "metricx": (
@@ -26,12 +26,13 @@ FROM_SCRATCH = (
     "Started from scratch, on the texts below and no others; what a new model of its family begins "
     "with stands in rewardlab's docs/training_scorers.md."
 )
+MOST_NAMED = 20
 LIMITS = """\
 - It has learned from the files above and from nothing else that is known here. For other languages,
   other kinds of text and systems of another make the figures do not hold; measure it there with
   `rewardlab metaeval`.
-- Test documents share no text with those it learned from, but they come from the same files: the
-  same systems, the same raters, the same kind of text.
+- Test documents share no text of 40 characters or more with those it learned from, but they come
+  from the same files: the same systems, the same raters, the same kind of text.
 - A reward that is trained against is exploited. Run `rewardlab preflight` before, and measure with
   a metric of another family after.\
 """
@@ -57,11 +58,9 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"- `{line}`" for line in results["data"])
     yield from (f"- {note}" for note in results["notes"])
     yield ""
-    yield from _table(("stage", "rows", "validation loss"), _stages(results))
+    yield from _table(("stage", "rows read", "validation loss"), _stages(results))
     yield ""
-    yield "Test documents: " + (
-        ", ".join(f"`{name}`" for name in results["split"]["test"]) or "none"
-    )
+    yield f"Test documents: {_documents(results['split']['test'])}"
     yield ""
     yield "## Results"
     yield ""
@@ -69,6 +68,12 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield LIMITS
+
+
+def _documents(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:MOST_NAMED]) or "none"
+    more = len(names) - MOST_NAMED
+    return f"{shown} and {more:,} more, which `results.json` names" if more > 0 else shown
 
 
 def _stages(results: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -89,9 +94,7 @@ def _results(results: Mapping[str, Any]) -> Iterator[str]:
             yield ""
             yield from _figures(figures)
             yield ""
-    for name, why in results["unscored"].items():
-        for status, count in why.items():
-            yield f"- {name}: {count:,} translations without a score ({status})"
+    yield from (f"- {line}" for line in unscored(results))
     if results["leads"]:
         yield "### Ahead of the baselines?"
         yield ""

@@ -32,6 +32,13 @@ def tables(results: Mapping[str, Any]) -> Iterator[Table]:
         yield figure_table(results["preferences"], title)
 
 
+def unscored(results: Mapping[str, Any]) -> Iterator[str]:
+    """How many answers of the test side have no score, a line for each file and reason."""
+    for name, why in results["unscored"].items():
+        for status, count in why.items():
+            yield f"{name}: {count:,} without a score ({status})"
+
+
 def figure_table(figures: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> Table:
     """One row for each scorer, one column for each statistic that any of them has."""
     known = {name for one in figures.values() for name in one}

@@ -15,7 +15,9 @@ import judged_talks
 import pytest
 import taught_policies
 
+from rewardlab.cli import train_reward
 from rewardlab.rewards.registry import parse_reward
+from rewardlab.trainers.reward_models.metricx import MetricXFamily
 from rewardlab.types import Candidate
 
 COMMAND = Path(sys.executable).with_name("rewardlab")
@@ -142,6 +144,81 @@ def test_another_configuration_or_other_data_is_refused(talks, run):
     code, _, err = run("train-reward", "run.yaml")
     assert code == 2
     assert "error[E083] run 'run': holds a run on other data" in err
+
+
+def test_a_start_or_prompt_that_changed_is_refused(talks, run):
+    write("automqm")
+    run("train-reward", "run.yaml", "run=first")
+    Path("my.toml").write_text(Path("first/model/prompt.toml").read_text())
+    again = ("model.from_scratch=", "model.path=first/model", "scorer.automqm.prompt=my.toml")
+    code, _, err = run("train-reward", "run.yaml", *again)
+    assert code == 0, err
+    with Path("my.toml").open("a") as file:
+        file.write("# another\n")
+    code, _, err = run("train-reward", "run.yaml", *again)
+    assert (code, "error[E083]" in err) == (2, True)
+    Path("my.toml").write_text(Path("first/model/prompt.toml").read_text())
+    assert run("train-reward", "run.yaml", *again, "--dry-run")[0] == 0
+    with Path("first/model/config.json").open("a") as file:
+        file.write("\n")
+    code, _, err = run("train-reward", "run.yaml", *again)
+    assert (code, "error[E083]" in err) == (2, True)
+
+
+def test_what_another_begins_meanwhile_is_not_gone_on_with(talks, run, monkeypatch):
+    write("metricx")
+    take = train_reward.take_lock
+
+    def late(directory):
+        (directory / "stages").mkdir(parents=True)
+        (directory / "config.yaml").write_text("run: of another")
+        return take(directory)
+
+    monkeypatch.setattr(train_reward, "take_lock", late)
+    code, _, err = run("train-reward", "run.yaml")
+    assert (code, "error[E083]" in err) == (2, True)
+    assert not Path(".run.lock").exists()
+
+
+def test_what_ended_before_its_first_stage_is_begun_anew(talks, run):
+    write("generalist")
+    code, _, err = run("train-reward", "run.yaml", "trainer.max_length=5")
+    assert (code, "error[E374]" in err) == (3, True)
+    code, _, err = run("train-reward", "run.yaml")
+    assert code == 0, err
+
+
+def test_a_loss_that_is_no_number_ends_it(talks, run):
+    write("metricx")
+    code, _, err = run("train-reward", "run.yaml", "trainer.learning_rate=1e30")
+    assert code == 2
+    assert "error[E375] stage 1-warm-up: the validation loss at step 2 is " in err
+    assert not list(Path("run/stages").glob("*/checkpoint-*"))
+
+
+@pytest.mark.parametrize("patience", [1, None])
+def test_killed_while_it_is_saved_it_takes_no_further_step(patience, talks, run, monkeypatch):
+    """A loss that no step betters: patience ends it at step 4, else the steps do."""
+    write("metricx")
+    options = ["trainer.learning_rate=1e-30", f"stages.1.patience={patience or 'null'}"]
+    options += ["stages.1.trainer.max_steps=9"] if patience else []
+    assert run("train-reward", "run.yaml", "run=whole", *options)[0] == 0
+    save, saved = MetricXFamily.save, []
+
+    def killed(self, trainer, directory):
+        saved.append(directory)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        save(self, trainer, directory)
+
+    monkeypatch.setattr(MetricXFamily, "save", killed)
+    assert run("train-reward", "run.yaml", *options)[0] == 130
+    code, _, err = run("train-reward", "run.yaml", *options)
+    assert code == 0, err
+    assert "that was its last step" in err
+    for name in ("stages/2-mqm/loss.json", "model/model.safetensors"):
+        assert digest(f"run/{name}") == digest(f"whole/{name}"), name
+    assert set(logged_steps("run")) == set(logged_steps("whole"))
 
 
 def test_a_directory_of_something_else_is_left_alone(talks, run):

@@ -104,6 +104,35 @@ def test_a_corpus_gives_up_what_a_talk_on_another_side_says(lessons, tmp_path):
     assert LEAK not in {row.candidate.source for row in rows}
 
 
+def test_a_prompt_that_quotes_a_talk_stays_with_it(lessons, tmp_path):
+    """A sentence of every talk in a prompt of its own, and one answer below all of them."""
+    talk = (tmp_path / "mqm.tsv").read_text().splitlines()
+    said = {}
+    for line in tuple(talk):
+        cells = line.split("\t")
+        if line.startswith("A\t") and cells[1] not in said:
+            said[cells[1]] = f"{LEAK[:-1]}, and for the talk {cells[1]} only."
+            talk = [one.replace(f"\t{cells[5]}\t", f"\t{said[cells[1]]}\t")
+                    if one.split("\t")[1:2] == cells[1:2] else one for one in talk]  # fmt: skip
+    (tmp_path / "mqm.tsv").write_text("\n".join(talk) + "\n")
+    refusal = "I am sorry, but I cannot help with that request, whatever it may be."
+    pairs = [
+        {"prompt": f"Translate ({n}):\n{text}", "chosen": f"{n}", "rejected": refusal}
+        for n, text in enumerate(said.values())
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    found = lessons()
+    assert len(said) > 5
+    mqm = found.stages[1]
+    for rows in (mqm.train, mqm.validation):
+        own = {row.document.split(":")[1] for row in rows if not isinstance(row, Preference)}
+        asked = [row.chosen.prompt for row in rows if isinstance(row, Preference)]
+        assert asked
+        assert all(any(f"talk {name}" in prompt for name in own) for prompt in asked), own
+    assert found.preferences
+    assert all(len(pair.document.rpartition(":")[2]) == 12 for pair in found.preferences)
+
+
 def test_pairs_that_answer_one_request_stay_together(lessons, tmp_path):
     pairs = [{"prompt": f"Say {n % 9}.", "chosen": f"{n}.", "rejected": "No."} for n in range(27)]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))

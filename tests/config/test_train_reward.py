@@ -1,5 +1,7 @@
 """The configuration of ``rewardlab train-reward``."""
 
+from pathlib import Path
+
 import pytest
 
 from rewardlab.config.load import load
@@ -207,6 +209,17 @@ def test_a_stage_reads_a_file_once(read):
     twice = "[{file: mqm.tsv}, {file: mqm.tsv, severities: google}]"
     (problem,) = refused(read, TEXT, f"stages.1.judgements={twice}")
     assert "the stage reads mqm.tsv twice" in problem
+    Path("link.tsv").symlink_to("mqm.tsv")
+    twice = "[{file: mqm.tsv}, {file: link.tsv}]"
+    (problem,) = refused(read, TEXT, f"stages.1.judgements={twice}")
+    assert "the stage reads link.tsv twice" in problem
+    twice = "[{source: a, reference: b}, {source: a, reference: c}]"
+    assert any("reads a twice" in one for one in refused(read, TEXT, f"stages.0.texts={twice}"))
+
+
+def test_a_digest_has_64_digits(read):
+    (problem,) = refused(read, TEXT, "scorer.metricx.pickle_sha256=xyz")
+    assert "write the 64 hexadecimal digits of sha256sum" in problem
 
 
 def test_a_fold_is_a_test_side(read):

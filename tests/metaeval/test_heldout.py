@@ -207,10 +207,12 @@ def test_preferences_are_counted_and_ties_are_halves():
     assert one.low <= one.value <= one.high
 
 
-def test_no_answer_prefers_nothing():
+def test_a_pair_without_a_score_is_none():
     pairs = [Preference(Candidate("q", "good"), Candidate("q", "bad"))] * 2
     scores = {"own": (np.array([1.0, np.nan]), np.array([0.0, 0.0]))}
-    assert preference_accuracy(pairs, scores, resamples=10)[0].value == 0.5
+    assert preference_accuracy(pairs, scores, resamples=10)[0].value == 1.0, "of one pair"
+    scores = {"own": (np.array([np.nan] * 2), np.array([0.0, 0.0]))}
+    assert np.isnan(preference_accuracy(pairs, scores, resamples=10)[0].value)
 
 
 def test_no_preferences_are_refused():

@@ -52,7 +52,7 @@ def card():
         "| scorer | Pearson | span F1 |",
         "| automqm | 0.400 (0.300 … 0.500) | 0.250 (0.200 … 0.300) |",
         "| length | 0.300 (0.200 … 0.400) |  |",
-        "- mqm: 3 translations without a score (unparseable)",
+        "- mqm: 3 without a score (unparseable)",
         "| length | Pearson | +0.100 (+0.020 … +0.200) | ahead |",
         "| chrf | Pearson | -0.100 (-0.200 … -0.050) | behind |",
         "| random | span F1 | +0.100 (-0.100 … +0.300) | no difference shown |",

@@ -225,7 +225,7 @@ class AutoMQMFamily:
         sides = [balanced(taught, self.no_errors, seed=seed) for taught in read]
         for taught in sides[: 1 if args.eval_strategy == "no" else 2]:
             if not taught.examples:
-                raise _nothing(taught, room)
+                raise self._nothing(taught, room)
         return sides
 
     def save(self, trainer: Trainer, directory: Path) -> None:
@@ -285,6 +285,13 @@ class AutoMQMFamily:
                 ambiguous += taught.ambiguous
                 beyond += taught.beyond
         return Lessons(examples, flawless, unrated, neutral, ambiguous, beyond, too_long)
+
+    def _nothing(self, taught: Lessons, max_length: int | None) -> UserError:
+        what = f"no rating is left to learn from: {taught}"
+        fix = "give rows with error spans"
+        if taught.too_long:
+            fix = f"raise max_length={max_length}, or max_new_tokens={self.max_new_tokens}"
+        return UserError([Problem("E365", "data", what, fix)], exit_code=3)
 
     def _example(self, row: Rated, answer: str) -> Example:
         judge = self._judge
@@ -414,12 +421,6 @@ def _bare(example: Example, form: Sequence[str]) -> Iterator[str]:
         for piece in sorted(form, key=len, reverse=True):
             text = text.replace(piece, "\n")  # noqa: PLW2901 - piece by piece
         yield text
-
-
-def _nothing(taught: Lessons, max_length: int | None) -> UserError:
-    what = f"no rating is left to learn from: {taught}"
-    fix = f"give rows with error spans, or a max_length above {max_length}"
-    return UserError([Problem("E365", "data", what, fix)], exit_code=3)
 
 
 def _no_rating() -> UserError:

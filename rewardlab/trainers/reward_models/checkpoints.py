@@ -9,11 +9,12 @@ checkpoint was finished: ours are sealed (`rewardlab.store.seals`) and nothing e
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import reduce
 from transformers import (
+    EarlyStoppingCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -29,6 +31,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from rewardlab.errors import Problem, UserError
 from rewardlab.store.files import replace_file
 from rewardlab.store.seals import damage, is_sealed, seal
 
@@ -105,6 +108,62 @@ class StopsOnSignal(TrainerCallback):
         return bool(told.item() > 0)
 
 
+class RefusesNoNumber(TrainerCallback):
+    """Ends a run whose validation loss is no number, before a checkpoint is made of it."""
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the callback's signature
+        metrics: Mapping[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Look at the loss.
+
+        Raises:
+            UserError: E375; exit code 2.
+        """
+        loss = (metrics or {}).get("eval_loss", 0.0)
+        if not math.isfinite(loss):
+            what = f"the validation loss at step {state.global_step:,} is {loss}"
+            fix = f"a learning_rate below {args.learning_rate:g}, in a run directory of its own"
+            raise UserError(
+                [Problem("E375", f"stage {Path(str(args.output_dir)).name}", what, fix)]
+            )
+
+
+class _EndedBeforeError(Exception):
+    """The checkpoint that training would go on from is where it ended."""
+
+
+class _KnowsItsEnd(TrainerCallback):
+    """Keeps a run that had ended from taking further steps.
+
+    It may be killed between its last step and its saved model; transformers would go on until the
+    next reason to stop.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the callback's signature
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the callback's signature
+        **_: Any,
+    ) -> None:
+        handler: Any = self._trainer.callback_handler
+        impatient = any(
+            one.early_stopping_patience_counter >= one.early_stopping_patience
+            for one in handler.callbacks
+            if isinstance(one, EarlyStoppingCallback)
+        )
+        if state.global_step and (impatient or state.global_step >= state.max_steps):
+            raise _EndedBeforeError
+
+
 def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | None:
     """The latest checkpoint that is whole.
 
@@ -146,7 +205,13 @@ def train_on(trainer: Trainer, *, say: Callable[[str], None]) -> None:
         say(f"going on from step {step:,}")
         if process.is_main_process:
             _forget_after(directory / METRICS, step)
-    trainer.train(resume_from_checkpoint=None if start is None else str(start))
+    trainer.add_callback(_KnowsItsEnd(trainer))
+    try:
+        trainer.train(resume_from_checkpoint=None if start is None else str(start))
+    except _EndedBeforeError:
+        say("that was its last step")
+        if trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint is not None:
+            trainer._load_best_model()  # noqa: SLF001 - what train() ends with  # pyright: ignore[reportPrivateUsage]
 
 
 def _checkpoints(directory: Path) -> list[tuple[Path, re.Match[str]]]:

@@ -165,7 +165,7 @@ def test_what_is_too_long_is_left_out_whole(start):
 
 
 def test_nothing_left_to_learn_from(start, tmp_path):
-    with pytest.raises(UserError, match=r"E365.*4 ratings too long.*max_length above 8") as caught:
+    with pytest.raises(UserError, match=r"E365.*4 ratings too long.*raise max_length=8") as caught:
         FAMILY.trainer(start, ROWS, [], args=options(tmp_path / "run", max_length=8))
     assert caught.value.exit_code == 3
 

@@ -61,7 +61,9 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path):
     log.write_text('{"step": 2, "loss": 3.0}\n{"step": 4}\n{"step": 6}\n{"st')
     calls = []
     trainer = SimpleNamespace(
-        args=SimpleNamespace(output_dir=str(tmp_path)), train=lambda **given: calls.append(given)
+        args=SimpleNamespace(output_dir=str(tmp_path)),
+        train=lambda **given: calls.append(given),
+        add_callback=lambda _: None,
     )
     told = []
     train_on(trainer, say=told.append)
