@@ -213,7 +213,8 @@ def test_a_stage_reads_a_file_once(read):
     twice = "[{file: mqm.tsv}, {file: link.tsv}]"
     (problem,) = refused(read, TEXT, f"stages.1.judgements={twice}")
     assert "the stage reads link.tsv twice" in problem
-    twice = "[{source: a, reference: b}, {source: a, reference: c}]"
+    one = "source: a, reference: b, source_lang: en, target_lang: de"
+    twice = f"[{{{one}}}, {{{one}}}]"
     assert any("reads a twice" in one for one in refused(read, TEXT, f"stages.0.texts={twice}"))
 
 
