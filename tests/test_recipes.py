@@ -6,6 +6,7 @@ Small text stands in for the data, and a tiny checkpoint of the same architectur
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -180,13 +181,17 @@ def scorer_arguments(recipe, files, run):
     for at, stage in enumerate(recipe.content["stages"]):
         for number, one in enumerate(stage.get("judgements", ())):
             file = files["judged"][one.get("format", "auto")]
+            if number:  # a stage reads a file once
+                file = Path(shutil.copy(file, file.with_stem(f"{file.stem}-{number}")))
             place = f"stages.{at}.judgements.{number}"
             words += [f"{place}.file={file}", f"{place}.reference_system=ref"]
         if "preferences" in stage:
             words.append(f"stages.{at}.preferences.file={files['judged']['preferences']}")
         for number, one in enumerate(stage.get("texts", ())):
             place = f"stages.{at}.texts.{number}"
-            words += [f"{place}.source={files['SRC']}", f"{place}.reference={files['REF']}"]
+            texts = [files["SRC"], files["REF"]]
+            source, reference = reversed(texts) if number else texts  # as two pairs of languages do
+            words += [f"{place}.source={source}", f"{place}.reference={reference}"]
             words += [f"{place}.documents={files['DOCUMENT_IDS']}"] if "documents" in one else []
     return words
 

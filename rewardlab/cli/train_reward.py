@@ -123,6 +123,7 @@ def check(arguments: Arguments) -> Ready:
             for stage, rows in zip(config.stages, lessons.stages, strict=True)
         }
         summary["test"] = {one.name: len(one.rated()) for one in lessons.test}
+        summary["test_preferences"] = len(lessons.preferences)
     if lessons is not None and not found.problems:
         examine_scorer(config, lessons, known, found=found)
     conclude(found, summary, *(lessons.notes if lessons is not None else ()))

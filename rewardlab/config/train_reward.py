@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -378,18 +378,24 @@ def check_train_reward(
 
 def _read_twice(at: int, stage: StageConfig, document: Document) -> Iterator[Problem]:
     """E048: one file under two entries would count twice, and be measured twice."""
-    entries: Mapping[str, Sequence[Path]] = {
-        "judgements": [one.file for one in stage.judgements],
-        "preferences": [one.file for one in stage.preferences],
-        "texts": [one.source for one in stage.texts],
-    }
-    for section, files in entries.items():
-        places = [file.resolve() for file in files]
-        for number, place in enumerate(places):
-            if place in places[:number]:
-                what = f"the stage reads {files[number]} twice"
+    for section in ("judgements", "preferences", "texts"):
+        entries: tuple[_Entry, ...] = getattr(stage, section)
+        files = [_files(one) for one in entries]
+        for number, some in enumerate(files):
+            if some in files[:number]:
+                what = f"the stage reads {some[0].name} twice"
                 where = document.where(("stages", at, section, number))
                 yield Problem("E048", where, what, "remove one; a file is read in one way")
+
+
+_Entry: TypeAlias = JudgementsConfig | PreferencesConfig | TextsConfig
+
+
+def _files(one: _Entry) -> tuple[Path, ...]:
+    """Wherever links lead; a corpus is a source with a reference, of which it may have several."""
+    if not isinstance(one, TextsConfig):
+        return (one.file.resolve(),)
+    return tuple(file.resolve() for file in (one.source, one.reference) if file is not None)
 
 
 def _stage_problems(

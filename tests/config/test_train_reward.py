@@ -212,7 +212,7 @@ def test_a_stage_reads_a_file_once(read):
     Path("link.tsv").symlink_to("mqm.tsv")
     twice = "[{file: mqm.tsv}, {file: link.tsv}]"
     (problem,) = refused(read, TEXT, f"stages.1.judgements={twice}")
-    assert "the stage reads link.tsv twice" in problem
+    assert "the stage reads mqm.tsv twice" in problem
     one = "source: a, reference: b, source_lang: en, target_lang: de"
     twice = f"[{{{one}}}, {{{one}}}]"
     assert any("reads a twice" in one for one in refused(read, TEXT, f"stages.0.texts={twice}"))
