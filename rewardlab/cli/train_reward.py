@@ -146,7 +146,7 @@ def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
 def check_run(config: TrainRewardConfig, lessons: Lessons) -> None:
     """Refuse to go on with a run of another configuration or other data.
 
-    One that has not come to its first stage is begun anew, whatever it was.
+    One of ours that has not come to its first stage is begun anew, whatever it was.
 
     Raises:
         UserError: E030 the directory holds something else, E083 a run that differs; exit code 2.
@@ -156,7 +156,7 @@ def check_run(config: TrainRewardConfig, lessons: Lessons) -> None:
 
     written = config.run / "config.yaml"
     if not has_begun(config.run):
-        if not is_left_over(config.run):
+        if not is_left_over(config.run, to_yaml(config)):
             check_run_directory(config.run)
         return
     where, fix = f"run {str(config.run)!r}", f"give another one: run={config.run}-2"
@@ -174,10 +174,16 @@ def has_begun(run: Path) -> bool:
     return (run / "stages").exists() or (run / MODEL).exists()
 
 
-def is_left_over(run: Path) -> bool:
-    """Whether the directory holds a run that ended before its first stage, and nothing else."""
-    known = {"config.yaml", SIGNATURE, "versions.json", START}
-    return run.is_dir() and {path.name for path in run.iterdir()} <= known
+def is_left_over(run: Path, config: str) -> bool:
+    """Whether the directory holds a run that ended before its first stage, and nothing else.
+
+    A ``config.yaml`` that stands alone is this run's own, or it is somebody's and no left-over.
+    """
+    held = {path.name for path in run.iterdir()} if run.is_dir() else set[str]()
+    if held == {"config.yaml"}:
+        return (run / "config.yaml").read_text(encoding="utf-8") == config
+    written = {"config.yaml", SIGNATURE}
+    return written <= held <= written | {"versions.json", START}
 
 
 def take_lock(run: Path) -> Lock:

@@ -55,7 +55,8 @@ class Lessons:
         judgements: Files of the last stage, whole.
         preferences: Of the last stage, those of the test side.
         split: Documents of judgements and preferences by side.
-        signature: What the rows depend on, a line for each file.
+        signature: What the scorer depends on besides its configuration, a line for each file,
+            prompt and checkpoint.
         notes: What there is to tell.
     """
 

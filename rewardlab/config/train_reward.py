@@ -376,6 +376,9 @@ def check_train_reward(
     yield from option_problems(config.trainer, options, document, owned=REWARD_OWNED)
 
 
+_Entry: TypeAlias = JudgementsConfig | PreferencesConfig | TextsConfig
+
+
 def _read_twice(at: int, stage: StageConfig, document: Document) -> Iterator[Problem]:
     """E048: one file under two entries would count twice, and be measured twice."""
     for section in ("judgements", "preferences", "texts"):
@@ -386,9 +389,6 @@ def _read_twice(at: int, stage: StageConfig, document: Document) -> Iterator[Pro
                 what = f"the stage reads {some[0].name} twice"
                 where = document.where(("stages", at, section, number))
                 yield Problem("E048", where, what, "remove one; a file is read in one way")
-
-
-_Entry: TypeAlias = JudgementsConfig | PreferencesConfig | TextsConfig
 
 
 def _files(one: _Entry) -> tuple[Path, ...]:

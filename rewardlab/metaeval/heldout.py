@@ -254,7 +254,9 @@ def _correlations(
 
 def _or_none(value: float, samples: Floats) -> _Sampled:
     """A correlation; of a constant, which has none, 0: it says nothing of what people say."""
-    return _Sampled(0.0 if math.isnan(value) else value, np.nan_to_num(samples, nan=0.0))
+    if math.isnan(value):
+        return _Sampled(0.0, np.zeros_like(samples))
+    return _Sampled(value, samples)
 
 
 def _preferences(human: Floats, metric: Floats, smallest: float) -> tuple[Floats, Floats]:

@@ -188,6 +188,28 @@ def test_what_ended_before_its_first_stage_is_begun_anew(talks, run):
     assert code == 0, err
 
 
+def test_somebodys_configuration_in_the_run_directory_is_left_alone(talks, run):
+    write("metricx")
+    Path("run").mkdir()
+    text = Path("run.yaml").read_text()
+    Path("run/config.yaml").write_text(text)
+    code, _, err = run("train-reward", "run/config.yaml")
+    assert (code, "error[E030]" in err) == (2, True)
+    assert Path("run/config.yaml").read_text() == text
+
+
+def test_a_stage_whose_model_was_damaged_is_trained_again(talks, run):
+    write("metricx")
+    run("train-reward", "run.yaml")
+    before, steps = digest("run/model/model.safetensors"), logged_steps("run")
+    Path("run/model/model.safetensors").unlink()  # it may be mapped into this process
+    Path("run/model/model.safetensors").write_bytes(b"cut")
+    code, _, err = run("train-reward", "run.yaml")
+    assert code == 0, err
+    assert "run/model is damaged (model.safetensors is not what was written)" in err
+    assert (digest("run/model/model.safetensors"), logged_steps("run")) == (before, steps)
+
+
 def test_a_loss_that_is_no_number_ends_it(talks, run):
     write("metricx")
     code, _, err = run("train-reward", "run.yaml", "trainer.learning_rate=1e30")

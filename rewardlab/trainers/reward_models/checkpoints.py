@@ -200,11 +200,11 @@ def train_on(trainer: Trainer, *, say: Callable[[str], None]) -> None:
         latest_checkpoint(directory, say=say)
     process.wait_for_everyone()
     start = latest_checkpoint(directory, say=say)
+    step = 0 if start is None else int(start.name.rpartition("-")[2])
     if start is not None:
-        step = int(start.name.rpartition("-")[2])
         say(f"going on from step {step:,}")
-        if process.is_main_process:
-            _forget_after(directory / METRICS, step)
+    if process.is_main_process:
+        _forget_after(directory / METRICS, step)
     trainer.add_callback(_KnowsItsEnd(trainer))
     try:
         trainer.train(resume_from_checkpoint=None if start is None else str(start))
