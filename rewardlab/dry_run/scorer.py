@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rewardlab.dry_run.checkpoint import read_checkpoint
 from rewardlab.dry_run.findings import Findings
+from rewardlab.dry_run.tokenizer import read_tokenizer
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -30,7 +31,8 @@ def examine_scorer(
         config: The run; where it starts from scratch there is nothing to examine yet.
         lessons: What it learns from.
         options: The trainer's, for each stage.
-        found: Gets what the family raises, E050..E056 of a language model's checkpoint, and notes.
+        found: Gets what the family raises, E050..E056 of a language model's checkpoint, E057
+            of a judge's tokenizer, and notes.
     """
     from rewardlab.config.train_reward import family_of
 
@@ -43,6 +45,8 @@ def examine_scorer(
         classifier = config.scorer.generalist is not None
         checkpoint = found.attempt(read_checkpoint, start, classifier=classifier)
         found.notes += [] if checkpoint is None else checkpoint.notes
+    if config.scorer.automqm is not None and found.attempt(read_tokenizer, start) is None:
+        return  # the other families refuse it themselves
     for name, note in examine_stages(config, family, start, lessons, options, found=found):
         found.notes.append(f"stage {name}, {note}")
 

@@ -277,6 +277,13 @@ def test_a_dry_run_looks_at_the_start_and_at_every_stages_rows(family, talks, ru
     assert code == 0, err
     assert json.loads(out)["dry_run"]
     assert [f"note: {line}" in err for line in begun] == [True] * 4
+    for path in Path("first/model").glob("tokenizer*"):
+        path.rename(f"kept-{path.name}")
+    code, _, err = run("train-reward", "run.yaml", *start, "--dry-run")
+    assert code == 2
+    assert {"metricx": "E308", "automqm": "E057", "generalist": "E350"}[family] in err
+    for path in Path().glob("kept-*"):
+        path.rename(Path("first/model", path.name.removeprefix("kept-")))
     Path("first/model/config.json").write_text('{"model_type": "bert", "architectures": ["Bert"]}')
     code, _, err = run("train-reward", "run.yaml", *start, "--dry-run")
     assert code == 2
