@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.data.corpora import Row
-from rewardlab.data.languages import language_code
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.rewards.base import family_of
 from rewardlab.rewards.lexical import BLEU, TER, ChrF, Tokenizer
 from rewardlab.store.lineage import TrainedOn
+from rewardlab.text.languages import language_code
 from rewardlab.types import Candidate, Reward, Term
 
 CHUNK = 512

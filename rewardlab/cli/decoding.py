@@ -14,8 +14,8 @@ from rewardlab.cli.training import answer_of, peak_memory_mb, prompt_of, report,
 if TYPE_CHECKING:
     from rewardlab.config.translate import RerankConfig, TranslateConfig
     from rewardlab.data.corpora import Corpus, Row
-    from rewardlab.data.prompts import Prompt
     from rewardlab.store.journal import Journal, Json
+    from rewardlab.text.prompts import Prompt
     from rewardlab.translation import Cost, Translation
 
 Config: TypeAlias = "TranslateConfig | RerankConfig"

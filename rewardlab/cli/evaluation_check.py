@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rewardlab.config.evaluate import EvaluateConfig
     from rewardlab.config.history import History
     from rewardlab.data.corpora import Row
-    from rewardlab.data.prompts import Prompt
     from rewardlab.dry_run import Findings
+    from rewardlab.text.prompts import Prompt
     from rewardlab.types import Term
 
 

@@ -259,7 +259,7 @@ def _output_problems(config: PreflightConfig) -> Iterator[Problem]:
 
 def _language_problems(source_lang: str | None, target_lang: str | None) -> Iterator[Problem]:
     """Probes and gates must know what language a text should be in."""
-    from rewardlab.data.languages import language_code
+    from rewardlab.text.languages import language_code
 
     for option, code in (("--source-lang", source_lang), ("--target-lang", target_lang)):
         if code is None:

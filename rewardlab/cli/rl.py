@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from rewardlab.config import RLConfig
     from rewardlab.data.corpora import Row
-    from rewardlab.data.prompts import Prompt
     from rewardlab.ensemble import RewardEnsemble
     from rewardlab.store.lineage import Stage, Training
+    from rewardlab.text.prompts import Prompt
     from rewardlab.trainers.grpo import GRPOTrainer
 
 
@@ -201,7 +201,7 @@ def build_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
 
-    from rewardlab.data.prompts import chat_options
+    from rewardlab.text.prompts import chat_options
     from rewardlab.trainers.grpo import GRPOTrainer
     from rewardlab.trainers.policy import load_policy, low_rank, stop_at
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rewardlab.config.evaluate import EvaluateConfig
     from rewardlab.config.translate import RerankConfig, TranslateConfig
     from rewardlab.data.corpora import Row
-    from rewardlab.data.prompts import Prompt
     from rewardlab.dry_run import Findings
     from rewardlab.store.lineage import Training
+    from rewardlab.text.prompts import Prompt
 
 
 def prompt_of(
@@ -32,7 +32,7 @@ def prompt_of(
     Raises:
         KeyError: No such style; an evaluation that decodes nothing may have none.
     """
-    from rewardlab.data.prompts import write_prompt
+    from rewardlab.text.prompts import write_prompt
 
     return write_prompt(
         config.prompt or "",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from rewardlab.config.problems import nearest, not_a_choice
 from rewardlab.config.strict_yaml import Document, Keys
-from rewardlab.data.prompts import PROMPTS
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.text.prompts import PROMPTS
 
 if TYPE_CHECKING:
     from rewardlab.config.sections import DataConfig, GateConfig, RewardConfig, Rows

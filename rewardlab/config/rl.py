@@ -70,7 +70,7 @@ class RLConfig(Section):
         run: The directory it writes; must be empty or not exist.
         seed: Of everything random.
         data: The corpora; the file may give one mapping in place of a list.
-        prompt: A prompt style's name: `rewardlab.data.prompts.PROMPTS`.
+        prompt: A prompt style's name: `rewardlab.text.prompts.PROMPTS`.
         chat: The prompt is one user turn of the checkpoint's chat template.
         policy: The model that learns.
         rewards: The ensemble's terms; at least one.

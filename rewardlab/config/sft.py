@@ -123,7 +123,7 @@ class SFTRunConfig(Section):
         run: The directory it writes; must be empty or not exist.
         seed: Of everything random.
         data: The corpora; the file may give one mapping in place of a list.
-        prompt: A prompt style's name: `rewardlab.data.prompts.PROMPTS`.
+        prompt: A prompt style's name: `rewardlab.text.prompts.PROMPTS`.
         chat: The prompt is one user turn of the checkpoint's chat template, and the translation
             the assistant's.
         validation: Training rows, by whole documents, that decide when to stop: a share in

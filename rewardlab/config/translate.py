@@ -40,7 +40,7 @@ class TranslateConfig(Section):
         seed: Of what is sampled.
         data: What to translate; references are not needed.
         split: ``all`` rows, or the ``heldout`` ones.
-        prompt: A prompt style's name: `rewardlab.data.prompts.PROMPTS`.
+        prompt: A prompt style's name: `rewardlab.text.prompts.PROMPTS`.
         chat: The prompt is one user turn of the checkpoint's chat template.
         model: A saved checkpoint, or a run directory with ``model/`` in it. With ``backend:
             server`` not needed; it is then recorded as what the server runs.

@@ -28,8 +28,8 @@ from rewardlab.data.rated import Rated
 from rewardlab.data.wrong_words import FINAL_MARKS, MINOR, Text, same_words, wrong_words
 from rewardlab.generate import seed_for
 from rewardlab.metaeval.probes import Case, cases, joined, sentence_repeated
-from rewardlab.rewards.sentences import sentences
-from rewardlab.rewards.words import spoken
+from rewardlab.text.sentences import sentences
+from rewardlab.text.words import spoken
 from rewardlab.types import Candidate, ErrorSpan
 
 WORST, MAJOR = 25.0, 5.0

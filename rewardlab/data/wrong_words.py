@@ -13,8 +13,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rewardlab.rewards.sentences import FINAL, FINAL_DENSE
-from rewardlab.rewards.words import Word, ngram_length, spoken
+from rewardlab.text.sentences import FINAL, FINAL_DENSE
+from rewardlab.text.words import Word, ngram_length, spoken
 from rewardlab.types import ErrorSpan
 
 MINOR = 1.0

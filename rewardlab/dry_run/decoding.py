@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardlab.data.prompts import Prompt
 from rewardlab.dry_run.findings import Findings
 from rewardlab.dry_run.lengths import as_summary, count_tokens
 from rewardlab.dry_run.memory import Generation, as_gib, decoding_memory, memory_notes
 from rewardlab.dry_run.packages import INSTALL, installed
 from rewardlab.dry_run.policy import check_policy
 from rewardlab.errors import Problem
+from rewardlab.text.prompts import Prompt
 
 if TYPE_CHECKING:
     from rewardlab.config.sections import GenerationConfig

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from rewardlab.data.prompts import Prompt
 from rewardlab.dry_run.checkpoint import embedding_rows, read_checkpoint
 from rewardlab.dry_run.findings import Findings
 from rewardlab.dry_run.tokenizer import (
@@ -17,6 +16,7 @@ from rewardlab.dry_run.tokenizer import (
     tokenizer_problems,
 )
 from rewardlab.errors import Problem, UserError
+from rewardlab.text.prompts import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

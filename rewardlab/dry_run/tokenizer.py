@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardlab.data.prompts import Prompt, chat_options
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.text.prompts import Prompt, chat_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

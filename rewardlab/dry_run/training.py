@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rewardlab.config import RLConfig, SFTRunConfig
-from rewardlab.data.prompts import Prompt
 from rewardlab.dry_run.batches import rl_batches, sft_batches, too_few_prompts
 from rewardlab.dry_run.findings import Findings
 from rewardlab.dry_run.lengths import (
@@ -21,6 +20,7 @@ from rewardlab.dry_run.memory import Generation, as_gib, is_known, memory_notes,
 from rewardlab.dry_run.packages import optimizer_name, package_problems
 from rewardlab.dry_run.policy import Policy, check_policy, new_policy, prepare
 from rewardlab.errors import Problem
+from rewardlab.text.prompts import Prompt
 
 if TYPE_CHECKING:
     from trl import GRPOConfig, SFTConfig

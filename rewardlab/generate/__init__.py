@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from rewardlab.data.prompts import Prompt
+from rewardlab.text.prompts import Prompt
 
 __all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered", "seed_for"]
 

@@ -35,12 +35,12 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from rewardlab.data.prompts import chat_options
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
 from rewardlab.generate.checkpoints import checkpoint_digest
 from rewardlab.networks.device import own_device
 from rewardlab.networks.pretrained import UnusableError, read_model, read_tokenizer
+from rewardlab.text.prompts import chat_options
 
 
 @dataclass(frozen=True)

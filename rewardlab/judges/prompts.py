@@ -20,12 +20,12 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rewardlab.data.languages import language_name
-from rewardlab.data.prompts import Prompt
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.judges.answers import read_answer
 from rewardlab.judges.fences import fenced, nonce_of, quoted
 from rewardlab.judges.locating import Lost, locate
+from rewardlab.text.languages import language_name
+from rewardlab.text.prompts import Prompt
 
 DIGEST_DIGITS = 16
 

@@ -22,7 +22,7 @@ from rewardlab.judges.answers import LONGEST_QUOTE, MOST_ERRORS, Category, MQMAn
 from rewardlab.judges.fences import quoted
 from rewardlab.judges.locating import locate
 from rewardlab.judges.severities import WMT_JUDGE
-from rewardlab.rewards.words import words
+from rewardlab.text.words import words
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)

@@ -23,7 +23,7 @@ from rewardlab.metaeval.gold import Cell, Gold
 from rewardlab.metaeval.matrix import Floats, ScoreMatrix
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
-from rewardlab.rewards.words import words
+from rewardlab.text.words import words
 from rewardlab.types import ErrorSpan
 
 LENGTH, MARK_EVERYTHING, RANDOM = "length", "mark_everything", "random"

@@ -25,7 +25,6 @@ from transformers import (
 from trl import GRPOConfig
 
 from rewardlab.config import strict_yaml
-from rewardlab.data.prompts import arrow
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.evaluation import Quality, quality
 from rewardlab.generate import Sampling
@@ -34,6 +33,7 @@ from rewardlab.miniature.grammar import Grammar, SentencePair
 from rewardlab.miniature.noise import with_error
 from rewardlab.rewards import ChrF, LexicalSpans, NoRepetition, NotEmpty
 from rewardlab.store.run_directory import start_run
+from rewardlab.text.prompts import arrow
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.grpo import GRPOTrainer
 from rewardlab.trainers.sft import Example, fine_tune

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from rewardlab.data.languages import language_name
 from rewardlab.rewards.base import BaseReward
+from rewardlab.text.languages import language_name
 from rewardlab.types import Candidate, RewardOutput, Status
 
 SHORTEST = 16

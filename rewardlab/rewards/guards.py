@@ -14,10 +14,10 @@ from functools import cache, lru_cache
 from itertools import accumulate, groupby, pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from rewardlab.data.languages import scripts
 from rewardlab.rewards.base import NOT_APPLICABLE, RowReward, Verdict
-from rewardlab.rewards.sentences import sentences
-from rewardlab.rewards.words import Word, ngram_length, spoken, words
+from rewardlab.text.languages import scripts
+from rewardlab.text.sentences import sentences
+from rewardlab.text.words import Word, ngram_length, spoken, words
 from rewardlab.types import Candidate, ErrorSpan
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class TargetScript(Guard):
     other scripts are spans: major, and minor where the same letters stand in the source, because
     names and brands often keep their script ("iPhone" in Chinese). They still lower the score, so
     gate at a half rather than at 1. Not applicable without a target language, or with one that
-    `rewardlab.data.languages` does not know. It cannot tell languages of one script apart.
+    `rewardlab.text.languages` does not know. It cannot tell languages of one script apart.
     """
 
     name: str = "target_script"

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 from rewardlab.rewards.base import NOT_APPLICABLE, RowReward, Verdict
-from rewardlab.rewards.words import Word, words
+from rewardlab.text.words import Word, words
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan
 
 NEAR = 0.7

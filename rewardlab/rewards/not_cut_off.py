@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rewardlab.data.languages import scripts
 from rewardlab.rewards.base import NOT_APPLICABLE, Verdict
 from rewardlab.rewards.guards import Guard
-from rewardlab.rewards.sentences import is_finished
+from rewardlab.text.languages import scripts
+from rewardlab.text.sentences import is_finished
 from rewardlab.types import Candidate, ErrorSpan
 
 UNPUNCTUATED = frozenset({"Thai", "Lao", "Tibetan"})

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from rewardlab.data.number_words import is_scaled, spelled_numbers
 from rewardlab.rewards.base import Verdict
 from rewardlab.rewards.guards import Guard
 from rewardlab.rewards.numbers_kept import items_of
+from rewardlab.text.number_words import is_scaled, spelled_numbers
 from rewardlab.types import Candidate, ErrorSpan
 
 HOURS = 12
@@ -46,7 +46,7 @@ class NumbersAgree(Guard):
 
     Values are compared as `NumbersKept` compares them, and further
 
-    - number words count where `rewardlab.data.number_words` knows the language, Chinese numerals
+    - number words count where `rewardlab.text.number_words` knows the language, Chinese numerals
       in every language: 6 and "sechs", 100,000 and 十万;
     - a number before "million", 万 and the like is compared by its digits without zeros at the
       ends: 2.5 million, 2,500,000 and 250万 are the same, and 25 million is not told from them;

@@ -14,8 +14,8 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl.trainer.utils import create_model_from_path
 
-from rewardlab.data.prompts import chat_options
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.text.prompts import chat_options
 
 PROBE = "what-the-assistant-says"
 

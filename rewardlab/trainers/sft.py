@@ -23,7 +23,7 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
-from rewardlab.data.prompts import Prompt, chat_options
+from rewardlab.text.prompts import Prompt, chat_options
 
 LAST: Mapping[str, Any] = MappingProxyType(
     {"eval_strategy": "steps", "save_strategy": "no", "completion_only_loss": True}

@@ -9,7 +9,7 @@ from rewardlab.data.corpora import Row
 from rewardlab.data.failures import FAILURES, damaged, fail, failures
 from rewardlab.data.rated import Rated
 from rewardlab.metaeval.probes import Case
-from rewardlab.rewards.words import spoken
+from rewardlab.text.words import spoken
 from rewardlab.types import Candidate, ErrorSpan
 
 ENGLISH = [

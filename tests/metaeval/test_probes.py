@@ -5,9 +5,9 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.data.languages import LANGUAGES, scripts
 from rewardlab.metaeval.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
 from rewardlab.metaeval.probes import PROBES, Case, cases
+from rewardlab.text.languages import LANGUAGES, scripts
 from rewardlab.types import Candidate
 
 BY_NAME = {probe.name: probe for probe in PROBES}

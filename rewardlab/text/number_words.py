@@ -11,7 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from rewardlab.data.languages import language_code
+from rewardlab.text.languages import language_code
 
 if TYPE_CHECKING:
     import regex

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.rewards.words import ngram_length, spoken, words
+from rewardlab.text.words import ngram_length, spoken, words
 
 
 def texts(text):

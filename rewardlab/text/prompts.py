@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
-from rewardlab.data.languages import language_name
+from rewardlab.text.languages import language_name
 
 Prompt: TypeAlias = str | list[dict[str, str]]
 """Text to continue, or the messages of a chat: mappings of ``role`` and ``content``."""

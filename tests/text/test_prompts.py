@@ -1,6 +1,6 @@
 import pytest
 
-from rewardlab.data.prompts import PROMPTS, write_prompt
+from rewardlab.text.prompts import PROMPTS, write_prompt
 
 
 def test_translategemma_is_the_published_prompt():

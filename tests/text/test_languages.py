@@ -1,7 +1,7 @@
 import pytest
 import regex
 
-from rewardlab.data.languages import LANGUAGES, language_code, language_name, scripts
+from rewardlab.text.languages import LANGUAGES, language_code, language_name, scripts
 
 
 def listed(text, separator=None):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.rewards.sentences import is_finished, sentences
+from rewardlab.text.sentences import is_finished, sentences
 
 
 @pytest.mark.parametrize(

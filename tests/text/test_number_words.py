@@ -1,7 +1,7 @@
 import pytest
 
-from rewardlab.data.languages import LANGUAGES
-from rewardlab.data.number_words import (
+from rewardlab.text.languages import LANGUAGES
+from rewardlab.text.number_words import (
     SMALL,
     TENS,
     chinese_number,
