@@ -51,7 +51,7 @@ LAYERS = {
         "rewardlab.advantages",
     ),
     "MODELS": (
-        "rewardlab.networks",
+        "rewardlab.models",
         "rewardlab.models",
         "rewardlab.generate.local",
         "rewardlab.generate.vllm_engine",

@@ -244,7 +244,7 @@ def begin_from_scratch(ready: Ready, family: Family) -> Path:
     """The checkpoint that a new model begins with, made once and read back by every process."""
     from accelerate import PartialState
 
-    from rewardlab.store.seals import is_sealed, seal
+    from rewardlab.store.manifest import is_sealed, seal
     from rewardlab.trainers.reward_models.family import Shape
 
     config, start = ready.config, ready.config.run / START
@@ -297,7 +297,7 @@ def train_stage(
     from transformers import EarlyStoppingCallback
 
     from rewardlab.store.files import replace_file
-    from rewardlab.store.seals import seal
+    from rewardlab.store.manifest import seal
     from rewardlab.trainers.reward_models.checkpoints import (
         RefusesNoNumber,
         SealsCheckpoints,
@@ -339,7 +339,7 @@ def train_stage(
 
 def is_whole(model: Path) -> bool:
     """Whether a stage is done, and what it gave as it was; what is damaged is trained anew."""
-    from rewardlab.store.seals import damage, is_sealed
+    from rewardlab.store.manifest import damage, is_sealed
 
     if not is_sealed(model):
         return False

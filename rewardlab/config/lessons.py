@@ -24,11 +24,11 @@ from rewardlab.data.failures import damaged
 from rewardlab.data.preferences import read_preferences
 from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import EXIT_DATA, Problem, UserError
-from rewardlab.generate.checkpoints import checkpoint_digest
 from rewardlab.metaeval.gold import read_gold
 from rewardlab.metaeval.lessons import Judgements
 from rewardlab.metaeval.measure import compared_systems
 from rewardlab.rewards.generalist import request_of
+from rewardlab.store.checkpoints import checkpoint_digest
 
 Lesson: TypeAlias = Rated | Preference
 

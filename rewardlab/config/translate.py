@@ -27,7 +27,7 @@ from rewardlab.config.sections import (
 from rewardlab.config.strict_yaml import Document
 from rewardlab.errors import Problem, UserError
 from rewardlab.generate import Generator, Sampling
-from rewardlab.generate.checkpoints import find_checkpoint
+from rewardlab.store.checkpoints import find_checkpoint
 
 Samples = Annotated[Whole, Field(le=1024)]
 

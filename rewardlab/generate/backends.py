@@ -8,7 +8,7 @@ from typing import Literal
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.generate import Generator
-from rewardlab.generate.checkpoints import LOADING, find_checkpoint
+from rewardlab.store.checkpoints import LOADING, find_checkpoint
 
 Backend = Literal["transformers", "vllm", "server"]
 

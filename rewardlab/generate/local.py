@@ -37,9 +37,9 @@ from transformers import (
 
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
-from rewardlab.generate.checkpoints import checkpoint_digest
-from rewardlab.networks.device import own_device
-from rewardlab.networks.pretrained import UnusableError, read_model, read_tokenizer
+from rewardlab.models.device import own_device
+from rewardlab.models.pretrained import UnusableError, read_model, read_tokenizer
+from rewardlab.store.checkpoints import checkpoint_digest
 from rewardlab.text.prompts import chat_options
 
 

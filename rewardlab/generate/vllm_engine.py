@@ -21,8 +21,8 @@ from transformers import AutoConfig
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
-from rewardlab.generate.checkpoints import checkpoint_digest
 from rewardlab.generate.local import as_text, load_tokenizer, token_ids
+from rewardlab.store.checkpoints import checkpoint_digest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -2,7 +2,7 @@
 
 Rei et al. 2020 (arXiv 2009.09025) and 2022 (arXiv 2209.06243), Wan et al. 2022 (arXiv 2204.13346),
 Guerreiro et al. 2024 (arXiv 2310.10482). Scores are the published ones, about 0 to 1, higher is
-better; `rewardlab.networks.comet` has the models.
+better; `rewardlab.models.comet` has the models.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.generate.checkpoints import LOADING
 from rewardlab.rewards.base import BaseReward
+from rewardlab.store.checkpoints import LOADING
 from rewardlab.types import XCOMET, Candidate, ErrorSpan, RewardOutput, SeverityTable
 
 if TYPE_CHECKING:
-    from rewardlab.networks.comet import Comet as Network
-    from rewardlab.networks.comet import Estimates
-    from rewardlab.networks.comet_checkpoint import CometSettings
-    from rewardlab.networks.comet_spans import LabelledSpan, PieceLabels
+    from rewardlab.models.comet import Comet as Network
+    from rewardlab.models.comet import Estimates
+    from rewardlab.models.comet_checkpoint import CometSettings
+    from rewardlab.models.comet_spans import LabelledSpan, PieceLabels
 
 Mode = Literal["qe", "reference"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -69,8 +69,8 @@ class _CometReward(BaseReward):
         Raises:
             UserError: E320 no such checkpoint, E323 no encoder; exit code 2.
         """
-        from rewardlab.networks.comet_checkpoint import comet_digest
-        from rewardlab.networks.device import pick_device
+        from rewardlab.models.comet_checkpoint import comet_digest
+        from rewardlab.models.device import pick_device
 
         digest = comet_digest(str(Path(self.model).resolve()), self.encoder)
         return f"{super().signature}|weights:{digest}|on:{pick_device(self.device).type}"
@@ -117,7 +117,7 @@ class _CometReward(BaseReward):
         model = Path(self.model).resolve()
         self._refuse_others(_settings(model, self.encoder))  # before gigabytes are read
         with LOADING:
-            from rewardlab.networks.comet_loading import load_comet
+            from rewardlab.models.comet_loading import load_comet
 
             network = load_comet(
                 model,
@@ -292,7 +292,7 @@ class XComet(_CometReward):
 
     def _spans(self, labels: PieceLabels, text: str) -> list[LabelledSpan] | None:
         """Spans by the rule of the options; None where the labels are no numbers."""
-        from rewardlab.networks.comet_spans import error_spans, published_spans
+        from rewardlab.models.comet_spans import error_spans, published_spans
 
         if not np.isfinite(labels.probabilities).all():
             return None
@@ -302,7 +302,7 @@ class XComet(_CometReward):
 def mqm_score(spans: Sequence[LabelledSpan]) -> float:
     """``(25 - min(25, Σ weight)) / 25`` with weights 1, 5 and 10, in [0, 1].
 
-    >>> from rewardlab.networks.comet_spans import LabelledSpan
+    >>> from rewardlab.models.comet_spans import LabelledSpan
     >>> mqm_score([LabelledSpan(0, 3, "major", 0.9), LabelledSpan(4, 6, "minor", 0.6)])
     0.76
     """
@@ -378,6 +378,6 @@ def _spread(output: RewardOutput, rows: Sequence[int], total: int) -> RewardOutp
 
 @cache
 def _settings(model: Path, encoder: str) -> CometSettings:
-    from rewardlab.networks.comet_checkpoint import find_files, read_settings
+    from rewardlab.models.comet_checkpoint import find_files, read_settings
 
     return read_settings(find_files(str(model), encoder).hparams)

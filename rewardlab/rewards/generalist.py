@@ -92,12 +92,12 @@ class Generalist(BaseReward):
             UserError: E080, E350, E351 the checkpoint cannot be used; E303 no such device, E309 it
                 has no room for a batch. Exit code 2.
         """
-        from rewardlab.generate.checkpoints import LOADING, find_checkpoint
+        from rewardlab.store.checkpoints import LOADING, find_checkpoint
 
         if not candidates:
             return RewardOutput.of([])
         with LOADING:
-            from rewardlab.networks.classifier import Exchange, classifier
+            from rewardlab.models.classifier import Exchange, classifier
 
             ask = classifier(find_checkpoint(self.model), device=self.device, dtype=self.dtype)
         judged = ask(
@@ -140,6 +140,6 @@ def _language(code: str) -> str:
 
 @cache
 def _digest(model: Path) -> str:
-    from rewardlab.generate.checkpoints import checkpoint_digest, find_checkpoint
+    from rewardlab.store.checkpoints import checkpoint_digest, find_checkpoint
 
     return checkpoint_digest(find_checkpoint(model))

@@ -1,7 +1,7 @@
 """MetricX: a regressor's MQM error score, turned into a reward.
 
 Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983). What the published script
-computes one row at a time is computed in batches here; `rewardlab.networks.metricx` has the model.
+computes one row at a time is computed in batches here; `rewardlab.models.metricx` has the model.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from rewardlab.generate.checkpoints import LOADING, checkpoint_digest, find_checkpoint
 from rewardlab.rewards.base import BaseReward
+from rewardlab.store.checkpoints import LOADING, checkpoint_digest, find_checkpoint
 from rewardlab.types import Candidate, RewardOutput
 
 Version = Literal["23", "24"]
@@ -49,7 +49,7 @@ class MetricX(BaseReward):
         device: ``auto`` is the accelerator if there is one, else the CPU; or torch's name.
         dtype: Precision; ``auto`` is the checkpoint's own.
         pickle_sha256: The sha256 of a checkpoint that comes as a pickle (`pytorch_model.bin`), as
-            its publisher gives it; see `rewardlab.networks.weights.load_state_dict`.
+            its publisher gives it; see `rewardlab.models.weights.load_state_dict`.
 
     Raises:
         ValueError: An option is out of range.
@@ -96,7 +96,7 @@ class MetricX(BaseReward):
         Raises:
             UserError: E080, there is no checkpoint; exit code 2.
         """
-        from rewardlab.networks.device import pick_device
+        from rewardlab.models.device import pick_device
 
         model, tokenizer = self._places()
         digests = [f"weights:{_digest(model)}", f"tokens:{_digest(tokenizer)}"]
@@ -148,7 +148,7 @@ class MetricX(BaseReward):
     def _predict(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
         model, tokenizer = self._places()
         with LOADING:
-            from rewardlab.networks.metricx import load_regressor
+            from rewardlab.models.metricx import load_regressor
 
             regressor = load_regressor(
                 model,

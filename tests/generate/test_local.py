@@ -13,8 +13,8 @@ from transformers import AutoConfig, T5Config
 
 from rewardlab.errors import UserError, shown
 from rewardlab.generate import Sampling, Unanswered, seed_for
-from rewardlab.generate.checkpoints import checkpoint_digest, find_checkpoint
 from rewardlab.generate.local import TransformersGenerator, as_text, decode, load_model
+from rewardlab.store.checkpoints import checkpoint_digest, find_checkpoint
 
 PROMPTS = ["the dog", "a much longer prompt about the old bridge", "x", "the old dog runs"]
 SAMPLED = Sampling(max_new_tokens=8, temperature=1.0, samples=3)

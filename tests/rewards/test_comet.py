@@ -8,9 +8,9 @@ import tiny_comet
 from safetensors.torch import load_file, save_file
 
 from rewardlab.errors import UserError
-from rewardlab.networks import comet_loading
-from rewardlab.networks.comet import Estimates
-from rewardlab.networks.comet_spans import PieceLabels
+from rewardlab.models import comet_loading
+from rewardlab.models.comet import Estimates
+from rewardlab.models.comet_spans import PieceLabels
 from rewardlab.rewards import Comet, CometKiwi, XComet, parse_reward
 from rewardlab.rewards.base import family_of
 from rewardlab.rewards.comet import at_most_one, xcomet_score

@@ -3,7 +3,7 @@
 transformers saves weights, optimizer, schedule and the states of all random number generators in
 ``checkpoint-STEP`` and draws each epoch's order from seed and epoch, so on one machine a run that
 goes on gives the very bits of one that was never stopped. What it does not know is whether a
-checkpoint was finished: ours are sealed (`rewardlab.store.seals`) and nothing else is loaded.
+checkpoint was finished: ours are sealed (`rewardlab.store.manifest`) and nothing else is loaded.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from transformers import (
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.store.files import replace_file
-from rewardlab.store.seals import damage, is_sealed, seal
+from rewardlab.store.manifest import damage, is_sealed, seal
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 METRICS = "metrics.jsonl"

@@ -39,11 +39,11 @@ from trl.trainer.utils import create_model_from_path
 from rewardlab.data.preferences import preferences_of
 from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
-from rewardlab.generate.checkpoints import LOADING
 from rewardlab.generate.local import positions
-from rewardlab.networks.classifier import Exchange, conversation_ids
-from rewardlab.networks.pretrained import UnusableError, read_tokenizer
+from rewardlab.models.classifier import Exchange, conversation_ids
+from rewardlab.models.pretrained import UnusableError, read_tokenizer
 from rewardlab.rewards.generalist import Generalist, request_of
+from rewardlab.store.checkpoints import LOADING
 from rewardlab.trainers.from_scratch import train_tokenizer
 from rewardlab.trainers.reward_models.family import SIDES, Lesson, Shape
 from rewardlab.trainers.reward_models.like_lengths import LikeLengths

@@ -1,7 +1,7 @@
 """The `metricx` family: mT5 regression on MQM errors, trained by transformers' trainer.
 
 Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983). A row becomes the very text that
-`rewardlab.rewards.metricx.MetricX` would ask about; `rewardlab.networks.metricx_training` has the
+`rewardlab.rewards.metricx.MetricX` would ask about; `rewardlab.models.metricx_training` has the
 model and its loss.
 """
 
@@ -29,16 +29,16 @@ from transformers import (
 from rewardlab.data.failures import failures
 from rewardlab.data.rated import Rated
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
-from rewardlab.networks.metricx import WORST_ERROR, read_words, token_ids, token_places
-from rewardlab.networks.metricx_from_scratch import new_trainable
-from rewardlab.networks.metricx_training import (
+from rewardlab.models.metricx import WORST_ERROR, read_words, token_ids, token_places
+from rewardlab.models.metricx_from_scratch import new_trainable
+from rewardlab.models.metricx_training import (
     Reading,
     collate,
     load_trainable,
     save_published,
     token_rows,
 )
-from rewardlab.networks.weights import find_weights
+from rewardlab.models.weights import find_weights
 from rewardlab.rewards.metricx import LONGEST, MetricX, Mode, Version
 from rewardlab.trainers.reward_models.family import SIDES, Lesson, Shape
 from rewardlab.trainers.reward_models.like_lengths import LikeLengths
@@ -65,7 +65,7 @@ class MetricXFamily:
             0 asks nothing of the kind.
         tokenizer: Directory of the tokenizer; None for the starting checkpoint's own.
         pickle_sha256: Of a starting checkpoint that is a pickle, see
-            `rewardlab.networks.weights.load_state_dict`.
+            `rewardlab.models.weights.load_state_dict`.
 
     Raises:
         ValueError: An option is out of range.

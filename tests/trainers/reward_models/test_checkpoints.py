@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rewardlab.store.seals import seal
+from rewardlab.store.manifest import seal
 from rewardlab.trainers.reward_models.checkpoints import (
     StopsOnSignal,
     latest_checkpoint,

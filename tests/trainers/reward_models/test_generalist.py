@@ -14,7 +14,7 @@ from trl import RewardConfig
 
 from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import UserError
-from rewardlab.networks.classifier import Exchange, classifier
+from rewardlab.models.classifier import Exchange, classifier
 from rewardlab.rewards import Generalist
 from rewardlab.trainers.reward_models.family import Shape
 from rewardlab.trainers.reward_models.generalist import GeneralistFamily

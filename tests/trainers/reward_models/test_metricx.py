@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, TrainerCallback, TrainingArguments
 
 from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import UserError
-from rewardlab.networks.metricx_training import Reading
+from rewardlab.models.metricx_training import Reading
 from rewardlab.rewards.metricx import MetricX
 from rewardlab.trainers.reward_models.family import Family, Shape
 from rewardlab.trainers.reward_models.like_lengths import ByLength

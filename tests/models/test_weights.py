@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from rewardlab.errors import UserError
-from rewardlab.networks.weights import load_pickle, load_state_dict, pickle_digest
+from rewardlab.models.weights import load_pickle, load_state_dict, pickle_digest
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.bfloat16)}
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.networks.batches import batches_by_tokens
+from rewardlab.models.batches import batches_by_tokens
 
 lengths = st.lists(st.integers(0, 50), max_size=60)
 

@@ -4,8 +4,8 @@ import tiny_tokenizers
 import torch
 from transformers import MT5Config
 
-from rewardlab.networks.metricx_from_scratch import new_trainable
-from rewardlab.networks.metricx_training import Reading, collate
+from rewardlab.models.metricx_from_scratch import new_trainable
+from rewardlab.models.metricx_training import Reading, collate
 
 TOKENIZER = tiny_tokenizers.sentencepiece_unigram()
 CONFIG = MT5Config(

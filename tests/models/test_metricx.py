@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, MT5ForConditionalGeneration
 
 from rewardlab.errors import UserError
-from rewardlab.networks import metricx
-from rewardlab.networks.metricx import load_regressor
-from rewardlab.networks.weights import pickle_digest
+from rewardlab.models import metricx
+from rewardlab.models.metricx import load_regressor
+from rewardlab.models.weights import pickle_digest
 
 TEXTS = {
     "source: Hallo. candidate: Hello.": 9.0,

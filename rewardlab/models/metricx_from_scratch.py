@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 from transformers import MT5Config
 
-from rewardlab.networks.metricx import first_step
-from rewardlab.networks.metricx_training import Reading, TrainableMetricX, collate
+from rewardlab.models.metricx import first_step
+from rewardlab.models.metricx_training import Reading, TrainableMetricX, collate
 
 WORD_SCALE = 0.1
 """Standard deviation of embeddings: AdamW's steps are then no small part of them."""

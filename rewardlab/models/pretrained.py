@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from rewardlab.generate.checkpoints import LOADING
+from rewardlab.store.checkpoints import LOADING
 
 
 class UnusableError(Exception):

@@ -10,8 +10,8 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from rewardlab.networks.metricx import HEAD_ROW, load_regressor
-from rewardlab.networks.metricx_training import (
+from rewardlab.models.metricx import HEAD_ROW, load_regressor
+from rewardlab.models.metricx_training import (
     PUBLISHED_ROWS,
     Reading,
     collate,
@@ -19,7 +19,7 @@ from rewardlab.networks.metricx_training import (
     save_published,
     token_rows,
 )
-from rewardlab.networks.weights import pickle_digest
+from rewardlab.models.weights import pickle_digest
 
 TEXTS = {
     "source: Hallo. candidate: Hello.": 2.0,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from rewardlab.errors import UserError
-from rewardlab.networks.device import own_device, pick_device, pick_dtype
+from rewardlab.models.device import own_device, pick_device, pick_dtype
 
 
 def test_auto_is_the_accelerator_or_the_cpu(monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.networks.comet_spans import PieceLabels, error_spans, published_spans
+from rewardlab.models.comet_spans import PieceLabels, error_spans, published_spans
 
 LABELS = "ONMC"  # no error, miNor, Major, Critical
 

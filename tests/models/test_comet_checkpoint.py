@@ -12,8 +12,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from rewardlab.errors import UserError
-from rewardlab.networks.comet_checkpoint import comet_digest, read_settings
-from rewardlab.networks.comet_loading import load_comet
+from rewardlab.models.comet_checkpoint import comet_digest, read_settings
+from rewardlab.models.comet_loading import load_comet
 
 
 @pytest.fixture

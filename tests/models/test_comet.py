@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.networks import comet_loading
-from rewardlab.networks.comet import features, normalised
-from rewardlab.networks.comet_inputs import CometTokenizer
-from rewardlab.networks.comet_loading import load_comet, sparsemax
-from rewardlab.networks.comet_spans import published_spans
+from rewardlab.models import comet_loading
+from rewardlab.models.comet import features, normalised
+from rewardlab.models.comet_inputs import CometTokenizer
+from rewardlab.models.comet_loading import load_comet, sparsemax
+from rewardlab.models.comet_spans import published_spans
 
 GOLDEN = tiny_comet.golden()
 SOURCES, HYPOTHESES, REFERENCES = zip(*GOLDEN["rows"], strict=True)

@@ -22,10 +22,10 @@ from torch import Tensor
 from transformers import AutoTokenizer, MT5Config, MT5Model, PreTrainedTokenizerBase
 
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.generate.checkpoints import LOADING
-from rewardlab.networks.batches import batches_by_tokens
-from rewardlab.networks.device import pick_device, pick_dtype
-from rewardlab.networks.weights import load_state_dict
+from rewardlab.models.batches import batches_by_tokens
+from rewardlab.models.device import pick_device, pick_dtype
+from rewardlab.models.weights import load_state_dict
+from rewardlab.store.checkpoints import LOADING
 
 HEAD_ROW = 250_089
 """``<extra_id_10>`` in mT5's vocabulary."""
@@ -219,9 +219,9 @@ def load_regressor(
     Args:
         model: The checkpoint's directory.
         tokenizer: The directory of its tokenizer.
-        device: See `rewardlab.networks.device.pick_device`.
-        dtype: See `rewardlab.networks.device.pick_dtype`.
-        pickle_sha256: See `rewardlab.networks.weights.load_state_dict`.
+        device: See `rewardlab.models.device.pick_device`.
+        dtype: See `rewardlab.models.device.pick_dtype`.
+        pickle_sha256: See `rewardlab.models.weights.load_state_dict`.
 
     Raises:
         UserError: E301 to E304 its weights or the device, E305 no mT5, E306 weights that are not

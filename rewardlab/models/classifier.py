@@ -25,11 +25,11 @@ from transformers import (
 )
 
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.generate.checkpoints import LOADING
 from rewardlab.generate.local import positions
-from rewardlab.networks.batches import batches_by_tokens
-from rewardlab.networks.device import pick_device, pick_dtype
-from rewardlab.networks.pretrained import UnusableError, read_model, read_tokenizer
+from rewardlab.models.batches import batches_by_tokens
+from rewardlab.models.device import pick_device, pick_dtype
+from rewardlab.models.pretrained import UnusableError, read_model, read_tokenizer
+from rewardlab.store.checkpoints import LOADING
 
 LONGEST_REASON = 300
 ROUNDS = 8

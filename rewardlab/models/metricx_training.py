@@ -1,4 +1,4 @@
-"""The MetricX regressor while it learns, and how it is written for `rewardlab.networks.metricx`.
+"""The MetricX regressor while it learns, and how it is written for `rewardlab.models.metricx`.
 
 Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983): the mean squared difference of a
 logit and an MQM error of 0..25; only a prediction is clamped to that range.
@@ -28,7 +28,7 @@ from transformers import MT5Config, MT5Model, PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.models.mt5.modeling_mt5 import MT5Block
 
-from rewardlab.networks.metricx import (
+from rewardlab.models.metricx import (
     EMBEDDINGS,
     HEAD_ROW,
     Regressor,
@@ -37,7 +37,7 @@ from rewardlab.networks.metricx import (
     one_step,
     read_regressor,
 )
-from rewardlab.networks.weights import SAFETENSORS, load_state_dict
+from rewardlab.models.weights import SAFETENSORS, load_state_dict
 
 PUBLISHED_ROWS = 250_112
 """Rows of mT5's embeddings and head."""
@@ -53,7 +53,7 @@ class OneStepBlock(MT5Block):
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - no sequence
         self, h: Tensor, read: Tensor, real: Tensor
     ) -> Tensor:
-        """See `rewardlab.networks.metricx.one_step`."""
+        """See `rewardlab.models.metricx.one_step`."""
         return one_step(self, h, read, real)
 
 
@@ -184,10 +184,10 @@ def load_trainable(
         start: The checkpoint's directory, as published, its embeddings tied or not.
         tokenizer: The directory of its tokenizer.
         span_weight: See `TrainableMetricX`.
-        pickle_sha256: See `rewardlab.networks.weights.load_state_dict`.
+        pickle_sha256: See `rewardlab.models.weights.load_state_dict`.
 
     Raises:
-        UserError: E301 to E308, see `rewardlab.networks.metricx.load_regressor`; exit code 2.
+        UserError: E301 to E308, see `rewardlab.models.metricx.load_regressor`; exit code 2.
     """
     found: Regressor = read_regressor(
         start, tokenizer=tokenizer, device="cpu", dtype="float32", pickle_sha256=pickle_sha256

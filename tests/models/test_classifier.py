@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rewardlab.errors import UserError
-from rewardlab.networks.classifier import Exchange, classifier
+from rewardlab.models.classifier import Exchange, classifier
 
 LONG = "Translate into English: Der Hund schläft nicht, sagte sie."
 EXCHANGES = [

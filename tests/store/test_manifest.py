@@ -1,6 +1,6 @@
 import pytest
 
-from rewardlab.store.seals import MANIFEST, damage, is_sealed, seal
+from rewardlab.store.manifest import MANIFEST, damage, is_sealed, seal
 
 
 @pytest.fixture

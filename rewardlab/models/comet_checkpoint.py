@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 import yaml
 
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.generate.checkpoints import checkpoint_digest
+from rewardlab.store.checkpoints import checkpoint_digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -190,12 +190,12 @@ def read_weights(path: Path, *, pickle_sha256: str = "") -> CometWeights:
         pickle_sha256: Digest of ``model.ckpt``, without which it is not read.
 
     Raises:
-        UserError: E301, E302, E304: see `rewardlab.networks.weights`. E324, no state in it; exit
+        UserError: E301, E302, E304: see `rewardlab.models.weights`. E324, no state in it; exit
             code 2.
     """
     from torch import Tensor
 
-    from rewardlab.networks.weights import load_pickle, load_state_dict
+    from rewardlab.models.weights import load_pickle, load_state_dict
 
     if path.suffix == ".safetensors":
         return CometWeights(load_state_dict(path.parent), {})

@@ -22,9 +22,8 @@ from transformers import (
 )
 
 from rewardlab.errors import shown
-from rewardlab.generate.checkpoints import LOADING
-from rewardlab.networks.comet import Comet
-from rewardlab.networks.comet_checkpoint import (
+from rewardlab.models.comet import Comet
+from rewardlab.models.comet_checkpoint import (
     ENCODERS,
     CometSettings,
     find_files,
@@ -32,9 +31,10 @@ from rewardlab.networks.comet_checkpoint import (
     read_weights,
     unfit,
 )
-from rewardlab.networks.comet_inputs import CometTokenizer, unusable
-from rewardlab.networks.comet_spans import SEVERITIES
-from rewardlab.networks.device import pick_device, pick_dtype
+from rewardlab.models.comet_inputs import CometTokenizer, unusable
+from rewardlab.models.comet_spans import SEVERITIES
+from rewardlab.models.device import pick_device, pick_dtype
+from rewardlab.store.checkpoints import LOADING
 
 PARTS = {
     "encoder": "encoder.model.",
@@ -59,9 +59,9 @@ def load_comet(
 
     Args:
         model: The checkpoint's directory.
-        encoder: See `rewardlab.networks.comet_checkpoint.find_files`.
-        device: See `rewardlab.networks.device.pick_device`.
-        dtype: Precision of the encoder, see `rewardlab.networks.device.pick_dtype`; what reads
+        encoder: See `rewardlab.models.comet_checkpoint.find_files`.
+        device: See `rewardlab.models.device.pick_device`.
+        dtype: Precision of the encoder, see `rewardlab.models.device.pick_dtype`; what reads
             its hidden states is computed in float32.
         pickle_sha256: Digest of ``checkpoints/model.ckpt``, without which it is not read.
 

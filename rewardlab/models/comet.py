@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rewardlab.errors import Problem, UserError
-from rewardlab.networks.batches import batches_by_tokens
-from rewardlab.networks.comet_checkpoint import CometSettings
-from rewardlab.networks.comet_inputs import CometTokenizer, Pieces
-from rewardlab.networks.comet_spans import SEVERITIES, PieceLabels
+from rewardlab.models.batches import batches_by_tokens
+from rewardlab.models.comet_checkpoint import CometSettings
+from rewardlab.models.comet_inputs import CometTokenizer, Pieces
+from rewardlab.models.comet_spans import SEVERITIES, PieceLabels
 
 PASS_WEIGHTS = (0.1667, 0.3333, 0.5)
 """Of the label probabilities read with source, with reference, and with both (UnifiedMetric)."""
