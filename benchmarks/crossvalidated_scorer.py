@@ -24,9 +24,9 @@ from rewardlab.cli.trained_reward import scorers
 from rewardlab.config.lessons import read_lessons
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
+from rewardlab.human.gold import Gold
 from rewardlab.metaeval.baselines import MarkingRates, mark_everything
 from rewardlab.metaeval.document import plain
-from rewardlab.metaeval.gold import Gold
 from rewardlab.metaeval.heldout import HeldOut, measure_heldout
 from rewardlab.metaeval.measure import Scored
 from rewardlab.report.trained_reward import with_interval

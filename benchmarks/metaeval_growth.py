@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.human.score_matrix import system_means
 from rewardlab.metaeval import comparison, correlations, intervals, system_level, ties
-from rewardlab.metaeval.matrix import system_means
 from rewardlab.store.run_directory import versions
 
 SYSTEMS, SEGMENTS, TIMES = 14, 529, 10

@@ -38,8 +38,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.human.gold import read_gold
 from rewardlab.metaeval import comparison, correlations, system_level, ties
-from rewardlab.metaeval.gold import read_gold
 from rewardlab.metaeval.measure import compared_systems, score_gold
 from rewardlab.rewards import BLEU, TER, ChrF
 from rewardlab.store.run_directory import versions

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rewardlab.config.ensemble import load_ensemble
-from rewardlab.metaeval.gold import read_gold
+from rewardlab.human.gold import read_gold
 from rewardlab.metaeval.honest import Honest, honest_of_gold
 from rewardlab.metaeval.preflight import Preflight, as_json, preflight
 from rewardlab.metaeval.probes import PROBES

@@ -22,9 +22,9 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from rewardlab.human.gold import read_gold
 from rewardlab.metaeval.agreement import meta_evaluate
 from rewardlab.metaeval.document import as_json, plain
-from rewardlab.metaeval.gold import read_gold
 from rewardlab.metaeval.heldout import measure_heldout
 from rewardlab.metaeval.honest import honest_of_gold
 from rewardlab.metaeval.lessons import Judgements

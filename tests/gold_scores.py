@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rewardlab.metaeval.gold import Gold
-from rewardlab.metaeval.matrix import ScoreMatrix
+from rewardlab.human.gold import Gold
+from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.types import ErrorSpan
 
 SYSTEMS = ("A", "B", "C", "refA")

@@ -59,7 +59,7 @@ def run(config: ExportConfig) -> None:
             its data is gone or has changed (exit code 3); E210 the disk is full (75).
     """
     from rewardlab.cli.training import report, say
-    from rewardlab.data.marot import write_marot
+    from rewardlab.human.marot import write_marot
 
     if config.out.exists() or not config.out.parent.is_dir():
         what, fix = "has no directory", f"mkdir -p {config.out.parent}"

@@ -24,9 +24,9 @@ from rewardlab.cli.reward_arguments import Language, Rewards, parse_rewards
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:
+    from rewardlab.human.gold import Gold
+    from rewardlab.human.score_matrix import ScoreMatrix
     from rewardlab.metaeval.agreement import MetaEvaluation
-    from rewardlab.metaeval.gold import Gold
-    from rewardlab.metaeval.matrix import ScoreMatrix
     from rewardlab.types import Reward
 
 UNFIT = frozenset('/\\:*?"<>|')
@@ -147,11 +147,11 @@ def run(config: MetaevalConfig) -> None:
     from rewardlab.cli.training import report, say
     from rewardlab.config.severities import load_severities
     from rewardlab.heartbeat import heartbeat
+    from rewardlab.human.gold import read_gold
+    from rewardlab.human.score_files import check_names
     from rewardlab.metaeval.agreement import meta_evaluate
     from rewardlab.metaeval.document import as_json
-    from rewardlab.metaeval.gold import read_gold
     from rewardlab.metaeval.measure import Scored, check_texts, compared_systems, score_gold
-    from rewardlab.metaeval.score_files import check_names
 
     rewards, files = check_usage(config)
     severities = load_severities(config.severity)
@@ -266,7 +266,7 @@ def read_all(
     Raises:
         UserError: With the problems of all files; exit code 3.
     """
-    from rewardlab.metaeval.gold import read_scores
+    from rewardlab.human.gold import read_scores
 
     left_out = [name for name in gold.scores.systems if name not in systems]
     found: list[tuple[str, ScoreMatrix]] = []
@@ -313,8 +313,8 @@ def export(directory: Path, found: MetaEvaluation) -> None:
     Raises:
         UserError: E210, the disk is full or gone; exit code 75.
     """
+    from rewardlab.human.score_files import write_seg_scores, write_sys_scores
     from rewardlab.metaeval.agreement import HUMAN
-    from rewardlab.metaeval.score_files import write_seg_scores, write_sys_scores
     from rewardlab.store.files import disk_errors
 
     with disk_errors(directory):

@@ -30,7 +30,7 @@ from rewardlab.cli.reward_arguments import (
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:
-    from rewardlab.metaeval.gold import Gold
+    from rewardlab.human.gold import Gold
     from rewardlab.metaeval.honest import Honest
     from rewardlab.metaeval.preflight import Preflight
     from rewardlab.types import Gate, Term
@@ -303,7 +303,7 @@ def read(config: PreflightConfig) -> tuple[Honest, tuple[str, ...]]:
     if config.gold is None:
         return _read_texts(config)
     from rewardlab.config.severities import load_severities
-    from rewardlab.metaeval.gold import read_gold
+    from rewardlab.human.gold import read_gold
     from rewardlab.metaeval.honest import honest_of_gold
 
     severities = load_severities(config.severity)

@@ -22,9 +22,9 @@ from rewardlab.data.document_split import (
 )
 from rewardlab.data.failures import damaged
 from rewardlab.data.preferences import read_preferences
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import EXIT_DATA, Problem, UserError
-from rewardlab.metaeval.gold import read_gold
+from rewardlab.human.gold import read_gold
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.metaeval.lessons import Judgements
 from rewardlab.metaeval.measure import compared_systems
 from rewardlab.rewards.generalist import request_of

@@ -26,11 +26,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from rewardlab.data.cells import RowProblems, refuse
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import Problem
 from rewardlab.generate import seed_for
+from rewardlab.human.rated import Preference, Rated
+from rewardlab.human.tables import RowProblems, refuse
 from rewardlab.types import Candidate
 
 ROUNDING = 1e-9

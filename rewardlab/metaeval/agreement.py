@@ -16,6 +16,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.human.gold import FEWEST_SYSTEMS, Gold
+from rewardlab.human.score_matrix import Floats, ScoreMatrix, system_means
 from rewardlab.metaeval.comparison import (
     Ranking,
     compare_accuracy_eq,
@@ -23,8 +25,6 @@ from rewardlab.metaeval.comparison import (
     compare_spa,
 )
 from rewardlab.metaeval.correlations import Grouping, kendall, pearson, spearman
-from rewardlab.metaeval.gold import FEWEST_SYSTEMS, Gold
-from rewardlab.metaeval.matrix import Floats, ScoreMatrix, system_means
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.resampled import Intervals, intervals_of
 from rewardlab.metaeval.span_agreement import SpanAgreement, span_agreement

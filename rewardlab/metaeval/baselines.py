@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rewardlab.data.rated import Rated
 from rewardlab.generate import seed_for
-from rewardlab.metaeval.gold import Cell, Gold
-from rewardlab.metaeval.matrix import Floats, ScoreMatrix
+from rewardlab.human.gold import Cell, Gold
+from rewardlab.human.rated import Rated
+from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
 from rewardlab.text.words import words

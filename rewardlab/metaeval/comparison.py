@@ -22,9 +22,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval import swaps, system_level
 from rewardlab.metaeval.correlations import Grouping, cells, pearson
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.swaps import HALF, Bools, Pair, Reached, Statistic
 from rewardlab.metaeval.ties import accuracy_eq
 

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.metaeval.matrix import Floats
+from rewardlab.human.score_matrix import Floats
 
 Grouping: TypeAlias = Literal["none", "item", "system"]
 Scalar = TypeVar("Scalar", bound=np.generic)

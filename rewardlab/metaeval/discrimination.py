@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.intervals import segment_counts
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.shares import Share
 from rewardlab.significance import interval
 

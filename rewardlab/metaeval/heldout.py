@@ -17,9 +17,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from rewardlab.data.rated import Preference
+from rewardlab.human.gold import Gold
+from rewardlab.human.rated import Preference
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.correlations import pearson, spearman
-from rewardlab.metaeval.gold import Gold
 from rewardlab.metaeval.intervals import (
     Counts,
     accuracy_samples,
@@ -28,7 +29,6 @@ from rewardlab.metaeval.intervals import (
     spearman_samples,
 )
 from rewardlab.metaeval.lessons import mqm_scale
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
 from rewardlab.metaeval.ties import accuracy_eq

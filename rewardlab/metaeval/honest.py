@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rewardlab.errors import EXIT_DATA, Problem, UserError
-from rewardlab.metaeval.gold import Gold
-from rewardlab.metaeval.matrix import Floats, ScoreMatrix
+from rewardlab.human.gold import Gold
+from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.metaeval.measure import candidates, compared_systems
 from rewardlab.metaeval.probes import Case, cases
 from rewardlab.types import Candidate

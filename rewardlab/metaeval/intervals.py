@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval import system_level
 from rewardlab.metaeval.correlations import (
     Grouping,
@@ -28,7 +29,6 @@ from rewardlab.metaeval.correlations import (
     pearson_rows,
     spearman_rows,
 )
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.ties import accuracy_rows
 from rewardlab.significance import FEWEST, draws
 from rewardlab.statistics import ROUNDING

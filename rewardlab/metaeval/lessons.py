@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.data.rated import Rated
+from rewardlab.human.gold import Gold, only_segments
+from rewardlab.human.rated import Rated
+from rewardlab.human.score_matrix import Floats
 from rewardlab.judges.severities import WORST_ERROR
-from rewardlab.metaeval.gold import Gold, only_segments
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.measure import candidates
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_DATA, EXIT_USAGE, Problem, UserError, shown
-from rewardlab.metaeval.gold import FEWEST_SYSTEMS, Cell, Gold
-from rewardlab.metaeval.matrix import ScoreMatrix
+from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
+from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
 
 NO_TEXT = "no_text"

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.correlations import kendall, pearson
 from rewardlab.metaeval.default_gates import gate_line
 from rewardlab.metaeval.discrimination import Discrimination, discrimination
 from rewardlab.metaeval.document import plain
 from rewardlab.metaeval.honest import Honest
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.safety import ALL, OWN, Attacked, Safety, examine
 from rewardlab.metaeval.shares import Share
 from rewardlab.metaeval.ties import accuracy_eq

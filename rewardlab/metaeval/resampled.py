@@ -10,6 +10,7 @@ from typing import TypeAlias, get_args
 
 import numpy as np
 
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.correlations import Grouping, Rows, kendall_rows, pearson_rows
 from rewardlab.metaeval.intervals import (
     Counts,
@@ -21,7 +22,6 @@ from rewardlab.metaeval.intervals import (
     spearman_samples,
     system_samples,
 )
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.system_level import pairwise_accuracies
 from rewardlab.significance import interval
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.default_gates import DEFAULT_GATES
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.probes import PROBES, Case, Probe
 from rewardlab.metaeval.shares import Share, share
 from rewardlab.statistics import ROUNDING

@@ -15,9 +15,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval import system_level
 from rewardlab.metaeval.correlations import Grouping, complete_groups, pearson_rows
-from rewardlab.metaeval.matrix import Floats
 from rewardlab.metaeval.ties import TooManyPairs
 from rewardlab.statistics import ROUNDING
 

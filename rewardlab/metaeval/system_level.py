@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.metaeval.matrix import Floats
+from rewardlab.human.score_matrix import Floats
 
 Signs = NDArray[np.float32]
 

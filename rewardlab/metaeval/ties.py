@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.correlations import (
     SMALL_GROUP,
     Grouping,
@@ -29,7 +30,6 @@ from rewardlab.metaeval.correlations import (
     group_values,
     pair_differences,
 )
-from rewardlab.metaeval.matrix import Floats
 
 MOST_PAIRS: dict[Grouping, int] = {"none": 100_000_000, "item": 15_000_000, "system": 15_000_000}
 """Pairs that stay below 1 GB: 8 bytes a pair for ``none``, at most 55 for the others."""

@@ -7,8 +7,8 @@ import pytest
 import typer
 
 from rewardlab.cli import export_mqm
-from rewardlab.data.mqm import read_mqm
 from rewardlab.errors import UserError
+from rewardlab.human.mqm import read_mqm
 from rewardlab.store.translations import write_translations
 from rewardlab.translation import Translation
 

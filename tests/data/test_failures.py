@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rewardlab.data.corpora import Row
 from rewardlab.data.failures import FAILURES, damaged, fail, failures
-from rewardlab.data.rated import Rated
+from rewardlab.human.rated import Rated
 from rewardlab.metaeval.probes import Case
 from rewardlab.text.words import spoken
 from rewardlab.types import Candidate, ErrorSpan

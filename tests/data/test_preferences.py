@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.data.preferences import preferences_of, read_preferences
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import UserError
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.types import Candidate
 
 

@@ -4,7 +4,7 @@ import gold_scores
 import numpy as np
 import pytest
 
-from rewardlab.data.rated import Rated
+from rewardlab.human.rated import Rated
 from rewardlab.metaeval.baselines import (
     LengthModel,
     MarkingRates,

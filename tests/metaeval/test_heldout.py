@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from rewardlab.data.rated import Preference
+from rewardlab.human.rated import Preference
+from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.metaeval.heldout import measure_heldout, preference_accuracy
-from rewardlab.metaeval.matrix import ScoreMatrix
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan

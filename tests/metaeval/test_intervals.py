@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_matrices import scores, with_small_holes
 
+from rewardlab.human.score_matrix import system_means
 from rewardlab.metaeval import intervals
 from rewardlab.metaeval.correlations import kendall, pearson, pearson_rows, spearman
 from rewardlab.metaeval.intervals import (
@@ -17,7 +18,6 @@ from rewardlab.metaeval.intervals import (
     spearman_samples,
     system_samples,
 )
-from rewardlab.metaeval.matrix import system_means
 from rewardlab.metaeval.system_level import pairwise_accuracies, pairwise_accuracy, spa
 from rewardlab.metaeval.ties import accuracy_at
 from rewardlab.significance import draws, interval

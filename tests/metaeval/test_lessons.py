@@ -6,8 +6,8 @@ import gold_scores
 import numpy as np
 import pytest
 
+from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.metaeval.lessons import Judgements, mqm_scale
-from rewardlab.metaeval.matrix import ScoreMatrix
 from rewardlab.types import WMT_MQM
 
 

@@ -28,8 +28,8 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import Problem, UserError
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.judges.prompts import write_question
 from rewardlab.judges.teaching import CATEGORIES, answer_for, written
 from rewardlab.rewards.automqm import AutoMQM

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from rewardlab.data.rated import Preference, Rated
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.types import Reward
 
 Lesson: TypeAlias = Rated | Preference

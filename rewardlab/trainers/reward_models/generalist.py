@@ -37,9 +37,9 @@ from trl.trainer.reward_trainer import suppress_seqcls_warning
 from trl.trainer.utils import create_model_from_path
 
 from rewardlab.data.preferences import preferences_of
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 from rewardlab.generate.local import positions
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.models.classifier import Exchange, conversation_ids
 from rewardlab.models.pretrained import UnusableError, read_tokenizer
 from rewardlab.rewards.generalist import Generalist, request_of

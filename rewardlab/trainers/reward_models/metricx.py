@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from rewardlab.data.failures import failures
-from rewardlab.data.rated import Rated
+from rewardlab.human.rated import Rated
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
 from rewardlab.models.metricx import WORST_ERROR, read_words, token_ids, token_places
 from rewardlab.models.metricx_from_scratch import new_trainable

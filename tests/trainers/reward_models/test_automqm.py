@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
 import rewardlab.judges
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import UserError
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.judges.answers import MQMAnswer, read_answer
 from rewardlab.rewards.automqm import AutoMQM
 from rewardlab.trainers.reward_models.automqm import (

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, PrinterCallback, TrainingArguments
 from trl import RewardConfig
 
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import UserError
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.models.classifier import Exchange, classifier
 from rewardlab.rewards import Generalist
 from rewardlab.trainers.reward_models.family import Shape

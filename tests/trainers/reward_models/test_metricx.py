@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, TrainerCallback, TrainingArguments
 
-from rewardlab.data.rated import Preference, Rated
 from rewardlab.errors import UserError
+from rewardlab.human.rated import Preference, Rated
 from rewardlab.models.metricx_training import Reading
 from rewardlab.rewards.metricx import MetricX
 from rewardlab.trainers.reward_models.family import Family, Shape

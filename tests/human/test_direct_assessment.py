@@ -5,7 +5,7 @@ import pytest
 
 from rewardlab.data.corpora import lines_of
 from rewardlab.errors import UserError
-from rewardlab.metaeval.direct import read_direct
+from rewardlab.human.direct_assessment import read_direct
 
 
 def read(*rows):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.data.corpora import Row
-from rewardlab.data.marot import visible, write_marot
-from rewardlab.data.mqm import read_mqm
+from rewardlab.human.marot import visible, write_marot
+from rewardlab.human.mqm import read_mqm
 from rewardlab.types import WMT_MQM, ErrorSpan
 
 

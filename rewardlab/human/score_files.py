@@ -18,7 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rewardlab.data.cells import (
+from rewardlab.data.corpora import TextFile
+from rewardlab.errors import Problem, shown
+from rewardlab.human.json_ratings import check_lengths
+from rewardlab.human.mqm import digest_of
+from rewardlab.human.score_matrix import Floats, ScoreMatrix
+from rewardlab.human.tables import (
     MISSING,
     Cells,
     RowProblems,
@@ -28,11 +33,6 @@ from rewardlab.data.cells import (
     refuse,
     some_of,
 )
-from rewardlab.data.corpora import TextFile
-from rewardlab.data.mqm import digest_of
-from rewardlab.data.rating_files import check_lengths
-from rewardlab.errors import Problem, shown
-from rewardlab.metaeval.matrix import Floats, ScoreMatrix
 from rewardlab.store.files import replace_file
 
 SYSTEM_NAMES = frozenset({"system", "system_id"})

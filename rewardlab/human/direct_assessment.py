@@ -27,7 +27,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rewardlab.data.cells import (
+from rewardlab.data.corpora import TextFile
+from rewardlab.errors import Problem
+from rewardlab.human.mqm import digest_of
+from rewardlab.human.ratings import DUPLICATES, OTHER_TEXT, Key, segment_id
+from rewardlab.human.score_files import finite_or_missing
+from rewardlab.human.score_matrix import ScoreMatrix
+from rewardlab.human.tables import (
     Column,
     RowProblems,
     ascending,
@@ -37,12 +43,6 @@ from rewardlab.data.cells import (
     refuse,
     some_of,
 )
-from rewardlab.data.corpora import TextFile
-from rewardlab.data.mqm import digest_of
-from rewardlab.data.ratings import DUPLICATES, OTHER_TEXT, Key, segment_id
-from rewardlab.errors import Problem
-from rewardlab.metaeval.matrix import ScoreMatrix
-from rewardlab.metaeval.score_files import finite_or_missing
 
 COLUMNS = {
     "system": Column(("system", "system_id")),

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rewardlab.errors import UserError
-from rewardlab.metaeval.gold import read_gold, read_scores
-from rewardlab.metaeval.score_files import write_seg_scores, write_sys_scores
+from rewardlab.human.gold import read_gold, read_scores
+from rewardlab.human.score_files import write_seg_scores, write_sys_scores
 from rewardlab.types import WMT_MQM, WMT_MQM_NO_SOURCE, ErrorSpan, SeverityTable
 
 MQM_HEADER = "system\tdoc\tdoc_id\tseg_id\trater\tsource\ttarget\tcategory\tseverity\n"

@@ -8,8 +8,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from rewardlab.data.cells import ascending, counted
-from rewardlab.data.marked_text import FAULTS, Marked, Stretch, moved
+from rewardlab.human.marked_text import FAULTS, Marked, Stretch, moved
+from rewardlab.human.tables import ascending, counted
 from rewardlab.types import ErrorSpan, SeverityTable, Side
 
 Key: TypeAlias = tuple[str, str]
@@ -156,7 +156,7 @@ class MqmFile:
     """Judged translations.
 
     Attributes:
-        segments: M, in the order of the test set: `rewardlab.data.cells.ascending`.
+        segments: M, in the order of the test set: `rewardlab.human.tables.ascending`.
         systems: S, in the order of first appearance.
         raters: In the order of first appearance.
         hypotheses: (system, segment id) -> the text without marks, where the file has it.

@@ -1,7 +1,7 @@
 import pytest
 
-from rewardlab.data.cells import Column, RowProblems, ascending, columns_of, number_of
 from rewardlab.errors import UserError
+from rewardlab.human.tables import Column, RowProblems, ascending, columns_of, number_of
 
 
 def test_columns_are_known_by_the_most_telling_of_their_names():

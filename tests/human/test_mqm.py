@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.data.corpora import lines_of
-from rewardlab.data.mqm import mqm_of, read_mqm
-from rewardlab.data.ratings import RatedError, Rating, Segment, languages_of, mean_error
 from rewardlab.errors import UserError
+from rewardlab.human.mqm import mqm_of, read_mqm
+from rewardlab.human.ratings import RatedError, Rating, Segment, languages_of, mean_error
 from rewardlab.types import WMT_MQM, WMT_MQM_NO_SOURCE, XCOMET, ErrorSpan
 
 RAW = "system doc doc_id seg_id rater source target category severity".replace(" ", "\t")

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from rewardlab.data.corpora import lines_of
-from rewardlab.data.rating_files import read_evalset_ratings, read_standalone_ratings
-from rewardlab.data.ratings import Segment
 from rewardlab.errors import UserError
+from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings
+from rewardlab.human.ratings import Segment
 from rewardlab.types import WMT_MQM, ErrorSpan
 
 

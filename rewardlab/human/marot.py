@@ -3,7 +3,7 @@
 Ten tab-separated columns under a header, one translation a row, segment by segment so that the
 translations of one source stand together. Nobody has rated them: rater, category and severity are
 empty. An annotator adds a row for each error, with ``<v>`` and ``</v>`` around it in the source or
-the target; `rewardlab.data.mqm.read_mqm` reads the file back, filled in or not.
+the target; `rewardlab.human.mqm.read_mqm` reads the file back, filled in or not.
 
 A tab or a line break inside a text would break its row, and a ``<v>`` would be a mark, so signs
 stand for them, one character for one: offsets of marks hold in the text as it was written.
@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rewardlab.data.corpora import Row
-from rewardlab.data.marked_text import CLOSE, OPEN
-from rewardlab.data.mqm import MAROT_HEADER
+from rewardlab.human.marked_text import CLOSE, OPEN
+from rewardlab.human.mqm import MAROT_HEADER
 from rewardlab.store.files import replace_file
 
 SIGNS = str.maketrans({"\t": "⇥", "\n": "↵", "\r": "␍", "\0": "␀"})

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from rewardlab.data.corpora import lines_of, read_lines
 from rewardlab.errors import UserError
-from rewardlab.metaeval.matrix import ScoreMatrix
-from rewardlab.metaeval.score_files import (
+from rewardlab.human.score_files import (
     read_lists,
     read_table,
     write_seg_scores,
     write_sys_scores,
 )
+from rewardlab.human.score_matrix import ScoreMatrix
 
 NAN = math.nan
 

@@ -17,7 +17,7 @@ What is done with the rows, all of it counted in the file's funnel:
 - texts of one translation must agree once marks are taken out: the first one counts. In one that
   differs, errors keep their weight, and their marks where they cover the same characters of the
   first one;
-- odd marks are read as `rewardlab.data.marked_text` says.
+- odd marks are read as `rewardlab.human.marked_text` says.
 
 Severity and category stay the words of the file: a `SeverityTable` weighs them.
 """
@@ -28,11 +28,11 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from rewardlab.data.cells import Cells, Column, RowProblems, cells_of, columns_of, refuse
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.data.marked_text import read_marks
-from rewardlab.data.ratings import DUPLICATES, HEADERS, Gathering, Judgement, MqmFile
 from rewardlab.errors import Problem
+from rewardlab.human.marked_text import read_marks
+from rewardlab.human.ratings import DUPLICATES, HEADERS, Gathering, Judgement, MqmFile
+from rewardlab.human.tables import Cells, Column, RowProblems, cells_of, columns_of, refuse
 
 COLUMNS = {
     "system": Column(("system",)),

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rewardlab.data.cells import refuse
 from rewardlab.data.corpora import TextFile, read_lines
 from rewardlab.errors import Problem, shown
+from rewardlab.human.tables import refuse
 
 FOLDER = "human-scores"
 NO_TRANSLATION = "[No translation supplied]"

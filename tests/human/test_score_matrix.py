@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rewardlab.metaeval.matrix import ScoreMatrix, system_means
+from rewardlab.human.score_matrix import ScoreMatrix, system_means
 
 NAN = float("nan")
 

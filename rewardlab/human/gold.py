@@ -1,11 +1,12 @@
 """Human scores of translations, from any of the files that people publish them in.
 
-``mqm``    marked errors: `rewardlab.data.mqm`
-``mtme``   mt-metrics-eval's ``.seg.score`` and ``.sys.score`` (`rewardlab.metaeval.score_files`),
-           its ratings in JSON (`rewardlab.data.rating_files`), and the texts that lie beside
-           either (`rewardlab.metaeval.mtme_files`)
-``esa``    a score for each judgement, direct assessment included: `rewardlab.metaeval.direct`
-``table``  systems by segments: `rewardlab.metaeval.score_files`
+``mqm``    marked errors: `rewardlab.human.mqm`
+``mtme``   mt-metrics-eval's ``.seg.score`` and ``.sys.score`` (`rewardlab.human.score_files`),
+           its ratings in JSON (`rewardlab.human.json_ratings`), and the texts that lie beside
+           either (`rewardlab.human.mtme_texts`)
+``esa``    a score for each judgement, direct assessment included:
+           `rewardlab.human.direct_assessment`
+``table``  systems by segments: `rewardlab.human.score_files`
 
 Whatever the file says, scores are higher-is-better here: MQM, an error, is negated, and so is
 everything that is called lower-is-better.
@@ -21,22 +22,22 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from rewardlab.data.cells import refuse, some_of
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.data.mqm import (
+from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.human.direct_assessment import is_direct_header, read_direct
+from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings
+from rewardlab.human.mqm import (
     digest_of,
     is_marot_row,
     is_mqm_header,
     is_nearly_mqm_header,
     mqm_of,
 )
-from rewardlab.data.rating_files import read_evalset_ratings, read_standalone_ratings
-from rewardlab.data.ratings import Cell, MqmFile, mean_error
-from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
-from rewardlab.metaeval.direct import is_direct_header, read_direct
-from rewardlab.metaeval.matrix import Floats, ScoreMatrix, system_means
-from rewardlab.metaeval.mtme_files import TextsBeside, read_texts_beside
-from rewardlab.metaeval.score_files import is_list_line, is_table_header, read_lists, read_table
+from rewardlab.human.mtme_texts import TextsBeside, read_texts_beside
+from rewardlab.human.ratings import Cell, MqmFile, mean_error
+from rewardlab.human.score_files import is_list_line, is_table_header, read_lists, read_table
+from rewardlab.human.score_matrix import Floats, ScoreMatrix, system_means
+from rewardlab.human.tables import refuse, some_of
 from rewardlab.types import WMT_MQM, ErrorSpan, SeverityTable
 
 Format: TypeAlias = Literal["auto", "mqm", "mtme", "esa", "table"]

@@ -19,11 +19,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-from rewardlab.data.cells import RowProblems, cells_of, refuse, some_of
 from rewardlab.data.corpora import TextFile
-from rewardlab.data.marked_text import EMPTY, OUTSIDE, Marked, Stretch
-from rewardlab.data.mqm import digest_of
-from rewardlab.data.ratings import (
+from rewardlab.errors import Problem, shown
+from rewardlab.human.marked_text import EMPTY, OUTSIDE, Marked, Stretch
+from rewardlab.human.mqm import digest_of
+from rewardlab.human.ratings import (
     DUPLICATES,
     NO_ERROR,
     Gathering,
@@ -32,7 +32,7 @@ from rewardlab.data.ratings import (
     MqmFile,
     segment_id,
 )
-from rewardlab.errors import Problem, shown
+from rewardlab.human.tables import RowProblems, cells_of, refuse, some_of
 from rewardlab.types import ErrorSpan
 
 NO_RATING = "None"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rewardlab.data.marked_text import (
+from rewardlab.human.marked_text import (
     CLOSE,
     EMPTY,
     NESTED,

@@ -1,0 +1,1 @@
+"""What people said of translations: error annotations, ratings, scores, and their files."""
