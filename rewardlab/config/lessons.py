@@ -20,13 +20,13 @@ from rewardlab.data.document_split import (
     quoted,
     split_documents,
 )
-from rewardlab.data.failures import damaged
 from rewardlab.data.preferences import read_preferences
 from rewardlab.errors import EXIT_DATA, Problem, UserError
 from rewardlab.human.gold import read_gold
 from rewardlab.human.rated import Preference, Rated
 from rewardlab.metaeval.lessons import Judgements
 from rewardlab.metaeval.measure import compared_systems
+from rewardlab.perturbations.failures import damaged
 from rewardlab.rewards.generalist import request_of
 from rewardlab.store.checkpoints import checkpoint_digest
 

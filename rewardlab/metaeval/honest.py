@@ -15,7 +15,7 @@ from rewardlab.errors import EXIT_DATA, Problem, UserError
 from rewardlab.human.gold import Gold
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.metaeval.measure import candidates, compared_systems
-from rewardlab.metaeval.probes import Case, cases
+from rewardlab.perturbations.attacks import Case, cases
 from rewardlab.types import Candidate
 
 MOSTLY = 0.5

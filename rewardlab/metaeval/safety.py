@@ -1,8 +1,9 @@
 """Is a reward safe to train on? Honest translations against attacked ones, with and without gates.
 
 RL finds whatever a reward prefers to good translations. So every probe of
-`rewardlab.metaeval.probes` attacks honest translations, and a reward is fooled where the attacked
-text scores at or above the honest one it was made of: an equal score is no reason to be honest.
+`rewardlab.perturbations.attacks` attacks honest translations, and a reward is fooled where the
+attacked text scores at or above the honest one it was made of: an equal score is no reason to be
+honest.
 
 A gate (`rewardlab.types.Gate`) that closes on the attacked text catches it, whatever the reward
 says. One that closes on the honest text gives it the worst score, so that any attack it leaves open
@@ -24,8 +25,8 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
 from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.default_gates import DEFAULT_GATES
-from rewardlab.metaeval.probes import PROBES, Case, Probe
 from rewardlab.metaeval.shares import Share, share
+from rewardlab.perturbations.attacks import PROBES, Case, Probe
 from rewardlab.statistics import ROUNDING
 from rewardlab.types import Candidate, Gate, Scores, Status, Term
 

@@ -4,8 +4,8 @@ from rewardlab.config.checks import build_gates
 from rewardlab.config.ensemble import EnsembleConfig
 from rewardlab.config.strict_yaml import load
 from rewardlab.metaeval.default_gates import DEFAULT_GATES, gate_line
-from rewardlab.metaeval.probes import PROBES, Case
 from rewardlab.metaeval.safety import ALL, examine
+from rewardlab.perturbations.attacks import PROBES, Case
 from rewardlab.rewards import ChrF, NoRepetition, NotEmpty
 from rewardlab.types import Candidate, Gate, Term
 

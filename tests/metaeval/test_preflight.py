@@ -5,8 +5,8 @@ import pytest
 
 from rewardlab.metaeval.honest import honest_of_gold, honest_of_texts
 from rewardlab.metaeval.preflight import as_json, preflight
-from rewardlab.metaeval.probes import PROBES
 from rewardlab.metaeval.safety import DEFAULT_GATES, TOTAL
+from rewardlab.perturbations.attacks import PROBES
 from rewardlab.rewards import ChrF, ExactMatch, NotEmpty
 from rewardlab.types import Gate, Term
 

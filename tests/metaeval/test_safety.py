@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rewardlab.errors import RewardUnavailable
-from rewardlab.metaeval.probes import PROBES, Case, Probe
 from rewardlab.metaeval.safety import (
     ALL,
     FEWEST_SOURCES,
@@ -14,6 +13,7 @@ from rewardlab.metaeval.safety import (
     TOTAL,
     examine,
 )
+from rewardlab.perturbations.attacks import PROBES, Case, Probe
 from rewardlab.rewards import FromFunction, NotCopied, NotEmpty
 from rewardlab.rewards.base import RowReward, Verdict
 from rewardlab.types import Candidate, Gate, RewardOutput, Status, Term

@@ -26,7 +26,6 @@ from transformers import (
     TrainingArguments,
 )
 
-from rewardlab.data.failures import failures
 from rewardlab.human.rated import Rated
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
 from rewardlab.models.metricx import WORST_ERROR, read_words, token_ids, token_places
@@ -39,6 +38,7 @@ from rewardlab.models.metricx_training import (
     token_rows,
 )
 from rewardlab.models.weights import find_weights
+from rewardlab.perturbations.failures import failures
 from rewardlab.rewards.metricx import LONGEST, MetricX, Mode, Version
 from rewardlab.trainers.reward_models.family import SIDES, Lesson, Shape
 from rewardlab.trainers.reward_models.like_lengths import LikeLengths
@@ -59,7 +59,7 @@ class MetricXFamily:
             reference.
         version: How inputs are written.
         max_length: Longest input in tokens, as for the reward; 0 for that of the version.
-        failures: Made-up failures for each row trained on, see `rewardlab.data.failures`.
+        failures: Made-up failures for each row trained on, see `rewardlab.perturbations.failures`.
         span_weight: While training, the encoder also says which tokens of the hypothesis raters
             marked; so much does that count, in squared MQM points for each nat of cross-entropy.
             0 asks nothing of the kind.

@@ -1,4 +1,4 @@
-"""The words that `rewardlab.metaeval.probes` attacks with, all of them written for it.
+"""The words that `rewardlab.perturbations.attacks` attacks with, all of them written for it.
 
 One line per language or phrase: a language is added by a line, and what a table lacks is left out
 and counted, never guessed.

@@ -1,6 +1,6 @@
 import random
 
-from rewardlab.data.wrong_words import Text, wrong_words
+from rewardlab.perturbations.wrong_words import Text, wrong_words
 
 
 def drawing(seed):

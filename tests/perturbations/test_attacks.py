@@ -5,8 +5,8 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.metaeval.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
-from rewardlab.metaeval.probes import PROBES, Case, cases
+from rewardlab.perturbations.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
+from rewardlab.perturbations.attacks import PROBES, Case, cases
 from rewardlab.text.languages import LANGUAGES, scripts
 from rewardlab.types import Candidate
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from rewardlab.metaeval.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
+from rewardlab.perturbations.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
 from rewardlab.text.languages import language_code, scripts
 from rewardlab.text.sentences import FINAL, FINAL_DENSE, is_finished, sentences
 from rewardlab.text.words import LETTERS_PER_WORD, Word, spoken, words

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.data.corpora import Row
-from rewardlab.data.failures import FAILURES, damaged, fail, failures
 from rewardlab.human.rated import Rated
-from rewardlab.metaeval.probes import Case
+from rewardlab.perturbations.attacks import Case
+from rewardlab.perturbations.failures import FAILURES, damaged, fail, failures
 from rewardlab.text.words import spoken
 from rewardlab.types import Candidate, ErrorSpan
 

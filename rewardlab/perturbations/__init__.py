@@ -1,0 +1,1 @@
+"""Translations changed on purpose: attacks on a reward, and errors to learn from."""
