@@ -14,9 +14,9 @@ from rewardlab.cli.training import answer_of, peak_memory_mb, prompt_of, report,
 if TYPE_CHECKING:
     from rewardlab.config.translate import RerankConfig, TranslateConfig
     from rewardlab.data.corpora import Corpus, Row
+    from rewardlab.decoding.translate import Cost, Translation
     from rewardlab.store.journal import Journal, Json
     from rewardlab.text.prompts import Prompt
-    from rewardlab.translation import Cost, Translation
 
 Config: TypeAlias = "TranslateConfig | RerankConfig"
 
@@ -154,7 +154,7 @@ def write_texts(
         Lines of ``hypotheses.txt``, those of them that are empty for want of a source, texts that
         were cut, and texts whose line breaks became spaces.
     """
-    from rewardlab.store.translations import (
+    from rewardlab.decoding.files import (
         HYPOTHESES,
         TRANSLATIONS,
         write_hypotheses,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rewardlab.config.evaluate import EvaluateConfig
     from rewardlab.config.history import History
     from rewardlab.data.corpora import Row
-    from rewardlab.evaluation import Evaluation
+    from rewardlab.evaluation.evaluate import Evaluation
 
 RESULT = "evaluation.json"
 HYPOTHESES = "hypotheses"
@@ -180,7 +180,7 @@ def finished_translations(config: EvaluateConfig, rows: Sequence[Row]) -> dict[s
     Raises:
         UserError: E201..E205, E209 with the problems of all files; exit code 3.
     """
-    from rewardlab.data.outputs import read_outputs
+    from rewardlab.decoding.outputs import read_outputs
 
     found: dict[str, list[str]] = {}
     problems: list[Problem] = []
@@ -210,9 +210,9 @@ def decode(
         UserError: What the generator or the journal raises.
     """
     from rewardlab.config.translate import build_generator, build_sampling
+    from rewardlab.decoding.files import write_translations
+    from rewardlab.decoding.translate import digest_of, translate_rows
     from rewardlab.store.journal import Journal
-    from rewardlab.store.translations import write_translations
-    from rewardlab.translation import digest_of, translate_rows
 
     texts: dict[str, list[str]] = {}
     costs: dict[str, Costs] = {}
@@ -273,7 +273,7 @@ def measure(
     histories: Mapping[str, History],
 ) -> Evaluation:
     """Score all systems and compare them with the baseline."""
-    from rewardlab.evaluation import System, evaluate
+    from rewardlab.evaluation.evaluate import System, evaluate
 
     systems = [
         System(

@@ -10,7 +10,7 @@ from rewardlab.cli.training import peak_memory_mb, say
 
 if TYPE_CHECKING:
     from rewardlab.config.history import History
-    from rewardlab.evaluation import Evaluation
+    from rewardlab.evaluation.evaluate import Evaluation
 
 Costs: TypeAlias = Mapping[str, float]
 """What a system's translations cost: ``tokens`` and ``seconds``."""
@@ -50,7 +50,7 @@ def show(
     """Print tables, and what they do not say by themselves, on stderr."""
     from rich.console import Console
 
-    from rewardlab.evaluation import MACRO
+    from rewardlab.evaluation.evaluate import MACRO
     from rewardlab.report.terminal import reading_aid, score_table, text_table
 
     console = Console(stderr=True)

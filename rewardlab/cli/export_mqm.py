@@ -94,7 +94,7 @@ def translations_of(directory: Path) -> tuple[Sequence[Row], dict[str, Sequence[
     from rewardlab.config.evaluate import EvaluateConfig
     from rewardlab.config.load import parse
     from rewardlab.config.translate import RerankConfig, TranslateConfig
-    from rewardlab.store.translations import TRANSLATIONS
+    from rewardlab.decoding.files import TRANSLATIONS
 
     is_evaluation = (directory / RESULT).is_file()
     if not is_evaluation and not (directory / TRANSLATIONS).is_file():
@@ -121,7 +121,7 @@ def _of_evaluation(
     """What the models wrote lies in the run; other systems' translations where they were."""
     from rewardlab.cli.evaluate import HYPOTHESES, finished_translations
     from rewardlab.config.rows import select_rows
-    from rewardlab.data.outputs import read_outputs
+    from rewardlab.decoding.outputs import read_outputs
 
     rows = select_rows(config.data, config.split).rows
     texts: dict[str, Sequence[str]] = dict(finished_translations(config, rows))
@@ -137,7 +137,7 @@ def _of_translation(
 ) -> tuple[Sequence[Row], dict[str, Sequence[str]]]:
     from rewardlab.config.rows import select_rows
     from rewardlab.config.translate import RerankConfig
-    from rewardlab.data.outputs import read_outputs
+    from rewardlab.decoding.outputs import read_outputs
 
     read_references = isinstance(config, RerankConfig) and config.references == "data"
     data = config.data

@@ -11,8 +11,8 @@ from rewardlab.cli.reward_arguments import parse_rewards, repeated, without_refe
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:
-    from rewardlab.evaluation import Evaluation
-    from rewardlab.measures import Metric
+    from rewardlab.evaluation.evaluate import Evaluation
+    from rewardlab.evaluation.metrics import Metric
 
 METRIC = "--metric"
 
@@ -48,7 +48,7 @@ def compare_files(outputs: Outputs) -> Evaluation:
             the files (3).
     """
     from rewardlab.data.corpora import Row, read_aligned
-    from rewardlab.evaluation import System, evaluate
+    from rewardlab.evaluation.evaluate import System, evaluate
 
     metrics = _metrics(outputs)
     names = _names(outputs.baseline, outputs.other)
@@ -88,7 +88,7 @@ def _names(*paths: str) -> list[str]:
 
 def _metrics(outputs: Outputs) -> list[Metric]:
     """Build the metrics and refuse, before anything is read, what could not be measured."""
-    from rewardlab.measures import Metric
+    from rewardlab.evaluation.metrics import Metric
 
     problems: list[Problem] = []
     metrics: list[Metric] = []

@@ -15,9 +15,9 @@ from rewardlab.errors import UserError
 
 if TYPE_CHECKING:
     from rewardlab.config.translate import RerankConfig
+    from rewardlab.decoding.rerank import Choice, Judged
+    from rewardlab.decoding.translate import Cost, Translation
     from rewardlab.ensemble import RewardEnsemble
-    from rewardlab.rerank import Choice, Judged
-    from rewardlab.translation import Cost, Translation
 
 SELECTION = "selection.jsonl"
 
@@ -52,10 +52,10 @@ def run(arguments: Arguments) -> None:
     from rewardlab.cli.samples import sampled, taken
     from rewardlab.config.checks import build_gates, build_terms
     from rewardlab.config.translate import load_rerank_config
+    from rewardlab.decoding.rerank import choose, judge_samples
+    from rewardlab.decoding.translate import digest_of
     from rewardlab.dry_run import score_one_row
     from rewardlab.ensemble import RewardEnsemble
-    from rewardlab.rerank import choose, judge_samples
-    from rewardlab.translation import digest_of
 
     if arguments.dry_run:
         dry_run(arguments)
@@ -183,8 +183,8 @@ def summary(
 ) -> dict[str, Any]:
     """What it cost, sampling and scoring apart, and what the choice changed by its own rewards."""
     from rewardlab.cli.decoding import cost_report, peaks
-    from rewardlab.rerank import is_oracle
-    from rewardlab.translation import cost_of
+    from rewardlab.decoding.rerank import is_oracle
+    from rewardlab.decoding.translate import cost_of
 
     tokens = cost_of(chosen).tokens
     oracle = "the rewards read the test references"

@@ -15,8 +15,8 @@ from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 if TYPE_CHECKING:
     from rewardlab.config.translate import RerankConfig
     from rewardlab.data.corpora import Row
+    from rewardlab.decoding.translate import Translated, Translation
     from rewardlab.store.journal import Journal, Json
-    from rewardlab.translation import Translated, Translation
 
 SAMPLES = "samples.jsonl"
 SHORT = 40
@@ -40,8 +40,8 @@ def sampled(config: RerankConfig, rows: Sequence[Row]) -> Sampler:
     """Sample with the configured model, and keep the samples in ``samples.jsonl``."""
     from rewardlab.cli.decoding import hush_libraries, prompts_of
     from rewardlab.config.translate import build_generator, build_sampling
-    from rewardlab.store.translations import write_translations
-    from rewardlab.translation import digest_of, translate_rows
+    from rewardlab.decoding.files import write_translations
+    from rewardlab.decoding.translate import digest_of, translate_rows
 
     prompts = prompts_of(config, rows)
     generator = build_generator(config.generation, config.model)
@@ -72,7 +72,7 @@ def taken(config: RerankConfig, rows: Sequence[Row]) -> Sampler | None:
         UserError: E085, the run is not finished, has another model, or lacks samples of these
             sources; exit code 3.
     """
-    from rewardlab.translation import Translated, cost_of, digest_of
+    from rewardlab.decoding.translate import Translated, cost_of, digest_of
 
     run = config.samples_from
     if run is None:
@@ -92,7 +92,7 @@ def taken(config: RerankConfig, rows: Sequence[Row]) -> Sampler | None:
 
 def _samples_of(run: Path, rows: Sequence[Row], samples: int) -> dict[str, Translation]:
     """Row id -> what the run has of it; of each of ``rows`` enough, and of the same source."""
-    from rewardlab.store.translations import TRANSLATIONS, read_translations
+    from rewardlab.decoding.files import TRANSLATIONS, read_translations
 
     name = SAMPLES if (run / SAMPLES).is_file() else TRANSLATIONS
     found = read_translations(run / name)

@@ -37,7 +37,7 @@ def run(arguments: Arguments) -> None:
         write_texts,
     )
     from rewardlab.config.translate import build_generator, build_sampling, load_translate_config
-    from rewardlab.translation import digest_of, translate_rows
+    from rewardlab.decoding.translate import digest_of, translate_rows
 
     if arguments.dry_run:
         dry_run(arguments)

@@ -41,7 +41,7 @@ from rewardlab.config.sections import (
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.config.translate import generation_problems
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.measures import Metric
+from rewardlab.evaluation.metrics import Metric
 
 UNFIT = frozenset('/\\:*?"<>|')
 """Characters that no system's name may have: it names a file."""

@@ -10,10 +10,10 @@ from rewardlab.config import strict_yaml
 from rewardlab.config.checks import build
 from rewardlab.config.rows import read_data
 from rewardlab.config.sections import DataConfig
+from rewardlab.decoding.files import HYPOTHESES, TRANSLATIONS
 from rewardlab.rewards.base import family_of
 from rewardlab.store.checkpoints import find_checkpoint
 from rewardlab.store.lineage import TrainedOn, read_training
-from rewardlab.store.translations import HYPOTHESES, TRANSLATIONS
 
 if TYPE_CHECKING:
     from rewardlab.config.evaluate import SystemConfig

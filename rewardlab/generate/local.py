@@ -4,8 +4,8 @@ What holds for sampled texts: every text is drawn with random numbers of its own
 its seed alone, so another order, batch size or neighbour cannot change them. The probabilities
 they are held against come out of batched matrix products, which round a little differently in a
 batch of another shape; where a text must come out bit by bit, the batches must be the same ones
-(`rewardlab.translation` sees to that). Greedy and beam search draw nothing; the same rounding
-holds for them.
+(`rewardlab.decoding.translate` sees to that). Greedy and beam search draw nothing; the same
+rounding holds for them.
 """
 
 from __future__ import annotations

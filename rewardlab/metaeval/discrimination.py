@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.evaluation.significance import interval
 from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.intervals import segment_counts
 from rewardlab.metaeval.shares import Share
-from rewardlab.significance import interval
 
 
 class Discrimination(NamedTuple):

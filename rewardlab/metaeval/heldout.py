@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from rewardlab.evaluation.significance import draws, interval
 from rewardlab.human.gold import Gold
 from rewardlab.human.rated import Preference
 from rewardlab.human.score_matrix import Floats
@@ -32,7 +33,6 @@ from rewardlab.metaeval.lessons import mqm_scale
 from rewardlab.metaeval.measure import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
 from rewardlab.metaeval.ties import accuracy_eq
-from rewardlab.significance import draws, interval
 
 CORRELATIONS = ("pearson", "spearman", "acc_eq", "accuracy")
 SPANS = ("span_f1", "span_f1_severity")

@@ -3,8 +3,8 @@
 A resample draws M of the M segments with replacement (Efron 1979; Koehn 2004, W04-3250), with all
 their systems, or draws whole documents. Every statistic here takes the same ``counts``, how often
 each segment was drawn, so metrics are compared on the same resamples: the interval of
-``samples_a - samples_b`` is that of their difference, and `rewardlab.significance.interval` makes
-a percentile interval of either.
+``samples_a - samples_b`` is that of their difference, and
+`rewardlab.evaluation.significance.interval` makes a percentile interval of either.
 
 A segment drawn twice is two segments. Nothing is computed anew per resample but sums: of moments
 for Pearson, of weighted ranks for Spearman, and for pairs (Kendall's τ_b, accuracy) the quadratic
@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.evaluation.significance import FEWEST, draws
 from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval import system_level
 from rewardlab.metaeval.correlations import (
@@ -30,7 +31,6 @@ from rewardlab.metaeval.correlations import (
     spearman_rows,
 )
 from rewardlab.metaeval.ties import accuracy_rows
-from rewardlab.significance import FEWEST, draws
 from rewardlab.statistics import ROUNDING
 
 Counts: TypeAlias = NDArray[np.int64]
@@ -56,7 +56,7 @@ def segment_counts(
     Args:
         segments: M.
         resamples: B.
-        seed: Of the draws, which are those of `rewardlab.significance.draws`.
+        seed: Of the draws, which are those of `rewardlab.evaluation.significance.draws`.
         documents: The document of each segment (M,), to draw as many documents as there are; None
             draws segments.
 

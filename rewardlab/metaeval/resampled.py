@@ -10,6 +10,7 @@ from typing import TypeAlias, get_args
 
 import numpy as np
 
+from rewardlab.evaluation.significance import interval
 from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.correlations import Grouping, Rows, kendall_rows, pearson_rows
 from rewardlab.metaeval.intervals import (
@@ -23,7 +24,6 @@ from rewardlab.metaeval.intervals import (
     system_samples,
 )
 from rewardlab.metaeval.system_level import pairwise_accuracies
-from rewardlab.significance import interval
 
 Ends: TypeAlias = tuple[float, float]
 Samples: TypeAlias = Callable[[], Floats]

@@ -26,7 +26,7 @@ from trl import GRPOConfig
 
 from rewardlab.config import strict_yaml
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.evaluation import Quality, quality
+from rewardlab.evaluation.evaluate import Quality, quality
 from rewardlab.generate import Sampling
 from rewardlab.generate.local import decode
 from rewardlab.miniature.grammar import Grammar, SentencePair

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from rewardlab.evaluation import MACRO, Evaluation, Quality, Score, Texts
-from rewardlab.measures import Metric, Relation
-from rewardlab.significance import Interval
+from rewardlab.evaluation.evaluate import MACRO, Evaluation, Quality, Score, Texts
+from rewardlab.evaluation.metrics import Metric, Relation
+from rewardlab.evaluation.significance import Interval
 from rewardlab.types import ErrorSpan
 
 SEVERITY_STYLE = {"minor": "underline yellow", "major": "underline red", "critical": "bold red"}

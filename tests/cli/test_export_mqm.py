@@ -7,10 +7,10 @@ import pytest
 import typer
 
 from rewardlab.cli import export_mqm
+from rewardlab.decoding.files import write_translations
+from rewardlab.decoding.translate import Translation
 from rewardlab.errors import UserError
 from rewardlab.human.mqm import read_mqm
-from rewardlab.store.translations import write_translations
-from rewardlab.translation import Translation
 
 TRANSLATE = """\
 run: {run}

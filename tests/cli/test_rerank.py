@@ -103,7 +103,9 @@ def test_the_best_of_the_samples_by_each_other_is_chosen_and_nothing_lost(call):
 
 
 def test_a_run_whose_reward_failed_goes_on_where_it_was(call, monkeypatch):
-    monkeypatch.setattr("rewardlab.rerank.CANDIDATES_PER_CALL", 24)  # 12 pairs: two rows a call
+    monkeypatch.setattr(
+        "rewardlab.decoding.rerank.CANDIDATES_PER_CALL", 24
+    )  # 12 pairs: two rows a call
     asked = []
     real = ChrF.__call__
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_matrices import scores, with_small_holes
 
+from rewardlab.evaluation.significance import draws, interval
 from rewardlab.human.score_matrix import system_means
 from rewardlab.metaeval import intervals
 from rewardlab.metaeval.correlations import kendall, pearson, pearson_rows, spearman
@@ -20,7 +21,6 @@ from rewardlab.metaeval.intervals import (
 )
 from rewardlab.metaeval.system_level import pairwise_accuracies, pairwise_accuracy, spa
 from rewardlab.metaeval.ties import accuracy_at
-from rewardlab.significance import draws, interval
 
 QUICK = settings(max_examples=20, deadline=None, derandomize=True)
 GROUPINGS = ("none", "item", "system")

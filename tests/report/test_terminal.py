@@ -3,8 +3,8 @@ import dataclasses
 from rich.console import Console
 
 from rewardlab.data.corpora import Row
-from rewardlab.evaluation import Quality, System, evaluate
-from rewardlab.measures import Metric
+from rewardlab.evaluation.evaluate import Quality, System, evaluate
+from rewardlab.evaluation.metrics import Metric
 from rewardlab.report import terminal
 from rewardlab.rewards import TER, ExactMatch, NumbersKept
 from rewardlab.store.lineage import TrainedOn

@@ -1,12 +1,12 @@
 import pytest
 
-from rewardlab.errors import UserError
-from rewardlab.store.translations import (
+from rewardlab.decoding.files import (
     read_translations,
     write_hypotheses,
     write_translations,
 )
-from rewardlab.translation import Translation
+from rewardlab.decoding.translate import Translation
+from rewardlab.errors import UserError
 
 ROWS = [
     Translation("2", ("Blåbær\n\nog\u2028mere ", "x"), (3, 1), (True, False)),

@@ -7,7 +7,7 @@ import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest, estimate_ci
 
-from rewardlab.significance import (
+from rewardlab.evaluation.significance import (
     compare,
     corpus_segments,
     draws,

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from rewardlab.data.corpora import Row, TextFile, read_lines
+from rewardlab.decoding.files import TRANSLATIONS
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
-from rewardlab.store.translations import TRANSLATIONS
 
 LISTED = 5
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from rewardlab.decoding.translate import Translation
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 from rewardlab.store.files import replace_file, write_jsonl
-from rewardlab.translation import Translation
 
 TRANSLATIONS = "translations.jsonl"
 HYPOTHESES = "hypotheses.txt"

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from rewardlab.data.corpora import Row
-from rewardlab.evaluation import System, direction_of, evaluate, quality
-from rewardlab.measures import Metric
+from rewardlab.evaluation.evaluate import System, direction_of, evaluate, quality
+from rewardlab.evaluation.metrics import Metric
 from rewardlab.rewards import ChrF, ExactMatch, NumbersKept, TargetScript
 from rewardlab.store.lineage import TrainedOn
 

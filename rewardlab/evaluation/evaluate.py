@@ -3,8 +3,8 @@
 Everything is computed per direction, a pair of languages, and then averaged over directions (the
 macro average). Systems that are seeds of one experiment form a group, whose score is the mean of
 its members'. Differences are taken on the same bootstrap draws of the test rows, within each
-direction, for all systems and groups (`rewardlab.significance`). How far the seeds of a group lie
-apart is another question, and answered beside it.
+direction, for all systems and groups (`rewardlab.evaluation.significance`). How far the seeds of a
+group lie apart is another question, and answered beside it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.data.corpora import Row
-from rewardlab.measures import Metric, Relation, for_language, score_rows
-from rewardlab.rewards.lexical import BLEU, TER, ChrF
-from rewardlab.significance import (
+from rewardlab.evaluation.metrics import Metric, Relation, for_language, score_rows
+from rewardlab.evaluation.significance import (
     Score,
     Segments,
     Teams,
@@ -31,6 +30,7 @@ from rewardlab.significance import (
     mean_segments,
     with_sum,
 )
+from rewardlab.rewards.lexical import BLEU, TER, ChrF
 from rewardlab.store.lineage import TrainedOn
 
 MACRO = "macro"

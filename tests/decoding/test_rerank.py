@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from rewardlab.data.corpora import Row
+from rewardlab.decoding.rerank import Judged, choose, is_oracle, judge_samples
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
-from rewardlab.rerank import Judged, choose, is_oracle, judge_samples
 from rewardlab.rewards import ChrF, FromFunction, NotEmpty
 from rewardlab.store.journal import Journal
 from rewardlab.types import Gate, RewardOutput, Term
@@ -153,7 +153,9 @@ def test_a_reward_that_is_gone_stops_the_run_and_nothing_is_chosen_without_it():
 
 
 def test_scores_are_remembered_and_only_what_is_missing_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("rewardlab.rerank.CANDIDATES_PER_CALL", 4)  # two pairs a row: two rows
+    monkeypatch.setattr(
+        "rewardlab.decoding.rerank.CANDIDATES_PER_CALL", 4
+    )  # two pairs a row: two rows
     rows = [row(number) for number in range(5)]
     samples = {str(number): ["a" * number, "aaa"] for number in range(5)}
     answers = {"": None}

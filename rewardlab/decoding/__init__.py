@@ -1,0 +1,1 @@
+"""From sources to translations: one a source, or the best of several samples."""

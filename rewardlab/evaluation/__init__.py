@@ -1,0 +1,1 @@
+"""Translations of a test set, measured: metrics, their intervals and significance."""
