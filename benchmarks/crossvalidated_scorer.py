@@ -25,11 +25,11 @@ from rewardlab.config.lessons import read_lessons
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
 from rewardlab.human.gold import Gold
-from rewardlab.metaeval.baselines import MarkingRates, mark_everything
-from rewardlab.metaeval.document import plain
-from rewardlab.metaeval.heldout import HeldOut, measure_heldout
-from rewardlab.metaeval.measure import Scored
+from rewardlab.metaeval.as_json import plain
+from rewardlab.metaeval.scoring import Scored
 from rewardlab.report.trained_reward import with_interval
+from rewardlab.scorers.baselines import MarkingRates, mark_everything
+from rewardlab.scorers.heldout import HeldOut, measure_heldout
 
 WITH, WITHOUT = "metricx", "metricx without warm-up"
 SHARES = (0.9, 0.7, 0.5, 0.3)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.data.corpora import read_aligned
-from rewardlab.metaeval.default_gates import DEFAULT_GATES, gate_line
 from rewardlab.perturbations.attacks import PROBES, Case
+from rewardlab.preflight.default_gates import DEFAULT_GATES, gate_line
 from rewardlab.rewards import LengthRatio, NumbersKept
 from rewardlab.store.run_directory import versions
 from rewardlab.types import Candidate, Gate

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.human.score_matrix import system_means
-from rewardlab.metaeval import comparison, correlations, intervals, system_level, ties
+from rewardlab.metaeval import comparison, correlations, resampled, system_level, ties
 from rewardlab.store.run_directory import versions
 
 SYSTEMS, SEGMENTS, TIMES = 14, 529, 10
@@ -42,9 +42,9 @@ def scores(segments: int) -> tuple[Floats, Floats]:
     return gold, 50.0 + gold + 10.0 * random.standard_normal(gold.shape)
 
 
-def resampled(samples: Callable[..., Any], resamples: int = 200, **settings: Any) -> Statistic:
+def interval_of(samples: Callable[..., Any], resamples: int = 200, **settings: Any) -> Statistic:
     def statistic(gold: Floats, metric: Floats) -> Any:
-        counts = intervals.segment_counts(gold.shape[1], resamples=resamples)
+        counts = resampled.segment_counts(gold.shape[1], resamples=resamples)
         return samples(gold, metric, counts=counts, **settings)
 
     return statistic
@@ -64,7 +64,7 @@ def soft(gold: Floats, metric: Floats) -> float:
 
 
 def soft_samples(gold: Floats, metric: Floats, counts: Any) -> Any:
-    return intervals.spa_samples(gold, {"metric": metric}, counts)
+    return resampled.spa_samples(gold, {"metric": metric}, counts)
 
 
 def ranked(gold: Floats, metric: Floats) -> float:
@@ -91,20 +91,20 @@ LINEAR: dict[str, Statistic] = {
     "PERM-BOTH pearson item": compared(comparison.compare_pearson, by="item"),
     "PERM-BOTH spa": compared(comparison.compare_spa),
     "PERM-BOTH acc_eq pairs item": compared(comparison.compare_accuracy_eq),
-    "interval pearson none": resampled(intervals.pearson_samples),
-    "interval spearman none": resampled(intervals.spearman_samples),
-    "interval kendall item": resampled(intervals.kendall_samples, by="item"),
-    "interval acc_eq item": resampled(intervals.accuracy_samples, epsilon=1.0, by="item"),
-    "interval spa": resampled(soft_samples, resamples=DRAWS),
+    "interval pearson none": interval_of(resampled.pearson_samples),
+    "interval spearman none": interval_of(resampled.spearman_samples),
+    "interval kendall item": interval_of(resampled.kendall_samples, by="item"),
+    "interval acc_eq item": interval_of(resampled.accuracy_samples, epsilon=1.0, by="item"),
+    "interval spa": interval_of(soft_samples, resamples=DRAWS),
 }
 PAIRS: dict[str, Statistic] = {
     f"acc_eq {by}": partial(ties.accuracy_eq, by=by) for by in ("none", "system")
 } | {
-    f"interval {name} {by}": resampled(samples, resamples=1000, by=by, **settings)
+    f"interval {name} {by}": interval_of(samples, resamples=1000, by=by, **settings)
     for by in ("none", "system")
     for name, samples, settings in (
-        ("kendall", intervals.kendall_samples, {}),
-        ("acc_eq", intervals.accuracy_samples, {"epsilon": 1.0}),
+        ("kendall", resampled.kendall_samples, {}),
+        ("acc_eq", resampled.accuracy_samples, {"epsilon": 1.0}),
     )
 }
 

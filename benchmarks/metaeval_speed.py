@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from rewardlab.human.gold import read_gold
 from rewardlab.metaeval import comparison, correlations, system_level, ties
-from rewardlab.metaeval.measure import compared_systems, score_gold
+from rewardlab.metaeval.scoring import compared_systems, score_gold
 from rewardlab.rewards import BLEU, TER, ChrF
 from rewardlab.store.run_directory import versions
 

@@ -20,8 +20,8 @@ from rich.console import Console
 
 from rewardlab.human.gold import Gold, read_gold
 from rewardlab.metaeval.agreement import MetaEvaluation, meta_evaluate
-from rewardlab.metaeval.document import as_json
-from rewardlab.metaeval.measure import compared_systems, score_gold
+from rewardlab.metaeval.as_json import as_json
+from rewardlab.metaeval.scoring import compared_systems, score_gold
 from rewardlab.report.metaeval import gold_table, metric_table, span_table
 from rewardlab.rewards.registry import build_reward, reward_names
 from rewardlab.store.run_directory import versions

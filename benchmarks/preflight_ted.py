@@ -18,9 +18,9 @@ from rich.console import Console
 
 from rewardlab.config.ensemble import load_ensemble
 from rewardlab.human.gold import read_gold
-from rewardlab.metaeval.honest import Honest, honest_of_gold
-from rewardlab.metaeval.preflight import Preflight, as_json, preflight
 from rewardlab.perturbations.attacks import PROBES
+from rewardlab.preflight.honest_texts import Honest, honest_of_gold
+from rewardlab.preflight.preflight import Preflight, as_json, preflight
 from rewardlab.report.preflight import agreement_table, exposure_tables, gate_table, verdicts
 from rewardlab.rewards import LengthRatio, NotEmpty
 from rewardlab.rewards.registry import build_reward, reward_names

@@ -24,17 +24,17 @@ from rich.console import Console
 
 from rewardlab.human.gold import read_gold
 from rewardlab.metaeval.agreement import meta_evaluate
-from rewardlab.metaeval.document import as_json, plain
-from rewardlab.metaeval.heldout import measure_heldout
-from rewardlab.metaeval.honest import honest_of_gold
-from rewardlab.metaeval.lessons import Judgements
-from rewardlab.metaeval.measure import ask_about, compared_systems
-from rewardlab.metaeval.preflight import as_json as preflight_json
-from rewardlab.metaeval.preflight import preflight
+from rewardlab.metaeval.as_json import as_json, plain
+from rewardlab.metaeval.scoring import ask_about, compared_systems
+from rewardlab.preflight.honest_texts import honest_of_gold
+from rewardlab.preflight.preflight import as_json as preflight_json
+from rewardlab.preflight.preflight import preflight
 from rewardlab.report.metaeval import metric_table, span_table
 from rewardlab.report.preflight import exposure_tables
 from rewardlab.report.trained_reward import with_interval
 from rewardlab.rewards.registry import build_reward
+from rewardlab.scorers.heldout import measure_heldout
+from rewardlab.scorers.judgements import Judgements
 from rewardlab.store.run_directory import versions
 from rewardlab.types import Term
 

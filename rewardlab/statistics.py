@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+FEWEST = 2
+"""Fewest scored rows that can be resampled; one row is the same in every draw."""
 ROUNDING = 1e-12
 """Relative difference of sums of the same numbers in another order, and more."""
 
@@ -72,3 +77,44 @@ def bootstrap_interval(
         rng=seed,
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def draws(rows: int, *, resamples: int, seed: int) -> NDArray[np.int64]:
+    """Row numbers of all resamples: sacrebleu's own for the same number of rows and seed.
+
+    Returns:
+        (resamples, rows), each in [0, rows).
+    """
+    return np.random.default_rng(seed).choice(rows, size=(resamples, rows), replace=True)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where 95% of the resamples lie.
+
+    Attributes:
+        mean: Of the resamples.
+        low: A fortieth of the resamples lies below.
+        high: A fortieth lies above.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def half(self) -> float:
+        """Half its width: what sacrebleu prints behind ±."""
+        return 0.5 * (self.high - self.low)
+
+
+def interval(samples: NDArray[np.floating[Any]]) -> Interval | None:
+    """The percentile interval of B resampled scores, by the ranks that sacrebleu takes.
+
+    Resamples without a score (NaN) are left out; None where no resample has one.
+    """
+    known = np.sort(samples[~np.isnan(samples)])
+    if not len(known):
+        return None
+    cut = len(known) // 40
+    return Interval(float(known.mean()), float(known[cut]), float(known[-1 - cut]))

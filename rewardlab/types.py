@@ -318,6 +318,22 @@ class Reward(Protocol):
         ...
 
 
+def family_of(reward: Reward) -> str:
+    """What a reward shares with its relatives.
+
+    A system that was trained on a reward is not judged independently by another one of its family.
+    Without a family of its own a reward is alone in the one of the name it is registered under,
+    whatever it is called here.
+
+    >>> from rewardlab.rewards import BLEU, NotCopied
+    >>> family_of(BLEU()), family_of(NotCopied(name="copies"))
+    ('ngram_overlap', 'not_copied')
+    """
+    registered = getattr(type(reward), "name", "")
+    known = [getattr(reward, "family", ""), registered if isinstance(registered, str) else ""]
+    return next((name for name in known if name), reward.name)
+
+
 def severities_of(reward: Reward) -> SeverityTable:
     """What the reward itself says that its spans cost (``span_severities``); else WMT's table."""
     return getattr(reward, "span_severities", WMT_MQM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rewardlab.text.reasoning import answer_start
 from rewardlab.types import Scores, Status
 
 
@@ -11,8 +12,7 @@ def hypothesis_of(answer: str) -> str:
     >>> hypothesis_of("<think>Hm.</think>\n\nHello."), hypothesis_of(" Hello.")
     ('Hello.', ' Hello.')
     """
-    _, closing, rest = answer.rpartition("</think>")
-    return rest.lstrip() if closing else answer
+    return answer[answer_start(answer) :]
 
 
 def unavailable(scores: Scores, row: int) -> bool:

@@ -6,29 +6,33 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rewardlab.cli import evaluation_check
 from rewardlab.cli.arguments import DryRun, Overrides
 from rewardlab.cli.decoding import COST, hush_libraries
+from rewardlab.cli.evaluation_check import (
+    HYPOTHESES,
+    JOURNALS,
+    RESULT,
+    check_run,
+    finished_translations,
+    overlap,
+    scored_by,
+)
 from rewardlab.cli.evaluation_result import Costs, as_json, show
 from rewardlab.cli.finished_outputs import Outputs, compare_files
 from rewardlab.cli.reward_arguments import Language
 from rewardlab.cli.training import peak_memory_mb, prompt_of, report, say
-from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.errors import Problem, UserError
 
 if TYPE_CHECKING:
     from rewardlab.config.evaluate import EvaluateConfig
     from rewardlab.config.history import History
     from rewardlab.data.corpora import Row
     from rewardlab.evaluation.evaluate import Evaluation
-
-RESULT = "evaluation.json"
-HYPOTHESES = "hypotheses"
-JOURNALS = "journals"
-OWN_FILES = frozenset({"config.yaml", "versions.json", HYPOTHESES, JOURNALS, f".{RESULT}.partial"})
-"""What an evaluation that was interrupted leaves in its directory."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,6 @@ def run(arguments: EvaluateCommand) -> None:
         show(evaluation)
         report({**evaluation.as_json(), "peak_memory_mb": peak_memory_mb()})
         return
-    from rewardlab.cli.evaluation_check import dry_run, scored_by
     from rewardlab.config.evaluate import load_evaluate_config
     from rewardlab.config.history import history
     from rewardlab.config.rows import select_rows
@@ -117,7 +120,7 @@ def run(arguments: EvaluateCommand) -> None:
     from rewardlab.store.files import replace_file
 
     if arguments.dry_run:
-        dry_run(arguments.config or Path(), arguments.overrides)
+        evaluation_check.dry_run(arguments.config or Path(), arguments.overrides)
         return
     config = load_evaluate_config(arguments.config or Path(), arguments.overrides)
     check_run(config)
@@ -140,26 +143,6 @@ def run(arguments: EvaluateCommand) -> None:
     report(result)
 
 
-def check_run(config: EvaluateConfig) -> None:
-    """Refuse a directory that holds anything but the beginnings of this very evaluation.
-
-    Raises:
-        UserError: E030, exit code 2.
-    """
-    from rewardlab.config import to_yaml
-    from rewardlab.config.checks import check_run_directory
-
-    written = config.run / "config.yaml"
-    if written.is_file() and {path.name for path in config.run.iterdir()} <= OWN_FILES:
-        if written.read_text(encoding="utf-8") == to_yaml(config):
-            say(f"going on in {config.run}")
-            return
-        what = "holds the beginnings of an evaluation with another configuration"
-        fix = f"give another one: run={config.run}-2"
-        raise UserError([Problem("E030", f"run {shown(str(config.run))}", what, fix)])
-    check_run_directory(config.run)
-
-
 def begin(config: EvaluateConfig) -> None:
     """Make the directory, unless it is there to go on in."""
     from rewardlab.config import to_yaml
@@ -172,30 +155,6 @@ def begin(config: EvaluateConfig) -> None:
 
 
 # ── translations ────────────────────────────────────────────────────────────────────────────────
-
-
-def finished_translations(config: EvaluateConfig, rows: Sequence[Row]) -> dict[str, list[str]]:
-    """The translations of every system that is no model.
-
-    Raises:
-        UserError: E201..E205, E209 with the problems of all files; exit code 3.
-    """
-    from rewardlab.decoding.outputs import read_outputs
-
-    found: dict[str, list[str]] = {}
-    problems: list[Problem] = []
-    for system in config.systems:
-        if system.copies:
-            found[system.name] = [row.source for row in rows]
-        elif system.translations is not None:
-            try:
-                found[system.name], notes = read_outputs(system.translations, rows)
-                say(*notes)
-            except UserError as error:
-                problems += error.problems
-    if problems:
-        raise UserError(problems, EXIT_DATA)
-    return found
 
 
 def decode(
@@ -294,43 +253,6 @@ def measure(
         resamples=config.bootstrap.resamples,
         seed=config.bootstrap.seed,
     )
-
-
-def overlap(
-    rows: Sequence[Row], histories: Mapping[str, History]
-) -> tuple[dict[str, dict[str, int]], list[str]]:
-    """Test rows with a side that a system was trained on, as far as its files are still there.
-
-    Returns:
-        By system how many sources, references, and rows with either; and what to warn of.
-    """
-    from pydantic import ValidationError
-
-    from rewardlab.config.history import training_texts
-
-    seen: dict[Any, frozenset[str]] = {}
-    found: dict[str, dict[str, int]] = {}
-    warnings: list[str] = []
-    for name, known in histories.items():
-        if not known.stages:
-            continue
-        stages = json.dumps(known.stages, sort_keys=True)
-        try:
-            seen[stages] = seen.get(stages) or training_texts(known)
-        except (UserError, ValidationError) as error:
-            reason = error.problems[0].what if isinstance(error, UserError) else "unknown sections"
-            warnings.append(f"{name}: overlap with its training data not checked: {reason}")
-            continue
-        sources = [row.source in seen[stages] for row in rows]
-        references = [row.reference in seen[stages] for row in rows]
-        either = sum(map(max, sources, references))
-        found[name] = {"sources": sum(sources), "references": sum(references), "rows": either}
-        if either:
-            warnings.append(
-                f"{name} was trained on texts of {either:,} of {len(rows):,} test rows: "
-                f"{sum(sources):,} sources, {sum(references):,} references"
-            )
-    return found, warnings
 
 
 def independence_notes(config: EvaluateConfig, histories: Mapping[str, History]) -> list[str]:

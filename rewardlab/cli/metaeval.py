@@ -150,8 +150,8 @@ def run(config: MetaevalConfig) -> None:
     from rewardlab.human.gold import read_gold
     from rewardlab.human.score_files import check_names
     from rewardlab.metaeval.agreement import meta_evaluate
-    from rewardlab.metaeval.document import as_json
-    from rewardlab.metaeval.measure import Scored, check_texts, compared_systems, score_gold
+    from rewardlab.metaeval.as_json import as_json
+    from rewardlab.metaeval.scoring import Scored, check_texts, compared_systems, score_gold
 
     rewards, files = check_usage(config)
     severities = load_severities(config.severity)
@@ -294,7 +294,7 @@ def write(config: MetaevalConfig, found: MetaEvaluation) -> None:
     """
     import json
 
-    from rewardlab.metaeval.document import as_json
+    from rewardlab.metaeval.as_json import as_json
     from rewardlab.report.metaeval import tsv_lines
     from rewardlab.store.files import replace_file
 

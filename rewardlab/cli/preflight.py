@@ -31,8 +31,8 @@ from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 if TYPE_CHECKING:
     from rewardlab.human.gold import Gold
-    from rewardlab.metaeval.honest import Honest
-    from rewardlab.metaeval.preflight import Preflight
+    from rewardlab.preflight.honest_texts import Honest
+    from rewardlab.preflight.preflight import Preflight
     from rewardlab.types import Gate, Term
 
 MOST_CASES = 1000
@@ -158,7 +158,7 @@ def run(config: PreflightConfig) -> None:
 
     from rewardlab.cli.training import report, say
     from rewardlab.heartbeat import heartbeat
-    from rewardlab.metaeval.preflight import as_json, preflight
+    from rewardlab.preflight.preflight import as_json, preflight
     from rewardlab.store.files import replace_file
 
     terms, own_gates = check_usage(config)
@@ -272,8 +272,8 @@ def _language_problems(source_lang: str | None, target_lang: str | None) -> Iter
 
 
 def _reward_problems(config: PreflightConfig, terms: Sequence[Term]) -> Iterator[Problem]:
-    from rewardlab.metaeval.preflight import CONSTANT
-    from rewardlab.metaeval.safety import TOTAL
+    from rewardlab.preflight.preflight import CONSTANT
+    from rewardlab.preflight.safety import TOTAL
 
     of_gold = config.gold is not None
     referenced = config.reference_system if of_gold else config.reference
@@ -304,7 +304,7 @@ def read(config: PreflightConfig) -> tuple[Honest, tuple[str, ...]]:
         return _read_texts(config)
     from rewardlab.config.severities import load_severities
     from rewardlab.human.gold import read_gold
-    from rewardlab.metaeval.honest import honest_of_gold
+    from rewardlab.preflight.honest_texts import honest_of_gold
 
     severities = load_severities(config.severity)
     gold = read_gold(config.gold, format=config.format.value, severities=severities)
@@ -338,7 +338,7 @@ def _check_languages(config: PreflightConfig, gold: Gold) -> None:
 
 def _read_texts(config: PreflightConfig) -> tuple[Honest, tuple[str, ...]]:
     from rewardlab.data.corpora import read_aligned
-    from rewardlab.metaeval.honest import honest_of_texts
+    from rewardlab.preflight.honest_texts import honest_of_texts
 
     texts = [config.source or "", *config.hypothesis]
     paths = [*texts, *([config.reference] if config.reference is not None else [])]

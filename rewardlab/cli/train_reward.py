@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from rewardlab.config.lessons import Lessons, StageLessons
     from rewardlab.config.train_reward import StageConfig, TrainRewardConfig
+    from rewardlab.scorers.families.family import Family
     from rewardlab.store.lock import Lock
-    from rewardlab.trainers.reward_models.family import Family
 
 MODEL, RESULTS, SIGNATURE, START = "model", "results.json", "signature.txt", "start"
 
@@ -244,8 +244,8 @@ def begin_from_scratch(ready: Ready, family: Family) -> Path:
     """The checkpoint that a new model begins with, made once and read back by every process."""
     from accelerate import PartialState
 
+    from rewardlab.scorers.families.family import Shape
     from rewardlab.store.manifest import is_sealed, seal
-    from rewardlab.trainers.reward_models.family import Shape
 
     config, start = ready.config, ready.config.run / START
     shape = config.model.from_scratch
@@ -298,7 +298,7 @@ def train_stage(
 
     from rewardlab.store.files import replace_file
     from rewardlab.store.manifest import seal
-    from rewardlab.trainers.reward_models.checkpoints import (
+    from rewardlab.trainers.resume import (
         RefusesNoNumber,
         SealsCheckpoints,
         StopsOnSignal,

@@ -11,9 +11,9 @@ from rewardlab.cli.training import say
 if TYPE_CHECKING:
     from rewardlab.config.lessons import Lessons
     from rewardlab.config.train_reward import TrainRewardConfig
-    from rewardlab.metaeval.heldout import Figure, HeldOut
-    from rewardlab.metaeval.lessons import Judgements
-    from rewardlab.metaeval.measure import Scored
+    from rewardlab.metaeval.scoring import Scored
+    from rewardlab.scorers.heldout import Figure, HeldOut
+    from rewardlab.scorers.judgements import Judgements
     from rewardlab.types import Reward
 
 SIDES = ("train", "validation", "test")
@@ -40,7 +40,7 @@ class Measured(NamedTuple):
 def measured(config: TrainRewardConfig, lessons: Lessons, model: Path) -> Measured:
     """Score the test side and hold it against people and baselines."""
     from rewardlab.config.train_reward import family_of
-    from rewardlab.metaeval.heldout import measure_heldout
+    from rewardlab.scorers.heldout import measure_heldout
 
     reward = family_of(config).reward(model)
     files = {one.name: (one.gold, scorers(config, lessons, one, reward)) for one in lessons.test}
@@ -68,14 +68,14 @@ def scorers(
 ) -> list[Scored]:
     """What the reward says of one file's test side, and what baselines say of it."""
     from rewardlab.heartbeat import heartbeat
-    from rewardlab.metaeval.baselines import (
+    from rewardlab.metaeval.scoring import ask_about, compared_systems
+    from rewardlab.rewards.registry import build_reward
+    from rewardlab.scorers.baselines import (
         LengthModel,
         MarkingRates,
         mark_at_random,
         mark_everything,
     )
-    from rewardlab.metaeval.measure import ask_about, compared_systems
-    from rewardlab.rewards.registry import build_reward
 
     gold, reference = judged.gold, judged.reference_system
     systems = compared_systems(gold, reference_system=reference, exclude_references=True)
@@ -117,7 +117,7 @@ def preferred(
 
     import numpy as np
 
-    from rewardlab.metaeval.heldout import preference_accuracy
+    from rewardlab.scorers.heldout import preference_accuracy
 
     pairs = lessons.preferences
     if not pairs:
@@ -142,7 +142,7 @@ def results_of(
     config: TrainRewardConfig, lessons: Lessons, found: Measured, losses: Mapping[str, float]
 ) -> dict[str, Any]:
     """Everything that was measured, as plain values."""
-    from rewardlab.metaeval.document import plain
+    from rewardlab.metaeval.as_json import plain
 
     heldout = found.heldout
     document = {

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, Literal
 
 from pydantic import (
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from rewardlab.config.checks import (
     NOWHERE,
@@ -31,10 +27,10 @@ from rewardlab.config.sections import (
     Data,
     FileName,
     GenerationConfig,
-    Options,
     Rewarded,
     Section,
     Seed,
+    SystemConfig,
     Text,
     Whole,
 )
@@ -45,40 +41,6 @@ from rewardlab.evaluation.metrics import Metric
 
 UNFIT = frozenset('/\\:*?"<>|')
 """Characters that no system's name may have: it names a file."""
-
-
-class SystemConfig(Section):
-    """What is measured; exactly one of ``model``, ``translations`` and ``copy``.
-
-    Attributes:
-        name: Unique; names its files.
-        group: Systems of one group are seeds of one experiment.
-        model: A checkpoint directory, or the directory of the run that made it; decoded here.
-        translations: The directory of a translate or rerank run, or a line-aligned text file.
-        copies: The key ``copy``: the source itself is the translation.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
-
-    name: Text
-    group: Text | None = None
-    model: FileName | None = None
-    translations: FileName | None = None
-    copies: bool = Field(default=False, strict=True, alias="copy")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = (self.model is not None, self.translations is not None, self.copies)
-        if sum(given) != 1:
-            message = "needs exactly one of model, translations and copy: true"
-            raise PydanticCustomError("exactly_one", message)
-        return self
-
-    @model_serializer(mode="wrap")
-    def _as_written(self, as_mapping: SerializerFunctionWrapHandler) -> Options:
-        entry = cast("Options", as_mapping(self))
-        entry["copy"] = entry.pop("copies") or None
-        return {key: value for key, value in entry.items() if value is not None}
 
 
 class MetricConfig(Rewarded):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rewardlab.config import strict_yaml
 from rewardlab.config.checks import build
 from rewardlab.config.rows import read_data
-from rewardlab.config.sections import DataConfig
+from rewardlab.config.sections import DataConfig, SystemConfig
 from rewardlab.decoding.files import HYPOTHESES, TRANSLATIONS
-from rewardlab.rewards.base import family_of
 from rewardlab.store.checkpoints import find_checkpoint
 from rewardlab.store.lineage import TrainedOn, read_training
-
-if TYPE_CHECKING:
-    from rewardlab.config.evaluate import SystemConfig
+from rewardlab.types import family_of
 
 RUN_CONFIG = "config.yaml"
 OWN_KEYS = frozenset({"reward", "weight", "token_weight", "applies", "cache", "below"})

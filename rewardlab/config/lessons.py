@@ -14,20 +14,20 @@ from rewardlab.config.sections import TextsConfig
 from rewardlab.config.severities import load_severities
 from rewardlab.config.train_reward import JudgementsConfig, StageConfig, TrainRewardConfig
 from rewardlab.data.corpora import Row
-from rewardlab.data.document_split import (
+from rewardlab.errors import EXIT_DATA, Problem, UserError
+from rewardlab.human.gold import read_gold
+from rewardlab.human.rated import Preference, Rated
+from rewardlab.metaeval.scoring import compared_systems
+from rewardlab.perturbations.failures import damaged
+from rewardlab.rewards.generalist import request_of
+from rewardlab.scorers.document_split import (
     DocumentSplit,
     by_opening,
     quoted,
     split_documents,
 )
-from rewardlab.data.preferences import read_preferences
-from rewardlab.errors import EXIT_DATA, Problem, UserError
-from rewardlab.human.gold import read_gold
-from rewardlab.human.rated import Preference, Rated
-from rewardlab.metaeval.lessons import Judgements
-from rewardlab.metaeval.measure import compared_systems
-from rewardlab.perturbations.failures import damaged
-from rewardlab.rewards.generalist import request_of
+from rewardlab.scorers.judgements import Judgements
+from rewardlab.scorers.preferences import read_preferences
 from rewardlab.store.checkpoints import checkpoint_digest
 
 Lesson: TypeAlias = Rated | Preference

@@ -252,3 +252,37 @@ class GenerationConfig(Section):
             message = "beams: 1; beam search is greedy, and only the transformers backend has it"
             raise PydanticCustomError("out_of_range", message, context)
         return self
+
+
+class SystemConfig(Section):
+    """What is measured; exactly one of ``model``, ``translations`` and ``copy``.
+
+    Attributes:
+        name: Unique; names its files.
+        group: Systems of one group are seeds of one experiment.
+        model: A checkpoint directory, or the directory of the run that made it; decoded here.
+        translations: The directory of a translate or rerank run, or a line-aligned text file.
+        copies: The key ``copy``: the source itself is the translation.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+
+    name: Text
+    group: Text | None = None
+    model: FileName | None = None
+    translations: FileName | None = None
+    copies: bool = Field(default=False, strict=True, alias="copy")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = (self.model is not None, self.translations is not None, self.copies)
+        if sum(given) != 1:
+            message = "needs exactly one of model, translations and copy: true"
+            raise PydanticCustomError("exactly_one", message)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, as_mapping: SerializerFunctionWrapHandler) -> Options:
+        entry = cast("Options", as_mapping(self))
+        entry["copy"] = entry.pop("copies") or None
+        return {key: value for key, value in entry.items() if value is not None}

@@ -26,13 +26,13 @@ from rewardlab.config.sections import (
 from rewardlab.config.sft import EVALUATIONS
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.config.trainer_block import OWNED, effective, option_problems, trl_config
-from rewardlab.data.document_split import Fold
 from rewardlab.errors import Problem
+from rewardlab.scorers.document_split import Fold
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from rewardlab.trainers.reward_models.family import Family
+    from rewardlab.scorers.families.family import Family
 
 REWARD_OWNED: Mapping[str, str] = {
     **OWNED,
@@ -263,7 +263,7 @@ class SplitConfig(Section):
 
     @property
     def test_side(self) -> float | Fold:
-        """What `rewardlab.data.document_split.split_documents` sets aside."""
+        """What `rewardlab.scorers.document_split.split_documents` sets aside."""
         if self.fold is not None:
             return Fold(self.fold.number, self.fold.of)
         return TEST if self.test is None else self.test
@@ -445,14 +445,14 @@ def family_of(config: TrainRewardConfig) -> Family:
     """The family that a configuration asks for; imports torch."""
     scorer = config.scorer
     if scorer.metricx is not None:
-        from rewardlab.trainers.reward_models.metricx import MetricXFamily
+        from rewardlab.scorers.families.metricx import MetricXFamily
 
         return MetricXFamily(**scorer.metricx.model_dump())
     if scorer.automqm is not None:
-        from rewardlab.trainers.reward_models.automqm import AutoMQMFamily
+        from rewardlab.scorers.families.automqm import AutoMQMFamily
 
         return AutoMQMFamily(**scorer.automqm.model_dump())
-    from rewardlab.trainers.reward_models.generalist import GeneralistFamily
+    from rewardlab.scorers.families.generalist import GeneralistFamily
 
     assert scorer.generalist is not None  # noqa: S101 - the schema wants one of the three
     return GeneralistFamily(**scorer.generalist.model_dump())

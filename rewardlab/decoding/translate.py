@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rewardlab.generate import Generator, Prompt, Sampling, seed_for
+from rewardlab.generate import Generator, Prompt, Sampling
 from rewardlab.heartbeat import heartbeat
+from rewardlab.seeds import seed_for
 from rewardlab.store.journal import Journal, Json
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rewardlab.config.lessons import Lessons, StageLessons
     from rewardlab.config.train_reward import TrainRewardConfig
-    from rewardlab.trainers.reward_models.family import Family
+    from rewardlab.scorers.families.family import Family
 
 
 def examine_scorer(

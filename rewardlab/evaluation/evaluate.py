@@ -26,11 +26,11 @@ from rewardlab.evaluation.significance import (
     Teams,
     compare,
     corpus_segments,
-    draws,
     mean_segments,
     with_sum,
 )
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
+from rewardlab.statistics import draws
 from rewardlab.store.lineage import TrainedOn
 
 MACRO = "macro"

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from rewardlab.data.corpora import Row
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.rewards.base import family_of
 from rewardlab.rewards.lexical import BLEU, TER, ChrF, Tokenizer
 from rewardlab.store.lineage import TrainedOn
 from rewardlab.text.languages import language_code
-from rewardlab.types import Candidate, Reward, Term
+from rewardlab.types import Candidate, Reward, Term, family_of
 
 CHUNK = 512
 """Rows that a reward is asked about at once, so that its deadline is one for so many."""

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab.statistics import FEWEST, Interval, interval
+
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
 
@@ -24,8 +26,6 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 Cells: TypeAlias = "Sequence[Sequence[Segments]]"
 Draws: TypeAlias = "Sequence[NDArray[np.int64]]"
 Teams: TypeAlias = "Mapping[str, tuple[int, ...]]"
-FEWEST = 2
-"""Fewest scored rows that can be resampled; one row is the same in every draw."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,47 +103,6 @@ def mean_segments(scores: NDArray[np.float64]) -> Segments:
 
 def _mean(total: Floats) -> float:
     return float(total[0] / total[1]) if total[1] else float("nan")
-
-
-def draws(rows: int, *, resamples: int, seed: int) -> NDArray[np.int64]:
-    """Row numbers of all resamples: sacrebleu's own for the same number of rows and seed.
-
-    Returns:
-        (resamples, rows), each in [0, rows).
-    """
-    return np.random.default_rng(seed).choice(rows, size=(resamples, rows), replace=True)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Where 95% of the resamples lie.
-
-    Attributes:
-        mean: Of the resamples.
-        low: A fortieth of the resamples lies below.
-        high: A fortieth lies above.
-    """
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def half(self) -> float:
-        """Half its width: what sacrebleu prints behind ±."""
-        return 0.5 * (self.high - self.low)
-
-
-def interval(samples: Floats) -> Interval | None:
-    """The percentile interval of B resampled scores, by the ranks that sacrebleu takes.
-
-    Resamples without a score (NaN) are left out; None where no resample has one.
-    """
-    known = np.sort(samples[~np.isnan(samples)])
-    if not len(known):
-        return None
-    cut = len(known) // 40
-    return Interval(float(known.mean()), float(known[cut]), float(known[-1 - cut]))
 
 
 def p_value(samples: Floats, difference: float) -> float | None:

@@ -7,14 +7,13 @@ protocol). Translation, reranking and evaluation know nothing else about it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from rewardlab.text.prompts import Prompt
 
-__all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered", "seed_for"]
+__all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered"]
 
 
 @dataclass(frozen=True)
@@ -158,16 +157,3 @@ class Generator(Protocol):
             UserError: The backend is not set up so that any prompt could be answered.
         """
         ...
-
-
-def seed_for(seed: int, *names: str | int) -> int:
-    """A seed of one's own, from the run's seed and names, so that order never matters.
-
-    Returns:
-        In [0, 2**63): the first bits of a SHA-256.
-
-    >>> seed_for(0, "line 1") == seed_for(0, "line 1") != seed_for(0, "line 2")
-    True
-    """
-    text = "\x1f".join(str(part) for part in (seed, *names))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1

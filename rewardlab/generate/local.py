@@ -10,7 +10,6 @@ rounding holds for them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from transformers import (
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     TemperatureLogitsWarper,
@@ -36,9 +34,10 @@ from transformers import (
 )
 
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
+from rewardlab.generate import Generated, Prompt, Sampling, Unanswered
 from rewardlab.models.device import own_device
-from rewardlab.models.pretrained import UnusableError, read_model, read_tokenizer
+from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
+from rewardlab.seeds import seed_for
 from rewardlab.store.checkpoints import checkpoint_digest
 from rewardlab.text.prompts import chat_options
 
@@ -313,16 +312,6 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool) -> l
     """Token ids of a prompt; a chat template writes the special tokens itself."""
     ids: Any = tokenizer(text, add_special_tokens=not chat)["input_ids"]
     return ids
-
-
-def positions(config: PreTrainedConfig) -> float:
-    """Tokens that a model of this configuration reads at once; infinity where it names none.
-
-    Beyond them a table of positions has no row, which stops the program, on a GPU for good.
-    """
-    text: Any = config.get_text_config()
-    most: Any = getattr(text, "max_position_embeddings", None)
-    return most if isinstance(most, int) and most > 0 else math.inf
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from rewardlab.errors import EXIT_REWARD, Problem, UserError, shown
-from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
+from rewardlab.generate import Generated, Prompt, Sampling, Unanswered
 from rewardlab.generate.answers import GarbageError, generated, is_named, parse
+from rewardlab.seeds import seed_for
 
 if TYPE_CHECKING:
     from ssl import SSLContext

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoConfig
 
 from rewardlab.errors import Problem, UserError
-from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, seed_for
+from rewardlab.generate import Generated, Prompt, Sampling, Unanswered
 from rewardlab.generate.local import as_text, load_tokenizer, token_ids
+from rewardlab.seeds import seed_for
 from rewardlab.store.checkpoints import checkpoint_digest
 
 if TYPE_CHECKING:

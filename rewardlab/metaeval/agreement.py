@@ -25,8 +25,8 @@ from rewardlab.metaeval.comparison import (
     compare_spa,
 )
 from rewardlab.metaeval.correlations import Grouping, kendall, pearson, spearman
-from rewardlab.metaeval.measure import Scored
-from rewardlab.metaeval.resampled import Intervals, intervals_of
+from rewardlab.metaeval.intervals import Intervals, intervals_of
+from rewardlab.metaeval.scoring import Scored
 from rewardlab.metaeval.span_agreement import SpanAgreement, span_agreement
 from rewardlab.metaeval.system_level import pairwise_accuracy, spa
 from rewardlab.metaeval.ties import TooManyPairs, accuracy_eq

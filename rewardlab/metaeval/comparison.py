@@ -23,9 +23,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from rewardlab.human.score_matrix import Floats
-from rewardlab.metaeval import swaps, system_level
+from rewardlab.metaeval import permutations, system_level
 from rewardlab.metaeval.correlations import Grouping, cells, pearson
-from rewardlab.metaeval.swaps import HALF, Bools, Pair, Reached, Statistic
+from rewardlab.metaeval.permutations import HALF, Bools, Pair, Reached, Statistic
 from rewardlab.metaeval.ties import accuracy_eq
 
 Metrics: TypeAlias = Mapping[str, Floats]
@@ -80,13 +80,15 @@ def compare_pearson(
         metrics: Metric scores (S, M) by name, NaN = missing.
         by: Which cells are compared with each other.
         draws: How often scores are swapped.
-        seed: Of the swaps.
+        seed: Of the permutations.
         alpha: p-values up to here are significant.
 
     Raises:
         ValueError: The shapes differ.
     """
-    test = swaps.pearson_sums if by == "none" else partial(swaps.pearson_groups, by=by)
+    test = (
+        permutations.pearson_sums if by == "none" else partial(permutations.pearson_groups, by=by)
+    )
     values = {name: pearson(gold, metric, by=by) for name, metric in metrics.items()}
     found = _by_scores(test, gold, metrics, values, by=by, draws=draws, seed=seed)
     return _ranking(values, found, alpha)
@@ -102,7 +104,9 @@ def compare_spa(
     complete = ~np.isnan([gold, *metrics.values()]).any(axis=(0, 1))
     gold, metrics = gold[:, complete], {name: m[:, complete] for name, m in metrics.items()}
     values = {name: system_level.spa(gold, metric) for name, metric in metrics.items()}
-    found = _by_scores(swaps.spa_draws, gold, metrics, values, by="none", draws=draws, seed=seed)
+    found = _by_scores(
+        permutations.spa_draws, gold, metrics, values, by="none", draws=draws, seed=seed
+    )
     return _ranking(values, found, alpha)
 
 
@@ -115,7 +119,7 @@ def compare_pairwise_accuracy(
         gold: Human scores of systems (S,).
         metrics: Metric scores of systems (S,) by name.
         draws: How often scores are swapped.
-        seed: Of the swaps.
+        seed: Of the permutations.
         alpha: p-values up to here are significant.
 
     Raises:
@@ -150,14 +154,14 @@ def compare_by_scores(
         metrics: Metric scores (S, M) by name, NaN = missing.
         by: The order in which cells get their random numbers: segment by segment for ``item``.
         draws: How often scores are swapped.
-        seed: Of the swaps.
+        seed: Of the permutations.
         alpha: p-values up to here are significant.
 
     Raises:
         ValueError: The shapes differ.
     """
     values = {name: statistic(gold, metric) for name, metric in metrics.items()}
-    test = partial(swaps.any_draws, statistic=statistic, by=by)
+    test = partial(permutations.any_draws, statistic=statistic, by=by)
     found = _by_scores(test, gold, metrics, values, by=by, draws=draws, seed=seed)
     return _ranking(values, found, alpha)
 
@@ -177,19 +181,19 @@ def compare_accuracy_eq(
 
     Raises:
         ValueError: The shapes differ.
-        TooManyPairs: A draw needs more than `swaps.MOST_NUMBERS` numbers.
+        TooManyPairs: A draw needs more than `permutations.MOST_NUMBERS` numbers.
     """
     best = {name: accuracy_eq(gold, metric, by=by) for name, metric in metrics.items()}
     values = {name: found.value for name, found in best.items()}
     counts: dict[Pair, int] = {}
     for known, pairs in _alike(gold, metrics, values, by):
-        outcomes = swaps.Outcomes.of(cells(gold, by), known)
+        outcomes = permutations.Outcomes.of(cells(gold, by), known)
         correct = {
             name: outcomes.correct(cells(metrics[name], by), best[name].epsilon)
             for name in {name for pair in pairs for name in pair}
         }
         tests = {(a, b): outcomes.test(correct[a], correct[b]) for a, b in pairs}
-        counts |= swaps.counted(tests, outcomes.blocks(draws, seed))
+        counts |= permutations.counted(tests, outcomes.blocks(draws, seed))
     return _ranking(values, {pair: count / draws for pair, count in counts.items()}, alpha)
 
 
@@ -252,12 +256,14 @@ def _by_scores(
     counts: dict[Pair, int] = {}
     for known, pairs in _alike(gold, metrics, values, by):
         standard = {
-            name: swaps.standardised(cells(metrics[name], by)[known])
+            name: permutations.standardised(cells(metrics[name], by)[known])
             for name in {name for pair in pairs for name in pair}
         }
         tests = {(a, b): test(gold, known, standard[a], standard[b]) for a, b in pairs}
-        drawn = swaps.numbers(int(known.sum()), draws, seed)
-        counts |= swaps.counted(tests, ((block > HALF).astype(np.float64) for block in drawn))
+        drawn = permutations.numbers(int(known.sum()), draws, seed)
+        counts |= permutations.counted(
+            tests, ((block > HALF).astype(np.float64) for block in drawn)
+        )
     return {pair: count / draws for pair, count in counts.items()}
 
 

@@ -1,354 +1,125 @@
-"""Bootstrap intervals over segments: how far would a correlation move on another test set?
-
-A resample draws M of the M segments with replacement (Efron 1979; Koehn 2004, W04-3250), with all
-their systems, or draws whole documents. Every statistic here takes the same ``counts``, how often
-each segment was drawn, so metrics are compared on the same resamples: the interval of
-``samples_a - samples_b`` is that of their difference, and
-`rewardlab.evaluation.significance.interval` makes a percentile interval of either.
-
-A segment drawn twice is two segments. Nothing is computed anew per resample but sums: of moments
-for Pearson, of weighted ranks for Spearman, and for pairs (Kendall's τ_b, accuracy) the quadratic
-form ``½ cᵀKc`` with K the segment by segment matrix of what the pairs of their cells contribute.
-"""
+"""Intervals of every statistic of a meta-evaluation, on one set of bootstrap draws of segments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rewardlab.evaluation.significance import FEWEST, draws
 from rewardlab.human.score_matrix import Floats
-from rewardlab.metaeval import system_level
-from rewardlab.metaeval.correlations import (
-    Grouping,
-    Rows,
-    group_values,
-    kendall_rows,
-    pearson_rows,
-    spearman_rows,
+from rewardlab.metaeval.correlations import Grouping, Rows, kendall_rows, pearson_rows
+from rewardlab.metaeval.resampled import (
+    Counts,
+    accuracy_samples,
+    kendall_samples,
+    pearson_samples,
+    segment_counts,
+    spa_samples,
+    spearman_samples,
+    system_samples,
 )
-from rewardlab.metaeval.ties import accuracy_rows
-from rewardlab.statistics import ROUNDING
+from rewardlab.metaeval.system_level import pairwise_accuracies
+from rewardlab.statistics import interval
 
-Counts: TypeAlias = NDArray[np.int64]
-Cells: TypeAlias = tuple[Floats, Floats]
-Contribution: TypeAlias = Callable[[Cells, Cells], Floats]
-"""What pairs of cells add: of two systems' (x, y), each (M,), to (M, M)."""
-
-BLOCK = 1 << 17
-"""Numbers worked on at once; they stay in the processor's cache."""
-MOST_SEGMENTS = 4000
-"""A segment by segment matrix of these takes 128 MB; up to three are held."""
+Ends: TypeAlias = tuple[float, float]
+Samples: TypeAlias = Callable[[], Floats]
 
 
-def segment_counts(
-    segments: int,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    documents: Sequence[str] | None = None,
-) -> Counts:
-    """How often each segment is drawn.
-
-    Args:
-        segments: M.
-        resamples: B.
-        seed: Of the draws, which are those of `rewardlab.evaluation.significance.draws`.
-        documents: The document of each segment (M,), to draw as many documents as there are; None
-            draws segments.
-
-    Returns:
-        (B, M).
-
-    Raises:
-        ValueError: There are no segments, not one document for each, or a single document.
-    """
-    names = {name: at for at, name in enumerate(dict.fromkeys(documents or ()))}
-    units = segments if documents is None else len(names)
-    if not segments or (documents is not None and (len(documents) != segments or units < FEWEST)):
-        given = "" if documents is None else f", {len(documents)} of them in {units} documents,"
-        raise ValueError(f"{segments} segments{given} cannot be resampled")
-    drawn = draws(units, resamples=resamples, seed=seed)
-    counts = np.array([np.bincount(row, minlength=units) for row in drawn])
-    return counts if documents is None else counts[:, [names[name] for name in documents]]
-
-
-def pearson_samples(
-    gold: Floats, metric: Floats, counts: Counts, *, by: Grouping = "none"
-) -> Floats:
-    """Resamples of `pearson`.
-
-    Args:
-        gold: Human scores (S, M), NaN = missing.
-        metric: Metric scores (S, M), NaN = missing.
-        counts: (B, M) of `segment_counts`.
-        by: Which cells are compared with each other.
-
-    Returns:
-        (B,), NaN where a resample has no group in which the statistic is defined.
-    """
-    if by == "item":
-        return _by_item(pearson_rows, gold, metric, counts)
-    x, y, known = _centred(gold, metric, by)
-    moments = np.stack([known, x, y, x * x, y * y, x * y])
-    if by == "none":
-        moments = moments.sum(axis=1, keepdims=True)
-    sums = counts.astype(np.float64) @ moments.reshape(-1, counts.shape[1]).T
-    n, sx, sy, sxx, syy, sxy = sums.T.reshape(len(moments), -1, len(counts))  # (groups, B) each
-    count = np.maximum(n, 1.0)
-    x_spread, y_spread = sxx - sx**2 / count, syy - sy**2 / count
-    varies = (x_spread > ROUNDING * sxx) & (y_spread > ROUNDING * syy)
-    scale = np.sqrt(np.where(varies, x_spread * y_spread, 1.0))
-    return _mean_of_defined(np.where(varies, (sxy - sx * sy / count) / scale, np.nan))
-
-
-def spearman_samples(
-    gold: Floats, metric: Floats, counts: Counts, *, by: Grouping = "none"
-) -> Floats:
-    """Resamples of `spearman`; arguments as for `pearson_samples`."""
-    if by == "item":
-        return _by_item(spearman_rows, gold, metric, counts)
-    columns = np.broadcast_to(np.arange(gold.shape[1]), gold.shape)
-    sides = (
-        (gold, metric, columns)
-        if by == "system"
-        else (gold.reshape(1, -1), metric.reshape(1, -1), columns.reshape(1, -1))
-    )
-    found = [
-        _weighted_spearman(x[known], y[known], counts, column[known])
-        for x, y, column in zip(*sides, strict=True)
-        for known in [~np.isnan(x + y)]
-    ]
-    return _mean_of_defined(np.array(found))
-
-
-def kendall_samples(
-    gold: Floats, metric: Floats, counts: Counts, *, by: Grouping = "none"
-) -> Floats:
-    """Resamples of `kendall`, τ_b; arguments as for `pearson_samples`.
-
-    Raises:
-        ValueError: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
-    """
-    if by == "item":
-        return _by_item(lambda x, y: kendall_rows(x, y, "b"), gold, metric, counts)
-    found = [
-        np.divide(net, scale, out=np.full(len(counts), np.nan), where=scale > 0.0)
-        for forms in _forms(gold, metric, by, (_net, _gold_untied, _metric_untied))
-        for net, x, y in [[_quadratic(form, counts) for form in forms]]
-        for scale in [np.sqrt(x) * np.sqrt(y)]
-    ]
-    return _mean_of_defined(np.array(found))
-
-
-def accuracy_samples(
-    gold: Floats, metric: Floats, epsilon: float, counts: Counts, *, by: Grouping = "item"
-) -> Floats:
-    """Resamples of `accuracy_at`: the threshold stays that of the whole test set.
-
-    Args:
-        gold: Human scores (S, M), NaN = missing.
-        metric: Metric scores (S, M), NaN = missing.
-        epsilon: As calibrated on the whole; calibrating each resample would widen the interval.
-        counts: (B, M) of `segment_counts`.
-        by: Which cells are compared with each other.
-
-    Raises:
-        ValueError: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
-    """
-
-    def correct(a: Cells, b: Cells) -> Floats:
-        x, y = (np.subtract.outer(p, q) for p, q in zip(a, b, strict=True))
-        order = np.where(np.abs(y) <= epsilon, 0.0, np.sign(y))
-        return ((np.sign(x) == order) & ~np.isnan(x + y)).astype(np.float64)
-
-    if by == "item":
-        return _by_item(lambda x, y: accuracy_rows(x, y, epsilon), gold, metric, counts)
-    known = (~np.isnan(gold + metric)).astype(np.float64)
-    sizes = known if by == "system" else known.sum(axis=0, keepdims=True)
-    found: list[Floats] = []
-    for (form,), size in zip(_forms(gold, metric, by, (correct,)), sizes, strict=True):
-        cells = counts @ size
-        pairs = cells * (cells - 1.0)
-        # a cell pairs correctly with each of its own copies, but not with itself
-        right = 2.0 * _quadratic(form, counts) - cells
-        found.append(np.divide(right, pairs, out=np.full(len(counts), np.nan), where=pairs > 0))
-    return _mean_of_defined(np.array(found))
-
-
-def system_samples(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> Floats:
-    """Resamples of a statistic of the systems' means.
-
-    Args:
-        rows: Of (B, S) and (B, S) to (B,): `pearson_rows`, `spearman_rows` or, for pairwise
-            accuracy, `pairwise_accuracies`. Every system needs a score in every resample.
-        gold: Human scores (S, M), NaN = missing.
-        metric: Metric scores (S, M), NaN = missing.
-        counts: (B, M) of `segment_counts`.
-    """
-    human, found = (_system_means(side, counts) for side in (gold, metric))
-    complete = ~np.isnan(human + found).any(axis=1)
-    values = np.full(len(counts), np.nan)
-    values[complete] = rows(human[complete], found[complete])
-    return values
-
-
-def spa_samples(gold: Floats, metrics: Mapping[str, Floats], counts: Counts) -> dict[str, Floats]:
-    """Resamples of `spa` of several metrics, over segments that are complete for all of them.
-
-    Args:
-        gold: Human scores (S, M), NaN = missing.
-        metrics: Metric scores (S, M) by name, NaN = missing.
-        counts: (B, M) of `segment_counts`.
-    """
-    complete = np.flatnonzero(~np.isnan([gold, *metrics.values()]).any(axis=(0, 1)))
-    found = {name: np.full(len(counts), np.nan) for name in metrics}
-    for at, count in enumerate(counts[:, complete]):
-        drawn = complete.repeat(count)
-        if len(drawn):
-            signs = system_level.signs(len(drawn), 1000, 4)
-            human = system_level.p_values(gold[:, drawn], signs)
-            for name, metric in metrics.items():
-                p = system_level.p_values(metric[:, drawn], signs)
-                found[name][at] = system_level.soft_agreement(human, p)
-    return found
-
-
-def _by_item(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> Floats:
-    """A mean over segments of a statistic that no resample changes."""
-    values = group_values(rows, gold, metric, "item")
-    defined = ~np.isnan(values)
-    summed = np.stack([np.where(defined, values, 0.0), defined], axis=1)
-    total, number = (counts.astype(np.float64) @ summed).T
-    return np.divide(total, number, out=np.full(len(counts), np.nan), where=number > 0)
-
-
-def _mean_of_defined(values: Floats) -> Floats:
-    """(groups, B) to (B,), NaN where no group has a value."""
-    defined = ~np.isnan(values)
-    number, total = defined.sum(axis=0), np.where(defined, values, 0.0).sum(axis=0)
-    return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)
-
-
-def _centred(gold: Floats, metric: Floats, by: Grouping) -> tuple[Floats, Floats, Floats]:
-    """Both sides around their means, 0 where a cell is not known, and which are known."""
-    known = ~np.isnan(gold + metric)
-    axis = 1 if by == "system" else None
-    number = np.maximum(known.sum(axis=axis, keepdims=True), 1)
-    x, y = (
-        np.where(known, v - np.where(known, v, 0.0).sum(axis=axis, keepdims=True) / number, 0.0)
-        for v in (gold, metric)
-    )
-    return x, y, known.astype(np.float64)
-
-
-def _weighted_spearman(x: Floats, y: Floats, counts: Counts, columns: Counts) -> Floats:
-    """Spearman's ρ of cells that stand in for ``counts`` copies of themselves."""
-    found = np.full(len(counts), np.nan)
-    x_order, y_order = _Order.of(x), _Order.of(y)
-    step = max(1, BLOCK // max(len(x), 1))
-    for at in range(0, len(counts), step):
-        weights = counts[at : at + step].take(columns, axis=1).astype(np.float64)
-        a, b = x_order.mid_ranks(weights), y_order.mid_ranks(weights)
-        left, right = weights * a, weights * b
-        spread = np.einsum("bn,bn->b", left, a) * np.einsum("bn,bn->b", right, b)
-        product = np.einsum("bn,bn->b", left, b)
-        varies = spread > 0.0
-        found[at : at + step][varies] = product[varies] / np.sqrt(spread[varies])
-    return found
-
-
-class _Order(NamedTuple):
-    """How N values are ordered.
+@dataclass(frozen=True)
+class Intervals:
+    """Where 95% of the resamples lie, for the statistics that can be resampled.
 
     Attributes:
-        group: (N,) which of the distinct values each is.
-        order: (N,) positions, ascending.
-        ends: Where the last of each distinct value stands in that order.
+        system: By statistic, lower and upper end. What has no value in any resample is not there.
+        segment: By grouping and statistic, likewise. ``epsilon`` has none: ``acc_eq`` is resampled
+            with the threshold of the whole test set.
     """
 
-    group: NDArray[np.int64]
-    order: NDArray[np.int64]
-    ends: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, values: Floats) -> _Order:
-        """Sort them."""
-        distinct, group = np.unique(values, return_inverse=True)
-        order = np.argsort(group, kind="stable")
-        return cls(group, order, np.bincount(group, minlength=len(distinct)).cumsum() - 1)
-
-    def mid_ranks(self, weights: Floats) -> Floats:
-        """Ranks around their mean; equal values and copies share the middle of their ranks.
-
-        Args:
-            weights: (B, N), how many copies of each there are.
-
-        Returns:
-            (B, N).
-        """
-        above = weights.take(self.order, axis=1).cumsum(axis=1).take(self.ends, axis=1)
-        # the middle of the ranks from those below, plus 1, to above, less the mean rank (n+1)/2
-        middle = above.copy()
-        middle[:, 1:] += above[:, :-1]
-        middle -= above[:, -1:]
-        middle /= 2.0
-        return middle.take(self.group, axis=1)
+    system: Mapping[str, Ends]
+    segment: Mapping[Grouping, Mapping[str, Ends]]
 
 
-def _net(a: Cells, b: Cells) -> Floats:
-    x, y = (np.sign(np.subtract.outer(p, q)) for p, q in zip(a, b, strict=True))
-    return np.nan_to_num(x * y)
+def intervals_of(
+    gold: Floats,
+    metrics: Mapping[str, Floats],
+    epsilons: Mapping[str, Mapping[Grouping, float]],
+    *,
+    resamples: int,
+    seed: int = 0,
+) -> dict[str, Intervals]:
+    """Resample segments and measure every metric on the same draws.
 
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metrics: Metric scores (S, M) by name, NaN = missing; of at least two systems.
+        epsilons: Tie thresholds by metric and grouping; NaN for none.
+        resamples: How many, at least 1.
+        seed: Of the draws.
 
-def _gold_untied(a: Cells, b: Cells) -> Floats:
-    return _untied(a, b, 0)
-
-
-def _metric_untied(a: Cells, b: Cells) -> Floats:
-    return _untied(a, b, 1)
-
-
-def _untied(a: Cells, b: Cells, side: int) -> Floats:
-    known = np.logical_and.outer(*(~np.isnan(cells[0] + cells[1]) for cells in (a, b)))
-    return (known & np.not_equal.outer(a[side], b[side])).astype(np.float64)
-
-
-def _forms(
-    gold: Floats, metric: Floats, by: Grouping, contributions: Sequence[Contribution]
-) -> Iterator[list[Floats]]:
-    """Segment by segment matrices of each contribution, for each group."""
-    if gold.shape[1] > MOST_SEGMENTS:
-        raise ValueError(
-            f"{gold.shape[1]:,} segments are more than {MOST_SEGMENTS:,}, whose pairs can be "
-            'resampled; by="item" has no limit'
+    Returns:
+        By metric. What is too large to resample is not there.
+    """
+    counts = segment_counts(gold.shape[1], resamples=resamples, seed=seed)
+    soft = _spa(gold, metrics, counts)
+    return {
+        name: Intervals(
+            _ends(_system(gold, metric, counts) | {"spa": soft[name]}),
+            {
+                by: _ends(_segment(gold, metric, epsilons[name][by], counts, by))
+                for by in get_args(Grouping)
+            },
         )
-    systems = list(zip(gold, metric, strict=True))
-    if by == "system":
-        for system in systems:
-            yield [contribution(system, system) for contribution in contributions]
-        return
-    totals = [np.zeros((gold.shape[1], gold.shape[1])) for _ in contributions]
-    for at, first in enumerate(systems):
-        for second in systems[at:]:
-            weight = 1.0 if second is first else 2.0  # two systems stand for both orders
-            for at_form, contribution in enumerate(contributions):
-                totals[at_form] += weight * contribution(first, second)
-    yield totals
+        for name, metric in metrics.items()
+    }
 
 
-def _quadratic(form: Floats, counts: Counts) -> Floats:
-    """``½ cᵀKc`` of each resample."""
-    weights = counts.astype(np.float64)
-    return 0.5 * np.einsum("bm,bm->b", weights @ form, weights)
+def _system(gold: Floats, metric: Floats, counts: Counts) -> dict[str, Floats]:
+    known = ~(np.isnan(gold) | np.isnan(metric))
+    scored = known.any(axis=1)
+    human, found = (np.where(known, side, np.nan)[scored] for side in (gold, metric))
+    statistics: dict[str, Rows] = {
+        "pearson": pearson_rows,
+        "kendall": partial(kendall_rows, variant="b"),
+        "pairwise_accuracy": pairwise_accuracies,
+    }
+    return {name: system_samples(rows, human, found, counts) for name, rows in statistics.items()}
 
 
-def _system_means(values: Floats, counts: Counts) -> Floats:
-    """Means of systems in each resample (B, S), NaN where one has no score."""
-    known = ~np.isnan(values)
-    number = counts @ known.T.astype(np.float64)
-    total = counts @ np.where(known, values, 0.0).T
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+def _segment(
+    gold: Floats, metric: Floats, epsilon: float, counts: Counts, by: Grouping
+) -> dict[str, Floats]:
+    samples: dict[str, Samples] = {
+        "pearson": partial(pearson_samples, gold, metric, counts, by=by),
+        "spearman": partial(spearman_samples, gold, metric, counts, by=by),
+        "kendall": partial(kendall_samples, gold, metric, counts, by=by),
+    }
+    if not math.isnan(epsilon):
+        samples["acc_eq"] = partial(accuracy_samples, gold, metric, epsilon, counts, by=by)
+    found: dict[str, Floats] = {}
+    for name, draw in samples.items():
+        try:
+            found[name] = draw()
+        except ValueError:  # more segments than its pairs can be resampled of
+            continue
+    return found
+
+
+def _spa(gold: Floats, metrics: Mapping[str, Floats], counts: Counts) -> dict[str, Floats]:
+    """Metrics that lack the same segments share the humans' side of it."""
+    alike: dict[bytes, dict[str, Floats]] = {}
+    for name, metric in metrics.items():
+        alike.setdefault(np.isnan(gold + metric).any(axis=0).tobytes(), {})[name] = metric
+    return {
+        name: samples
+        for some in alike.values()
+        for name, samples in spa_samples(gold, some, counts).items()
+    }
+
+
+def _ends(samples: Mapping[str, Floats]) -> dict[str, Ends]:
+    found = {name: interval(drawn) for name, drawn in samples.items()}
+    return {name: (one.low, one.high) for name, one in found.items() if one is not None}

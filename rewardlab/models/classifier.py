@@ -25,10 +25,9 @@ from transformers import (
 )
 
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.generate.local import positions
 from rewardlab.models.batches import batches_by_tokens
 from rewardlab.models.device import pick_device, pick_dtype
-from rewardlab.models.pretrained import UnusableError, read_model, read_tokenizer
+from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
 from rewardlab.store.checkpoints import LOADING
 
 LONGEST_REASON = 300

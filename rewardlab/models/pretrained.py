@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from rewardlab.store.checkpoints import LOADING
 
@@ -64,3 +65,13 @@ def read_model(kind: Any, checkpoint: Path, tokenizer: PreTrainedTokenizerBase) 
             f"its tokenizer has {len(tokenizer)} tokens and the model embeddings for {rows}"
         )
     return model
+
+
+def positions(config: PreTrainedConfig) -> float:
+    """Tokens that a model of this configuration reads at once; infinity where it names none.
+
+    Beyond them a table of positions has no row, which stops the program, on a GPU for good.
+    """
+    text: Any = config.get_text_config()
+    most: Any = getattr(text, "max_position_embeddings", None)
+    return most if isinstance(most, int) and most > 0 else math.inf

@@ -24,10 +24,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from rewardlab.data.corpora import Row
-from rewardlab.generate import seed_for
 from rewardlab.human.rated import Rated
 from rewardlab.perturbations.attacks import Case, cases, joined, sentence_repeated
 from rewardlab.perturbations.wrong_words import FINAL_MARKS, MINOR, Text, same_words, wrong_words
+from rewardlab.seeds import seed_for
 from rewardlab.text.sentences import sentences
 from rewardlab.text.words import spoken
 from rewardlab.types import Candidate, ErrorSpan

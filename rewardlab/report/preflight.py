@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from rich.table import Table
 from rich.text import Text
 
-from rewardlab.metaeval.default_gates import gate_line
-from rewardlab.metaeval.preflight import CONSTANT, Preflight
-from rewardlab.metaeval.safety import ALL, OWN, Exposure, Safety
-from rewardlab.metaeval.shares import Share
+from rewardlab.preflight.default_gates import gate_line
+from rewardlab.preflight.preflight import CONSTANT, Preflight
+from rewardlab.preflight.safety import ALL, OWN, Exposure, Safety
+from rewardlab.preflight.shares import Share
 from rewardlab.report.terminal import printable
 
 STYLE = {"safe": "green", "hole": "yellow", "open": "red", "unknown": "dim"}

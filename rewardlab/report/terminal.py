@@ -15,7 +15,7 @@ from rich.text import Text
 
 from rewardlab.evaluation.evaluate import MACRO, Evaluation, Quality, Score, Texts
 from rewardlab.evaluation.metrics import Metric, Relation
-from rewardlab.evaluation.significance import Interval
+from rewardlab.statistics import Interval
 from rewardlab.types import ErrorSpan
 
 SEVERITY_STYLE = {"minor": "underline yellow", "major": "underline red", "critical": "bold red"}

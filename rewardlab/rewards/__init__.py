@@ -1,4 +1,4 @@
-"""Rewards: what judges a translation. All are built from text by `parse_reward`, save two.
+"""Rewards: what judges a translation. `rewardlab.rewards.registry` builds them from text, save two.
 
 `FromFunction` wraps a function, and no configuration names a function to import. `Cached` wraps
 another reward; configurations ask for it by ``cache:`` beside the reward.
@@ -26,7 +26,6 @@ from rewardlab.rewards.metricx import MetricX
 from rewardlab.rewards.not_cut_off import NotCutOff
 from rewardlab.rewards.numbers_agree import NumbersAgree
 from rewardlab.rewards.numbers_kept import NumbersKept
-from rewardlab.rewards.registry import build_reward, parse_reward
 from rewardlab.rewards.remote import Remote
 from rewardlab.rewards.wrap import FromFunction
 
@@ -60,8 +59,6 @@ __all__ = [
     "Rubric",
     "TargetScript",
     "XComet",
-    "build_reward",
-    "parse_reward",
 ]
 
 # Resolved on first use, because the forms of their answers take as long to load as all the rest.

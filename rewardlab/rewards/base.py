@@ -14,7 +14,7 @@ from functools import cache
 from importlib import metadata
 from typing import ClassVar, NamedTuple
 
-from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput
+from rewardlab.types import Candidate, ErrorSpan, RewardOutput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,22 +68,6 @@ class BaseReward(ABC):
     @abstractmethod
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates."""
-
-
-def family_of(reward: Reward) -> str:
-    """What a reward shares with its relatives.
-
-    A system that was trained on a reward is not judged independently by another one of its family.
-    Without a family of its own a reward is alone in the one of the name it is registered under,
-    whatever it is called here.
-
-    >>> from rewardlab.rewards import BLEU, NotCopied
-    >>> family_of(BLEU()), family_of(NotCopied(name="copies"))
-    ('ngram_overlap', 'not_copied')
-    """
-    registered = getattr(type(reward), "name", "")
-    known = [getattr(reward, "family", ""), registered if isinstance(registered, str) else ""]
-    return next((name for name in known if name), reward.name)
 
 
 class Verdict(NamedTuple):

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from rewardlab.errors import RewardUnavailable, shown
-from rewardlab.rewards.base import family_of
 from rewardlab.types import (
     Candidate,
     ErrorSpan,
@@ -21,6 +20,7 @@ from rewardlab.types import (
     RewardOutput,
     SeverityTable,
     Status,
+    family_of,
     severities_of,
 )
 

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast, get_type_hints
 
+from rewardlab import rewards
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.types import Reward
 
@@ -118,8 +119,6 @@ def _malformed(spec: str, why: str, where: str) -> UserError:
 
 def _builtin() -> dict[str, type[Reward]]:
     """Exported dataclasses whose name has a default: the others cannot be built from text."""
-    from rewardlab import rewards  # imports this module
-
     found: dict[str, type[Reward]] = {}
     for export in rewards.__all__:
         exported: Any = getattr(rewards, export)

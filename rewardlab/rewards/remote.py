@@ -1,15 +1,7 @@
 """A reward behind HTTP: a model on another machine, asked in batches whoever calls.
 
-The protocol is one request and one answer, both JSON:
-
-``POST url {"items": [{"id", "source", "hypothesis", "reference", "source_lang", "target_lang"}]}``
-
-``-> {"signature": "...", "results": [{"id", "score", "status", "spans"}]}``
-
-Every item's id comes back with its result, in any order. ``score`` is higher-is-better; it is null
-exactly where ``status`` is given and says why (`rewardlab.types.Status`). ``spans`` may be left
-out; they count in Unicode code points, as `rewardlab.types.ErrorSpan` does. ``signature`` says what
-the numbers depend on, and must stay what it was.
+What travels is `rewardlab.rewards.remote_protocol`; how requests are made, repeated and split is
+`rewardlab.rewards.remote_client`.
 """
 
 from __future__ import annotations
@@ -23,16 +15,11 @@ from urllib.parse import urlsplit
 
 from rewardlab.errors import RewardUnavailable, shown
 from rewardlab.rewards.base import BaseReward
+from rewardlab.rewards.remote_protocol import FIELDS, KEY, LONGEST_TEXT, Result
 from rewardlab.types import Candidate, RewardOutput, Status
 
 if TYPE_CHECKING:
-    from rewardlab.rewards.remote_service import Call
-
-KEY = "REWARDLAB_REMOTE_KEY"
-"""Environment variable with the bearer token; it stands nowhere else."""
-LONGEST_TEXT = 200_000
-"""Characters of one text; longer ones are not sent."""
-FIELDS = ("source", "hypothesis", "reference", "source_lang", "target_lang")
+    from rewardlab.rewards.remote_client import Call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +118,10 @@ class Remote(BaseReward):
         return _output(call)
 
     def _call(self, candidates: Sequence[Candidate]) -> Call:
-        from rewardlab.rewards.remote_service import Call, Item, Result, service_of
+        from rewardlab.rewards.remote_client import Call, Item, Options, service_of
 
-        service = service_of(self) if candidates else None  # the first time it loads certificates
+        options = Options(*(getattr(self, option) for option in Options._fields))
+        service = service_of(options) if candidates else None  # at first it loads certificates
         call = Call(time.monotonic() + self.timeout, len(candidates))
         items: list[Item] = []
         for row, candidate in enumerate(candidates):

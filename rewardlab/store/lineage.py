@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from rewardlab.errors import Problem, UserError, shown
-from rewardlab.rewards.base import family_of
-from rewardlab.types import Gate, Term
+from rewardlab.types import Gate, Term, family_of
 
 FILE = "training.json"
 MODEL = "model"

@@ -11,17 +11,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-if TYPE_CHECKING:
-    from rewardlab.trainers.grpo import GRPOTrainer, Rollout
-
+from rewardlab.trainers.rollout import Rollout
 
 TEXT_COLUMNS = ("id", "source", "hypothesis", "reference", "source_lang", "target_lang")
 SPAN_SCHEMA = pa.struct(
@@ -91,10 +90,16 @@ def as_json(value: Any) -> Any:
 
 
 class TokenLog(TrainerCallback):
-    """Writes the latest completions of this process with their spans and token advantages."""
+    """Writes the latest completions of this process with their spans and token advantages.
 
-    def __init__(self, trainer: GRPOTrainer) -> None:
-        self._trainer = trainer
+    Args:
+        latest: Gives the latest rollout, or None before the first.
+        rank: Of this process; part of the file names.
+    """
+
+    def __init__(self, latest: Callable[[], Rollout | None], *, rank: int) -> None:
+        self._latest = latest
+        self._rank = rank
 
     def on_log(
         self,
@@ -104,16 +109,15 @@ class TokenLog(TrainerCallback):
         **_: Any,
     ) -> None:
         """Write one file."""
-        rollout = self._trainer.rollout
+        rollout = self._latest()
         if rollout is None or rollout.advantages is None or not args.output_dir:
             return
         if not rollout.training:  # TRL's table is of the training batch as well
             return
         directory = Path(args.output_dir) / "tokens"
         directory.mkdir(parents=True, exist_ok=True)
-        rank = self._trainer.accelerator.process_index
         rows = token_rows(rollout, rollout.advantages, step=state.global_step)
-        name = f"tokens_{state.global_step:05d}-{rank:02d}.parquet"
+        name = f"tokens_{state.global_step:05d}-{self._rank:02d}.parquet"
         pq.write_table(pa.Table.from_pylist(rows, schema=TOKEN_SCHEMA), directory / name)
 
 

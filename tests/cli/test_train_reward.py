@@ -17,7 +17,7 @@ import taught_policies
 
 from rewardlab.cli import train_reward
 from rewardlab.rewards.registry import parse_reward
-from rewardlab.trainers.reward_models.metricx import MetricXFamily
+from rewardlab.scorers.families.metricx import MetricXFamily
 from rewardlab.types import Candidate
 
 COMMAND = Path(sys.executable).with_name("rewardlab")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from rewardlab.config.evaluate import SystemConfig
 from rewardlab.config.history import history, training_texts
+from rewardlab.config.sections import SystemConfig
 from rewardlab.errors import UserError
 from rewardlab.store.lineage import Stage, TrainedOn, write_training
 

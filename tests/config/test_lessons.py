@@ -8,9 +8,9 @@ import pytest
 from rewardlab.config.lessons import read_lessons
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward
-from rewardlab.data.document_split import LONG
 from rewardlab.errors import UserError
 from rewardlab.human.rated import Preference
+from rewardlab.scorers.document_split import LONG
 
 TEXT = """\
 run: run

@@ -11,8 +11,8 @@ from rewardlab.config.train_reward import (
     family_of,
     stage_options,
 )
-from rewardlab.data.document_split import Fold
 from rewardlab.errors import UserError
+from rewardlab.scorers.document_split import Fold
 
 TEXT = """\
 run: runs/metricx

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from rewardlab.decoding.translate import Translation, cost_of, digest_of, translate_rows
-from rewardlab.generate import Generated, Sampling, seed_for
+from rewardlab.generate import Generated, Sampling
 from rewardlab.heartbeat import heartbeat
+from rewardlab.seeds import seed_for
 from rewardlab.store.journal import Journal
 
 PROMPTS = {"3": "ccc", "1": "a", "4": "dddd", "2": "bb", "5": "e"}

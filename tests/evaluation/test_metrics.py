@@ -8,8 +8,8 @@ import pytest
 from rewardlab import rewards
 from rewardlab.data.corpora import Row
 from rewardlab.evaluation.metrics import Metric, Relation, for_language, score_rows
-from rewardlab.rewards.base import family_of
 from rewardlab.store.lineage import TrainedOn
+from rewardlab.types import family_of
 
 
 def trained(*on):

@@ -10,11 +10,10 @@ from sacrebleu.significance import PairedTest, estimate_ci
 from rewardlab.evaluation.significance import (
     compare,
     corpus_segments,
-    draws,
-    interval,
     mean_segments,
     p_value,
 )
+from rewardlab.statistics import draws, interval
 
 WORDS = ["the", "a", "dog", "cat", "house", "runs", "sleeps", "over", "bridge", ",", ".", "狗"]
 

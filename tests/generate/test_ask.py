@@ -21,8 +21,9 @@ from misbehaving_server import (
 )
 
 from rewardlab.errors import UserError
-from rewardlab.generate import Generated, Sampling, Unanswered, seed_for
+from rewardlab.generate import Generated, Sampling, Unanswered
 from rewardlab.generate.server import ServerGenerator
+from rewardlab.seeds import seed_for
 
 GREEDY = Sampling(max_new_tokens=8)
 KEY = "sk-tst-4711-secret"

@@ -7,8 +7,9 @@ import tiny_checkpoint
 from misbehaving_server import serving
 
 from rewardlab.errors import UserError
-from rewardlab.generate import Generated, Sampling, seed_for
+from rewardlab.generate import Generated, Sampling
 from rewardlab.generate.backends import judge_backend
+from rewardlab.seeds import seed_for
 
 GREEDY = Sampling(max_new_tokens=8)
 URL = "http://127.0.0.1:8000/v1"

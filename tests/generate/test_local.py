@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, T5Config
 
 from rewardlab.errors import UserError, shown
-from rewardlab.generate import Sampling, Unanswered, seed_for
+from rewardlab.generate import Sampling, Unanswered
 from rewardlab.generate.local import TransformersGenerator, as_text, decode, load_model
+from rewardlab.seeds import seed_for
 from rewardlab.store.checkpoints import checkpoint_digest, find_checkpoint
 
 PROMPTS = ["the dog", "a much longer prompt about the old bridge", "x", "the old dog runs"]

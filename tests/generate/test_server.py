@@ -8,8 +8,9 @@ import pytest
 from misbehaving_server import completion, cut, hang, sends, serving, status, trickle
 
 from rewardlab.errors import UserError
-from rewardlab.generate import Sampling, seed_for
+from rewardlab.generate import Sampling
 from rewardlab.generate.server import ServerGenerator, url_problem
+from rewardlab.seeds import seed_for
 
 GREEDY = Sampling(max_new_tokens=8)
 SAMPLED = Sampling(max_new_tokens=8, temperature=0.7, top_p=0.9, top_k=5, samples=2)

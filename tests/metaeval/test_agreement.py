@@ -16,7 +16,7 @@ from rewardlab.metaeval.agreement import (
     segment_statistics,
     system_statistics,
 )
-from rewardlab.metaeval.measure import Scored
+from rewardlab.metaeval.scoring import Scored
 from rewardlab.types import WMT_MQM, ErrorSpan
 
 SYSTEMS = ("A", "B", "C")

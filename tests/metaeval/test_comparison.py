@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_matrices import scores, with_small_holes
 
-from rewardlab.metaeval import swaps
+from rewardlab.metaeval import permutations
 from rewardlab.metaeval.comparison import (
     compare_accuracy_eq,
     compare_by_scores,
@@ -92,14 +92,14 @@ def test_calibrating_every_mixture_anew_equals_mt_metrics_eval():
 
 def test_the_coin_is_numpys_legacy_binomial():
     tossed = np.random.RandomState(7).binomial(1, 0.5, 10_000)
-    drawn = np.concatenate(list(swaps.numbers(100, 100, 7))).ravel()
-    assert ((drawn > swaps.HALF) == tossed).all()
+    drawn = np.concatenate(list(permutations.numbers(100, 100, 7))).ravel()
+    assert ((drawn > permutations.HALF) == tossed).all()
 
 
 def test_blocks_of_draws_do_not_change_the_result(monkeypatch):
     gold, metrics = scores()
     whole = [compare(s, gold, metrics, "item", draws=50) for s in ("pearson", "pairs")]
-    monkeypatch.setattr(swaps, "BLOCK", 100)
+    monkeypatch.setattr(permutations, "BLOCK", 100)
     assert [compare(s, gold, metrics, "item", draws=50) for s in ("pearson", "pairs")] == whole
 
 
@@ -151,7 +151,7 @@ def test_metrics_that_miss_other_cells_are_compared_on_what_they_share():
 
 def test_too_many_random_numbers(monkeypatch):
     gold, metrics = scores()
-    monkeypatch.setattr(swaps, "MOST_NUMBERS", 8000)
+    monkeypatch.setattr(permutations, "MOST_NUMBERS", 8000)
     with pytest.raises(ValueError, match="needs 8,100 random numbers a draw, more than 8,000"):
         compare_accuracy_eq(gold, metrics, by="none")
 

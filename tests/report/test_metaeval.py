@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from rewardlab.metaeval.agreement import meta_evaluate
-from rewardlab.metaeval.measure import Scored
+from rewardlab.metaeval.scoring import Scored
 from rewardlab.report.metaeval import (
     LEGEND,
     gold_table,

@@ -1,7 +1,7 @@
 from rich.console import Console
 
-from rewardlab.metaeval.honest import honest_of_texts
-from rewardlab.metaeval.preflight import preflight
+from rewardlab.preflight.honest_texts import honest_of_texts
+from rewardlab.preflight.preflight import preflight
 from rewardlab.report.preflight import (
     REWARDS_PER_TABLE,
     advice,

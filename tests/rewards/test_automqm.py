@@ -10,9 +10,9 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable, UserError
 from rewardlab.generate import Generated, Unanswered
 from rewardlab.generate import backends as made
-from rewardlab.rewards import AutoMQM, Naturalness, parse_reward
-from rewardlab.rewards.base import family_of
-from rewardlab.types import Candidate, ErrorSpan, Status, Term
+from rewardlab.rewards import AutoMQM, Naturalness
+from rewardlab.rewards.registry import parse_reward
+from rewardlab.types import Candidate, ErrorSpan, Status, Term, family_of
 
 ROW = Candidate(
     "Der Hund bellt.", "The cat barks, the cat said.", source_lang="de", target_lang="en"

@@ -3,7 +3,7 @@
 import pytest
 
 from rewardlab import rewards
-from rewardlab.rewards.base import family_of
+from rewardlab.types import family_of
 
 
 @pytest.mark.parametrize(

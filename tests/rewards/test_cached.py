@@ -10,8 +10,8 @@ import pytest
 from rewardlab import RewardEnsemble, Term
 from rewardlab.errors import RewardUnavailable, UserError
 from rewardlab.rewards import Cached, ChrF, FromFunction, NumbersKept, Remote
-from rewardlab.rewards.base import BaseReward, family_of
-from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Status
+from rewardlab.rewards.base import BaseReward
+from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Status, family_of
 
 CALLS = []
 """The hypotheses of every call of `Judge`."""

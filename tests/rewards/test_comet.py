@@ -11,10 +11,10 @@ from rewardlab.errors import UserError
 from rewardlab.models import comet_loading
 from rewardlab.models.comet import Estimates
 from rewardlab.models.comet_spans import PieceLabels
-from rewardlab.rewards import Comet, CometKiwi, XComet, parse_reward
-from rewardlab.rewards.base import family_of
+from rewardlab.rewards import Comet, CometKiwi, XComet
 from rewardlab.rewards.comet import at_most_one, xcomet_score
-from rewardlab.types import XCOMET, Candidate, Status
+from rewardlab.rewards.registry import parse_reward
+from rewardlab.types import XCOMET, Candidate, Status, family_of
 
 GOLDEN = tiny_comet.golden()
 CANDIDATES = [Candidate(*row) for row in GOLDEN["rows"]]

@@ -10,8 +10,9 @@ import tiny_classifiers
 
 from rewardlab import RewardEnsemble, Term
 from rewardlab.errors import UserError
-from rewardlab.rewards import ChrF, Generalist, parse_reward
+from rewardlab.rewards import ChrF, Generalist
 from rewardlab.rewards.generalist import request_of
+from rewardlab.rewards.registry import parse_reward
 from rewardlab.types import Candidate, Status, is_generic, is_translation
 
 TRANSLATION = Candidate(

@@ -14,7 +14,8 @@ from rewardlab import Candidate, RewardEnsemble, Term
 from rewardlab.config.checks import build_terms
 from rewardlab.config.sections import RewardConfig
 from rewardlab.errors import UserError
-from rewardlab.rewards import MetricX, build_reward, parse_reward
+from rewardlab.rewards import MetricX
+from rewardlab.rewards.registry import build_reward, parse_reward
 from rewardlab.types import Status
 
 ROWS = [

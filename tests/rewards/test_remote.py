@@ -15,7 +15,8 @@ from reward_service import expected
 
 from rewardlab import RewardEnsemble, Term
 from rewardlab.errors import RewardUnavailable, UserError
-from rewardlab.rewards import Remote, parse_reward
+from rewardlab.rewards import Remote
+from rewardlab.rewards.registry import parse_reward
 from rewardlab.types import Candidate, ErrorSpan, Status
 
 TOKEN = "tkn-4711-secret"  # noqa: S105 - made up
@@ -41,7 +42,7 @@ def reward(server):
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch):
-    monkeypatch.setattr("rewardlab.rewards.remote_service.WAIT", 0.01)
+    monkeypatch.setattr("rewardlab.rewards.remote_client.WAIT", 0.01)
 
 
 def rows(number):

@@ -17,10 +17,11 @@ import tiny_checkpoint
 import vllm
 
 from rewardlab.errors import UserError
-from rewardlab.generate import Generated, Sampling, seed_for
+from rewardlab.generate import Generated, Sampling
 from rewardlab.generate.backends import judge_backend
 from rewardlab.generate.local import TransformersGenerator
 from rewardlab.generate.server import ServerGenerator
+from rewardlab.seeds import seed_for
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]  # its own warnings
 

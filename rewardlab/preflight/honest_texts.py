@@ -1,0 +1,159 @@
+"""The honest translations that a preflight attacks: those of real systems, never the reference.
+
+A reference attacked and scored against itself would make every reward look safe: overlap with the
+reference falls from its maximum whatever is done to the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rewardlab.errors import EXIT_DATA, Problem, UserError
+from rewardlab.human.gold import Gold
+from rewardlab.human.score_matrix import Floats, ScoreMatrix
+from rewardlab.metaeval.scoring import candidates, compared_systems
+from rewardlab.perturbations.attacks import Case, cases
+from rewardlab.types import Candidate
+
+MOSTLY = 0.5
+"""A system of whose texts more than this share equal their reference is the reference itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Honest:
+    """Honest translations, and what people say of them.
+
+    Attributes:
+        cases: N translations, each with what an attack may use.
+        cells: For each its row and column in ``gold``.
+        gold: Human scores (S, M) of the systems, higher is better; all NaN where there are none.
+        left_out: Texts that are no case: empty, with an empty source or reference, or without
+            another one to attack with.
+        equal: Cases whose text is the reference.
+    """
+
+    cases: tuple[Case, ...]
+    cells: tuple[tuple[int, int], ...]
+    gold: ScoreMatrix
+    left_out: int
+    equal: int
+
+    def matrix(self, values: Floats) -> Floats:
+        """Scores of the cases (N,) as (S, M), NaN elsewhere."""
+        found = np.full(self.gold.values.shape, np.nan)
+        for (row, column), value in zip(self.cells, values, strict=True):
+            found[row, column] = value
+        return found
+
+
+def honest_of_gold(
+    gold: Gold,
+    *,
+    reference_system: str | None,
+    exclude: Iterable[str] = (),
+    source_lang: str | None = None,
+    target_lang: str | None = None,
+) -> Honest:
+    """The translations that people judged, without those by people.
+
+    Args:
+        gold: With texts and sources.
+        reference_system: Whose texts are the references, or None for no references. Systems with
+            the name of a reference are left out either way.
+        exclude: More systems to leave out.
+        source_lang: In place of the one that the gold file names.
+        target_lang: Likewise.
+
+    Raises:
+        UserError: E240 nothing to attack, E241 the texts are the references, E242 no texts or no
+            sources, E250 an unknown system, E251 fewer than two systems are left; exit code 3.
+    """
+    if not gold.hypotheses or gold.sources is None:
+        lacking = "sources" if gold.hypotheses else "texts"
+        what = f"holds human scores and no {lacking}, so there is nothing to attack"
+        fix = "give ratings with texts (MQM), or -s FILE -t FILE in place of --gold"
+        raise UserError([Problem("E242", "--gold", what, fix)], EXIT_DATA)
+    systems = compared_systems(
+        gold, reference_system=reference_system, exclude=exclude, exclude_references=True
+    )
+    found = candidates(
+        gold,
+        systems=systems,
+        reference_system=reference_system,
+        source_lang=source_lang,
+        target_lang=target_lang,
+    )
+    return _honest(found, gold.scores.only(systems), "--gold")
+
+
+def honest_of_texts(
+    sources: Sequence[str],
+    translations: Mapping[str, Sequence[str]],
+    references: Sequence[str] | None,
+    *,
+    source_lang: str,
+    target_lang: str,
+) -> Honest:
+    """Line-aligned translations that nobody judged.
+
+    Args:
+        sources: M texts.
+        translations: By system, M texts each.
+        references: M texts, or None.
+        source_lang: Language code.
+        target_lang: Language code.
+
+    Raises:
+        UserError: E240 nothing to attack, E241 the texts are the references; exit code 3.
+    """
+    segments = tuple(str(number) for number in range(1, len(sources) + 1))
+    found = {
+        (system, segment): Candidate(
+            source=sources[at],
+            hypothesis=texts[at],
+            reference=None if references is None else references[at],
+            source_lang=source_lang,
+            target_lang=target_lang,
+            id=segment,
+        )
+        for system, texts in translations.items()
+        for at, segment in enumerate(segments)
+    }
+    nobody = np.full((len(translations), len(segments)), np.nan)
+    shape = ScoreMatrix(tuple(translations), segments, nobody, "no human scores")
+    return _honest(found, shape, "-t")
+
+
+def _honest(found: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where: str) -> Honest:
+    columns = {segment: at for at, segment in enumerate(gold.segments)}
+    made: list[Case] = []
+    cells: list[tuple[int, int]] = []
+    equal = 0
+    problems: list[Problem] = []
+    for row, system in enumerate(gold.systems):
+        texts = [one for (name, _), one in found.items() if name == system and _is_whole(one)]
+        theirs = cases(texts)
+        same = sum(case.honest.hypothesis == case.honest.reference for case in theirs)
+        if same > MOSTLY * len(theirs):
+            what = f"{same:,} of {len(theirs):,} translations by {system} are the reference itself"
+            fix = "give what a system wrote, and another text as the reference"
+            problems.append(Problem("E241", where, what, fix))
+        made += theirs
+        cells += [(row, columns[case.honest.id]) for case in theirs]
+        equal += same
+    if not made:
+        what = f"none of {len(found):,} translations can be attacked"
+        fix = "give translations of two source texts, not empty and not the same"
+        problems.append(Problem("E240", where, what, fix))
+    if problems:
+        raise UserError(problems, EXIT_DATA)
+    return Honest(tuple(made), tuple(cells), gold, len(found) - len(made), equal)
+
+
+def _is_whole(one: Candidate) -> bool:
+    """Whether none of its texts is empty; it may have no reference."""
+    texts = (one.source, one.hypothesis, one.reference)
+    return all(text is None or text.strip() for text in texts)

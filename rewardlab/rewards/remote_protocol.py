@@ -1,0 +1,83 @@
+"""The wire protocol of rewards behind HTTP, which client and server share.
+
+One request and one answer, both JSON:
+
+``POST url {"items": [{"id", "source", "hypothesis", "reference", "source_lang", "target_lang"}]}``
+
+``-> {"signature": "...", "results": [{"id", "score", "status", "spans"}]}``
+
+Every item's id comes back with its result, in any order. ``score`` is higher-is-better; it is null
+exactly where ``status`` is given and says why (`rewardlab.types.Status`). ``spans`` may be left
+out; they count in Unicode code points, as `rewardlab.types.ErrorSpan` does. ``signature`` says what
+the numbers depend on, and must stay what it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, FiniteFloat, Strict, model_validator
+
+from rewardlab.types import ErrorSpan, Status
+
+KEY = "REWARDLAB_REMOTE_KEY"
+"""Environment variable with the bearer token; it stands nowhere else."""
+FIELDS = ("source", "hypothesis", "reference", "source_lang", "target_lang")
+"""Of a `rewardlab.types.Candidate`, in every item; what a service does not read is null."""
+LONGEST_TEXT = 200_000
+"""Characters of one text; longer ones are not sent."""
+LONGEST_SIGNATURE = 2_000
+
+
+def request_body(items: Mapping[str, Mapping[str, str | None]]) -> bytes:
+    """A request as it travels.
+
+    Args:
+        items: By id: the texts of one row, a value for each of `FIELDS`.
+    """
+    return json.dumps({"items": [{"id": id_, **texts} for id_, texts in items.items()]}).encode()
+
+
+class Span(BaseModel):
+    """An error as it travels: the fields of `rewardlab.types.ErrorSpan`."""
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=1)
+    severity: Literal["minor", "major", "critical"]
+    category: str | None = None
+    side: Literal["hypothesis", "source"] = "hypothesis"
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    explanation: str | None = None
+
+
+class Result(BaseModel):
+    """What the service says about one item."""
+
+    id: str
+    score: Annotated[FiniteFloat, Strict()] | None
+    status: Status = Status.OK
+    spans: list[Span] | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Result:
+        if (self.score is not None) != self.status.scored:
+            raise ValueError("score and status contradict each other")
+        return self
+
+    def fits(self, texts: Mapping[str, str | None]) -> bool:
+        """Its spans lie in the texts."""
+        spans = self.spans or []
+        return all(span.start < span.end <= len(texts[span.side] or "") for span in spans)
+
+    def error_spans(self) -> list[ErrorSpan]:
+        """Its spans as the rest of the library knows them."""
+        return [ErrorSpan(**span.model_dump()) for span in self.spans or []]
+
+
+class Answer(BaseModel):
+    """What of an answer is read; a service may send more."""
+
+    signature: str = Field(min_length=1, max_length=LONGEST_SIGNATURE)
+    results: list[dict[str, Any]]

@@ -1,0 +1,1 @@
+"""Training a scorer from human judgements, and measuring what came out."""

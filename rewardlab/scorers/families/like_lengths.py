@@ -1,0 +1,73 @@
+"""Batches of about one length, in an order that a run which goes on repeats.
+
+transformers' own grouping by length draws from the global generator, which dropout has moved: a run
+that goes on in the middle of an epoch would see other batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers import TrainingArguments
+
+from rewardlab.seeds import seed_for
+
+POOL = 50
+"""Batches that are sorted by length together."""
+
+
+class LikeLengths:
+    """For trainers of transformers and TRL, named before them as a base class."""
+
+    args: TrainingArguments
+    _lengths: Sequence[int] = ()
+    _order_seed: int = 0
+
+    def order_by(self, lengths: Sequence[int], *, seed: int) -> None:
+        """Say how long each training row is, and what the order is drawn from."""
+        self._lengths, self._order_seed = lengths, seed
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        del train_dataset
+        size = self.args.train_batch_size
+        return ByLength(self._lengths, batch_size=size, seed=self._order_seed)
+
+
+class ByLength(Sampler[int]):
+    """Each epoch another order, in which the rows of a batch have about one length.
+
+    Rows are shuffled, every `POOL` batches of them sorted by length, and the batches shuffled.
+    The order follows from seed and epoch alone.
+
+    Args:
+        lengths: Of each row.
+        batch_size: Rows of a batch.
+        seed: Of the draws.
+    """
+
+    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
+        self._lengths = list(lengths)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """The next order is that of this epoch, from 0."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        size = self._batch_size
+        draw = torch.Generator().manual_seed(seed_for(self._seed, "order", self._epoch))
+        shuffled: list[int] = torch.randperm(len(self._lengths), generator=draw).tolist()
+        pools = [shuffled[at : at + size * POOL] for at in range(0, len(shuffled), size * POOL)]
+        ordered = [row for pool in pools for row in sorted(pool, key=self._lengths.__getitem__)]
+        batches = [ordered[at : at + size] for at in range(0, len(ordered), size)]
+        short = [batches.pop()] if batches and len(batches[-1]) < size else []
+        places: list[int] = torch.randperm(len(batches), generator=draw).tolist()
+        yield from (row for batch in [*(batches[at] for at in places), *short] for row in batch)

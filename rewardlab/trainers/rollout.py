@@ -1,0 +1,76 @@
+"""A rollout: sampled completions as the rewards saw them, with what the rewards said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from rewardlab.advantages import RewardRows
+from rewardlab.align import Decoded
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.types import Candidate, Scores
+
+CANDIDATE_COLUMNS = ("source", "reference", "source_lang", "target_lang", "id")
+"""Columns of a data set that are fields of a `Candidate`; the others reach rewards as ``extra``."""
+
+
+class Rollout(NamedTuple):
+    """The latest scored completions of this process.
+
+    Attributes:
+        decoded: n hypotheses with their token offsets, cut out of the completions.
+        candidates: n candidates as the rewards saw them.
+        scores: Of this process's n rows.
+        rows: Of all processes' N rows.
+        statuses: int64 (N, R) indices into ``list(Status)``, of all processes' rows.
+        training: False for an evaluation batch.
+        advantages: (n, T) once they are known.
+    """
+
+    decoded: list[Decoded]
+    candidates: list[Candidate]
+    scores: Scores
+    rows: RewardRows
+    statuses: Tensor
+    training: bool
+    advantages: Tensor | None = None
+
+
+def candidate_of(row: Mapping[str, Any], prompt: Any, hypothesis: str) -> Candidate:
+    """The candidate of one completion.
+
+    Args:
+        row: Of the data set; needs ``source``.
+        prompt: A text, or a list of messages of which the last is shown to rewards.
+        hypothesis: The translation, cut out of the completion.
+    """
+    known = {column: row[column] for column in CANDIDATE_COLUMNS if row.get(column) is not None}
+    extra = {k: v for k, v in row.items() if k not in (*CANDIDATE_COLUMNS, "prompt")}
+    text = prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
+    known["id"] = str(known.get("id", ""))
+    return Candidate(hypothesis=hypothesis, prompt=text, extra=extra, **known)
+
+
+def require_columns(ensemble: RewardEnsemble, dataset: Any) -> None:
+    """Check that a data set has the columns that an ensemble reads.
+
+    Args:
+        ensemble: Its terms and gates say what they need.
+        dataset: With ``column_names``; anything else is taken as it is.
+
+    Raises:
+        ValueError: There is no column ``source``, or a reward needs references and has none.
+    """
+    columns = getattr(dataset, "column_names", None)
+    if columns is None:
+        return
+    if "source" not in columns:
+        raise ValueError(f"the data set needs a column 'source'; it has {', '.join(columns)}")
+    rewards = [entry.reward for entry in (*ensemble.terms, *ensemble.gates)]
+    needing = [reward.name for reward in rewards if reward.needs_reference]
+    if needing and "reference" not in columns:
+        raise ValueError(
+            f"{', '.join(needing)} need references; the data set has no column 'reference'"
+        )
