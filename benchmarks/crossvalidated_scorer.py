@@ -25,7 +25,7 @@ from rewardlab.config.lessons import read_lessons
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
 from rewardlab.human.gold import Gold
-from rewardlab.metaeval.as_json import plain
+from rewardlab.json_values import json_value
 from rewardlab.metaeval.scoring import Scored
 from rewardlab.report.trained_reward import with_interval
 from rewardlab.scorers.baselines import MarkingRates, mark_everything
@@ -124,11 +124,13 @@ def main() -> None:
         print(f"span F1 of the worst {share:.0%} marked, ahead of {lead.baseline}: {value}")
     result = {
         "runs": spent,
-        "worst_marked": plain(judges),
+        "worst_marked": json_value(judges),
         "segments": dict(found.segments),
-        "overall": plain([one._asdict() for one in found.overall]),
-        "leads": plain([one._asdict() for one in found.leads]),
-        "files": {key: plain([one._asdict() for one in own]) for key, own in found.files.items()},
+        "overall": json_value([one._asdict() for one in found.overall]),
+        "leads": json_value([one._asdict() for one in found.leads]),
+        "files": {
+            key: json_value([one._asdict() for one in own]) for key, own in found.files.items()
+        },
     }
     write("crossvalidated_scorer", result)
 

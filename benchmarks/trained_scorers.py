@@ -23,8 +23,9 @@ import yaml
 from rich.console import Console
 
 from rewardlab.human.gold import read_gold
+from rewardlab.json_values import json_value
 from rewardlab.metaeval.agreement import meta_evaluate
-from rewardlab.metaeval.as_json import as_json, plain
+from rewardlab.metaeval.as_json import as_json
 from rewardlab.metaeval.scoring import ask_about, compared_systems
 from rewardlab.preflight.honest_texts import honest_of_gold
 from rewardlab.preflight.preflight import as_json as preflight_json
@@ -127,7 +128,10 @@ def warm_up_effect(judged: dict[str, Judgements], scorers: list[object]) -> dict
     for lead in leads:
         value = with_interval([lead["value"], lead["low"], lead["high"]], signed=True)
         print(f"warm-up, {lead['statistic']}: {value}")
-    return {"leads": plain(leads), "overall": plain([one._asdict() for one in found.overall])}
+    return {
+        "leads": json_value(leads),
+        "overall": json_value([one._asdict() for one in found.overall]),
+    }
 
 
 def languages(one: Judgements) -> dict[str, str | None]:

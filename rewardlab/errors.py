@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 EXIT_USAGE = 2
 EXIT_DATA = 3
@@ -55,6 +56,19 @@ class UserError(Exception):
         self.problems = list(problems)
         self.exit_code = exit_code
         super().__init__("\n".join(str(problem) for problem in problems))
+
+
+def refuse(*problems: Problem, exit_code: int = EXIT_DATA) -> NoReturn:
+    """Stop with what is wrong with the data.
+
+    Args:
+        *problems: At least one.
+        exit_code: Of the command.
+
+    Raises:
+        UserError: Always.
+    """
+    raise UserError(problems, exit_code)
 
 
 class RewardUnavailable(Exception):  # noqa: N818 - a state of the world, not a bug

@@ -19,6 +19,8 @@ PACKAGE = Path(__file__).parents[1] / "rewardlab"
 # networks and engines live, and is imported by text rooms inside functions only.
 ROOMS = (
     ("errors", "text"),
+    ("registry", "text"),
+    ("json_values", "text"),
     ("statistics", "text"),
     ("types", "text"),
     ("seeds", "text"),

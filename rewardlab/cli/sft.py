@@ -247,7 +247,7 @@ def build_trainer(
         stop_at,
     )
     from rewardlab.trainers.run_log import MetricsLog
-    from rewardlab.trainers.sft import SaysLoss, sft_trainer
+    from rewardlab.trainers.sft import LogValidationLoss, sft_trainer
 
     tokenizer = load_tokenizer(path)
     policy = load_policy(path, **loading(options))
@@ -262,7 +262,7 @@ def build_trainer(
         rows.validation,
         args=options,
         patience=config.patience,
-        callbacks=[MetricsLog(), SaysLoss(say)],
+        callbacks=[MetricsLog(), LogValidationLoss(say)],
         peft_config=low_rank(policy, **lora.model_dump()) if lora is not None else None,
     )
     return trainer, tokenizer

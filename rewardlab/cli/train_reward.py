@@ -274,7 +274,7 @@ def _examine(ready: Ready, family: Family) -> None:
     found, start = Findings(), ready.config.run / START
     lines = examine_stages(ready.config, family, start, ready.lessons, ready.options, found=found)
     say(*(f"stage {name}, {line}" for name, line in lines))
-    found.settle()
+    found.raise_if_any()
 
 
 def train_stage(
@@ -299,17 +299,22 @@ def train_stage(
     from rewardlab.store.files import replace_file
     from rewardlab.store.manifest import seal
     from rewardlab.trainers.resume import (
-        RefusesNoNumber,
         SealsCheckpoints,
+        StopOnNaN,
         StopsOnSignal,
         train_on,
     )
     from rewardlab.trainers.run_log import MetricsLog
-    from rewardlab.trainers.sft import SaysLoss
+    from rewardlab.trainers.sft import LogValidationLoss
 
     stops = StopsOnSignal()
-    callbacks: list[TrainerCallback] = [MetricsLog(), SaysLoss(say), SealsCheckpoints(), stops]
-    callbacks.append(RefusesNoNumber())
+    callbacks: list[TrainerCallback] = [
+        MetricsLog(),
+        LogValidationLoss(say),
+        SealsCheckpoints(),
+        stops,
+    ]
+    callbacks.append(StopOnNaN())
     if stage.patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=stage.patience))
     trainer = family.trainer(

@@ -142,7 +142,7 @@ def results_of(
     config: TrainRewardConfig, lessons: Lessons, found: Measured, losses: Mapping[str, float]
 ) -> dict[str, Any]:
     """Everything that was measured, as plain values."""
-    from rewardlab.metaeval.as_json import plain
+    from rewardlab.json_values import json_value
 
     heldout = found.heldout
     document = {
@@ -168,7 +168,7 @@ def results_of(
         "preferences": _by_scorer(found.preferences),
         "preference_pairs": len(lessons.preferences),
     }
-    return cast("dict[str, Any]", plain(document))
+    return cast("dict[str, Any]", json_value(document))
 
 
 def _by_scorer(figures: Sequence[Figure]) -> dict[str, dict[str, list[float]]]:

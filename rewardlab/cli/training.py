@@ -118,7 +118,7 @@ def conclude(found: Findings, summary: Mapping[str, Any], *notes: str) -> None:
     """
     from rewardlab.dry_run import tell
 
-    found.settle()
+    found.raise_if_any()
     say(*notes, *tell(summary), *(f"note: {note}" for note in dict.fromkeys(found.notes)))
 
 

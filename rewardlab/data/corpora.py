@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from statistics import median
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
-from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse, shown
+from rewardlab.types import Candidate
 
 GZIP_MAGIC = b"\x1f\x8b"
 LISTED = 5
@@ -46,6 +47,21 @@ class Row:
     source_lang: str
     target_lang: str
     document: str | None = None
+
+    def candidate(self, hypothesis: str) -> Candidate:
+        """The row with a translation, as rewards read it.
+
+        Args:
+            hypothesis: The translation under judgement.
+        """
+        return Candidate(
+            source=self.source,
+            hypothesis=hypothesis,
+            reference=self.reference,
+            source_lang=self.source_lang or None,
+            target_lang=self.target_lang or None,
+            id=self.id,
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ def read_parallel(
     left_out += [f"{long:,} over {max_characters} characters"] if long else []
     funnel = _funnel(f"{len(sources):,} lines", left_out, len(rows))
     if not rows:
-        _refuse(Problem("E206", files[0].name, f"no rows: {funnel}", "give a file with text"))
+        refuse(Problem("E206", files[0].name, f"no rows: {funnel}", "give a file with text"))
     notes = [note for file in files for note in file.notes]
     return Corpus(tuple(rows), funnel, (*notes, *_content_notes(rows)))
 
@@ -167,7 +183,7 @@ def split(corpus: Corpus, heldout: float) -> tuple[Corpus, Corpus]:
     train = without_overlap(train, side)
     if not train.rows:
         what = f"holding out {len(held):,} of {len(corpus):,} rows leaves none to train on"
-        _refuse(Problem("E207", "heldout", what, "hold out fewer, or split longer documents"))
+        refuse(Problem("E207", "heldout", what, "hold out fewer, or split longer documents"))
     return train, side
 
 
@@ -218,7 +234,7 @@ def read_lines(path: str | Path) -> TextFile:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         fix = "name one of its files" if Path(path).is_dir() else "check the path"
-        _refuse(Problem("E201", str(path), f"cannot be read: {reason}", fix))
+        refuse(Problem("E201", str(path), f"cannot be read: {reason}", fix))
     return lines_of(data, str(path))
 
 
@@ -237,7 +253,7 @@ def lines_of(data: bytes, name: str) -> TextFile:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        _refuse(_not_utf8(data, name))
+        refuse(_not_utf8(data, name))
     notes: list[str] = []
     if text.startswith("\ufeff"):
         text = text[1:]
@@ -251,7 +267,7 @@ def lines_of(data: bytes, name: str) -> TextFile:
     if "\0" in text:
         bad = [number for number, line in enumerate(lines, start=1) if "\0" in line]
         what = f"NUL characters in {_of_rows(bad, len(lines))}"
-        _refuse(Problem("E203", f"{name}:{bad[0]}", what, "make the file anew: it is damaged"))
+        refuse(Problem("E203", f"{name}:{bad[0]}", what, "make the file anew: it is damaged"))
     return TextFile(name, lines, tuple(notes))
 
 
@@ -298,7 +314,7 @@ def _gunzip(data: bytes, name: str) -> bytes:
         return gzip.decompress(data)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         what = f"broken gzip: {error}"
-        _refuse(Problem("E205", name, what, f"fetch or make it anew; test with: gzip -t {name}"))
+        refuse(Problem("E205", name, what, f"fetch or make it anew; test with: gzip -t {name}"))
 
 
 def _not_utf8(data: bytes, name: str) -> Problem:
@@ -324,7 +340,7 @@ def _document_ids(file: TextFile) -> list[str]:
     ids = [line.split("\t", 1)[0].strip() for line in file.lines]
     if missing := [number for number, document in enumerate(ids, start=1) if not document]:
         what = f"no document id in {_of_rows(missing, len(ids))}"
-        _refuse(Problem("E208", f"{file.name}:{missing[0]}", what, "write one id per line"))
+        refuse(Problem("E208", f"{file.name}:{missing[0]}", what, "write one id per line"))
     return ids
 
 
@@ -362,7 +378,3 @@ def _of_rows(numbers: Sequence[int | str], total: int) -> str:
 
 def _funnel(start: str, left_out: Sequence[str], rows: int) -> str:
     return f"{start}: {', '.join(left_out)} left out; {rows:,} rows" if left_out else start
-
-
-def _refuse(problem: Problem) -> NoReturn:
-    raise UserError([problem], EXIT_DATA)

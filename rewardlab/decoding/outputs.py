@@ -11,11 +11,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from rewardlab.data.corpora import Row, TextFile, read_lines
 from rewardlab.decoding.files import TRANSLATIONS
-from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.errors import Problem, refuse, shown
 
 LISTED = 5
 
@@ -56,7 +56,7 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
     if len(file.lines) != len(rows):
         what = f"{len(file.lines):,} lines, but the test set has {len(rows):,} rows"
         fix = "translate exactly these rows, or give their ids in a .jsonl file"
-        _refuse(Problem("E209", file.name, what, fix))
+        refuse(Problem("E209", file.name, what, fix))
     return file.lines, file.notes
 
 
@@ -68,7 +68,7 @@ def _parsed(file: TextFile) -> Iterator[Output]:
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             what = f"{shown(line)} is no translation: {error!r}"
             fix = 'write {"id": "1", "texts": ["..."]} on each line'
-            _refuse(Problem("E209", f"{file.name}:{number}", what, fix))
+            refuse(Problem("E209", f"{file.name}:{number}", what, fix))
 
 
 def _text(value: object) -> str:
@@ -99,7 +99,7 @@ def _matched(
     }
     if said := [_of(ids, what) for what, ids in wrong.items() if ids]:
         fix = "translate exactly the rows of this test set: same data, same split"
-        _refuse(Problem("E209", name, "; ".join(said), fix))
+        refuse(Problem("E209", name, "; ".join(said), fix))
     notes = [f"{name}: {len(unknown):,} translations of other rows left out"] if unknown else []
     return [by_id[row.id].text for row in rows], notes
 
@@ -108,7 +108,3 @@ def _of(ids: Sequence[str], what: str) -> str:
     """``37 ids have no translation (3, 8, 9, 12, 40, ...)``."""
     some = ", ".join(ids[:LISTED]) + (", ..." if len(ids) > LISTED else "")
     return f"{len(ids):,} ids {what} ({some})"
-
-
-def _refuse(problem: Problem) -> NoReturn:
-    raise UserError([problem], EXIT_DATA)

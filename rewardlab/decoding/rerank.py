@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -161,14 +161,7 @@ def _candidates(row: Row, texts: Sequence[str], pairs: bool) -> list[Candidate]:
         for own in range(len(texts))
     ]
     return [
-        Candidate(
-            source=row.source,
-            hypothesis=text,
-            reference=reference,
-            source_lang=row.source_lang,
-            target_lang=row.target_lang,
-            id=row.id,
-        )
+        replace(row.candidate(text), reference=reference)
         for text, references in zip(texts, others, strict=True)
         for reference in references
     ]

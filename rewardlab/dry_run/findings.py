@@ -55,7 +55,7 @@ class Findings:
             self.exit_code = min(exit_code, self.exit_code or exit_code)
             self.cause = self.cause or cause
 
-    def settle(self) -> None:
+    def raise_if_any(self) -> None:
         """Go on only if nothing is wrong.
 
         Raises:

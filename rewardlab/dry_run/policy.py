@@ -111,7 +111,7 @@ def prepare(
     """
     from rewardlab.trainers import policy
 
-    policy.freeze_blind(model)
+    policy.freeze_vision_tower(model)
     if untie_embeddings:
         policy.untie_embeddings(model)
     if freeze_embeddings:

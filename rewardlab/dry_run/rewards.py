@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rewardlab.dry_run.findings import Findings
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_REWARD, Problem, RewardFailed, UserError
-from rewardlab.types import Candidate, Gate, Status, Term
+from rewardlab.types import Gate, Status, Term
 
 if TYPE_CHECKING:
     from rewardlab.config.sections import GateConfig, RewardConfig
@@ -52,14 +52,7 @@ def check_rewards(
     Returns:
         For each reward and gate that scored: its score, and the seconds that took with loading.
     """
-    candidate = Candidate(
-        source=row.source,
-        hypothesis=row.reference or row.source,
-        reference=row.reference,
-        source_lang=row.source_lang,
-        target_lang=row.target_lang,
-        id=row.id,
-    )
+    candidate = row.candidate(row.reference or row.source)
     scored: dict[str, Any] = {}
     for term in (*terms, *(Term(gate.reward) for gate in gates)):
         name = term.reward.name
@@ -97,7 +90,7 @@ def score_one_row(terms: Sequence[Term], gates: Sequence[Gate], row: Row) -> Non
     """
     found = Findings()
     check_rewards(terms, gates, row, found)
-    found.settle()
+    found.raise_if_any()
 
 
 def _failure(name: str, error: RewardFailed | UserError) -> list[Problem]:

@@ -9,11 +9,10 @@ group lie apart is another question, and answered beside it.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from rewardlab.evaluation.significance import (
     mean_segments,
     with_sum,
 )
+from rewardlab.json_values import json_value
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
 from rewardlab.statistics import draws
 from rewardlab.store.lineage import TrainedOn
@@ -119,7 +119,7 @@ class Evaluation:
             for metric in self.metrics
         }
         plain = {
-            key: _plain(getattr(self, key))
+            key: json_value(getattr(self, key))
             for key in ("rows", "baseline", "systems", "groups", "relations", "scores", "texts")
         }
         bootstrap = {"resamples": self.resamples, "seed": self.seed, "level": 0.95}
@@ -327,19 +327,6 @@ def _relations(
         }
         for team, members in teams.items()
     }
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses as mappings, NaN as None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in cast("tuple[Any, ...]", value)]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 # ── the demonstration ───────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,7 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.rewards.lexical import BLEU, TER, ChrF, Tokenizer
 from rewardlab.store.lineage import TrainedOn
 from rewardlab.text.languages import language_code
-from rewardlab.types import Candidate, Reward, Term, family_of
+from rewardlab.types import Reward, Term, family_of
 
 CHUNK = 512
 """Rows that a reward is asked about at once, so that its deadline is one for so many."""
@@ -143,15 +143,7 @@ def score_rows(
         return {}
     ensemble = RewardEnsemble([Term(reward) for reward in rewards])
     candidates = [
-        Candidate(
-            source=row.source,
-            hypothesis=hypothesis,
-            reference=row.reference,
-            source_lang=row.source_lang or None,
-            target_lang=row.target_lang or None,
-            id=row.id,
-        )
-        for row, hypothesis in zip(rows, hypotheses, strict=True)
+        row.candidate(hypothesis) for row, hypothesis in zip(rows, hypotheses, strict=True)
     ]
     values = np.concatenate(
         [

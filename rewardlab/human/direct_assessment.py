@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rewardlab.data.corpora import TextFile
-from rewardlab.errors import Problem
+from rewardlab.errors import Problem, refuse
 from rewardlab.human.mqm import digest_of
 from rewardlab.human.ratings import DUPLICATES, OTHER_TEXT, Key, segment_id
 from rewardlab.human.score_files import finite_or_missing
@@ -40,7 +40,6 @@ from rewardlab.human.tables import (
     cells_of,
     columns_of,
     counted,
-    refuse,
     some_of,
 )
 
@@ -178,7 +177,7 @@ def _rows(file: TextFile, counts: Counter[str]) -> list[_Row]:
                 cell.get("hypothesis"),
             )
         )
-    problems.settle()
+    problems.raise_if_any()
     return rows
 
 

@@ -23,7 +23,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse, shown
 from rewardlab.human.direct_assessment import is_direct_header, read_direct
 from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings
 from rewardlab.human.mqm import (
@@ -37,7 +37,7 @@ from rewardlab.human.mtme_texts import TextsBeside, read_texts_beside
 from rewardlab.human.ratings import Cell, MqmFile, mean_error
 from rewardlab.human.score_files import is_list_line, is_table_header, read_lists, read_table
 from rewardlab.human.score_matrix import Floats, ScoreMatrix, system_means
-from rewardlab.human.tables import refuse, some_of
+from rewardlab.human.tables import some_of
 from rewardlab.types import WMT_MQM, ErrorSpan, SeverityTable
 
 Format: TypeAlias = Literal["auto", "mqm", "mtme", "esa", "table"]

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from rewardlab.data.corpora import TextFile
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import Problem, refuse, shown
 from rewardlab.human.marked_text import EMPTY, OUTSIDE, Marked, Stretch
 from rewardlab.human.mqm import digest_of
 from rewardlab.human.ratings import (
@@ -32,7 +32,7 @@ from rewardlab.human.ratings import (
     MqmFile,
     segment_id,
 )
-from rewardlab.human.tables import RowProblems, cells_of, refuse, some_of
+from rewardlab.human.tables import RowProblems, cells_of, some_of
 from rewardlab.types import ErrorSpan
 
 NO_RATING = "None"
@@ -105,7 +105,7 @@ def read_evalset_ratings(
         judge = cells[2].strip() if len(cells) == len(("system", "rating", "rater")) else rater
         for judgement in _judgements(replace(blank, rater=judge or rater), errors):
             gathering.add(judgement)
-    problems.settle()
+    problems.raise_if_any()
     check_lengths(file.name, numbers)
     return gathering.finish(rows=len(rows), digest=digest_of(file), notes=file.notes)
 
@@ -149,7 +149,7 @@ def read_standalone_ratings(file: TextFile) -> MqmFile:
         languages.add((_text_or_none(rating, "src_lang"), _text_or_none(rating, "tgt_lang")))
         for judgement in _judgements(blank, errors):
             gathering.add(judgement)
-    problems.settle()
+    problems.raise_if_any()
     found = gathering.finish(rows=len(lines), digest=digest_of(file), notes=file.notes)
     return replace(found, languages=languages.pop()) if len(languages) == 1 else found
 

@@ -29,10 +29,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.errors import Problem
+from rewardlab.errors import Problem, refuse
 from rewardlab.human.marked_text import read_marks
 from rewardlab.human.ratings import DUPLICATES, HEADERS, Gathering, Judgement, MqmFile
-from rewardlab.human.tables import Cells, Column, RowProblems, cells_of, columns_of, refuse
+from rewardlab.human.tables import Cells, Column, RowProblems, cells_of, columns_of
 
 COLUMNS = {
     "system": Column(("system",)),
@@ -81,7 +81,7 @@ def mqm_of(file: TextFile) -> MqmFile:
         elif (judgement := _judgement(row, columns, width, problems)) is not None:
             gathering.add(judgement)
         seen.add(line)
-    problems.settle()
+    problems.raise_if_any()
     return gathering.finish(rows=len(rows), digest=digest_of(file), notes=file.notes)
 
 

@@ -22,8 +22,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.errors import Problem, shown
-from rewardlab.human.tables import refuse
+from rewardlab.errors import Problem, refuse, shown
 
 FOLDER = "human-scores"
 NO_TRANSLATION = "[No translation supplied]"

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.data.corpora import TextFile
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import Problem, refuse, shown
 from rewardlab.human.json_ratings import check_lengths
 from rewardlab.human.mqm import digest_of
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
@@ -30,7 +30,6 @@ from rewardlab.human.tables import (
     cells_of,
     integers,
     number_of,
-    refuse,
     some_of,
 )
 from rewardlab.store.files import replace_file
@@ -64,7 +63,7 @@ def read_lists(file: TextFile) -> dict[str, list[float]]:
             continue
         value = math.nan if words[1] == NONE else finite(words[1], number, problems)
         scores.setdefault(words[0], []).append(value)
-    problems.settle()
+    problems.raise_if_any()
     check_lengths(file.name, {system: len(values) for system, values in scores.items()})
     return scores
 

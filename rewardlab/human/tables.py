@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from rewardlab.data.corpora import TextFile
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
@@ -129,7 +129,7 @@ class RowProblems:
             for (code, what, fix), places in self._found.items()
         ]
 
-    def settle(self) -> None:
+    def raise_if_any(self) -> None:
         """Go on if nothing was found.
 
         Raises:
@@ -188,12 +188,3 @@ def ascending(
     places = dict(zip(keys, range(len(keys)) if inside is None else inside, strict=True))
     order = sorted(keys, key=lambda key: (documents[key[0]], places[key]))
     return order, "document by document"
-
-
-def refuse(*problems: Problem) -> NoReturn:
-    """Stop with what is wrong with the data.
-
-    Raises:
-        UserError: Always; exit code 3.
-    """
-    raise UserError(problems, EXIT_DATA)

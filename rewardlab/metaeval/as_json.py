@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-
+from rewardlab.json_values import json_value
 from rewardlab.metaeval.agreement import MetaEvaluation, MetricResult
 
 
@@ -40,7 +37,7 @@ def as_json(found: MetaEvaluation) -> dict[str, Any]:
         "ranks": {name: ranking.ranks for name, ranking in found.rankings.items()},
         "notes": list(found.notes),
     }
-    return cast("dict[str, Any]", plain(document))
+    return json_value(document)
 
 
 def _metric(metric: MetricResult) -> dict[str, Any]:
@@ -53,19 +50,3 @@ def _metric(metric: MetricResult) -> dict[str, Any]:
         "unscored": metric.unscored,
         "signature": metric.signature,
     }
-
-
-def plain(value: object) -> object:
-    """Mappings, lists and numbers that JSON has; NaN becomes None.
-
-    >>> plain({"a": (1.5, float("nan"))})
-    {'a': [1.5, None]}
-    """
-    if isinstance(value, Mapping):
-        items = cast("Mapping[str, object]", value).items()
-        return {str(key): plain(item) for key, item in items}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(item) for item in cast("Sequence[object]", value)]
-    if isinstance(value, float):
-        return None if math.isnan(value) else float(value)
-    return int(value) if isinstance(value, np.integer) else value

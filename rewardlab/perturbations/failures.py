@@ -254,8 +254,9 @@ def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
     """
     if copies < 0:
         raise ValueError(f"copies={copies} must be at least 0")
-    whole = [_reference(row) for row in rows if row.reference and spoken(row.reference)]
-    documents = [row.document or "" for row in rows if row.reference and spoken(row.reference)]
+    translated = [row for row in rows if row.reference and spoken(row.reference)]
+    whole = [row.candidate(row.reference or "") for row in translated]
+    documents = [row.document or "" for row in translated]
     others, texts = _others(whole), _texts_by_language(whole)
     made: list[Rated] = []
     for candidate, document in zip(whole, documents, strict=True):
@@ -298,17 +299,6 @@ def _no_translation(kind: str, text: str) -> Damaged | None:
 def _addition(text: str, more: str, severity: str) -> ErrorSpan:
     """What a text ends with is too much."""
     return ErrorSpan(len(text) - len(more), len(text), severity, "Accuracy/Addition")
-
-
-def _reference(row: Row) -> Candidate:
-    return Candidate(
-        source=row.source,
-        hypothesis=row.reference or "",
-        reference=row.reference,
-        source_lang=row.source_lang,
-        target_lang=row.target_lang,
-        id=row.id,
-    )
 
 
 def _others(whole: Sequence[Candidate]) -> dict[tuple[str, ...], str]:

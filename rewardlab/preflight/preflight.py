@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from rewardlab.human.score_matrix import Floats
-from rewardlab.metaeval.as_json import plain
+from rewardlab.json_values import json_value
 from rewardlab.metaeval.correlations import kendall, pearson
 from rewardlab.metaeval.ties import accuracy_eq
 from rewardlab.preflight.default_gates import gate_line
@@ -153,7 +153,7 @@ def as_json(found: Preflight) -> dict[str, Any]:
         },
         "probes": {one.probe.name: _probe(one) for one in safety.attacked},
     }
-    return cast("dict[str, Any]", plain(_rounded(document)))
+    return cast("dict[str, Any]", json_value(_rounded(document)))
 
 
 def _probe(one: Attacked) -> dict[str, Any]:

@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from rewardlab.data.corpora import TextFile, read_lines
-from rewardlab.errors import Problem
+from rewardlab.errors import Problem, refuse
 from rewardlab.human.rated import Preference, Rated
-from rewardlab.human.tables import RowProblems, refuse
+from rewardlab.human.tables import RowProblems
 from rewardlab.seeds import seed_for
 from rewardlab.types import Candidate
 
@@ -79,7 +79,7 @@ def read_preferences(path: str | Path) -> list[Preference]:
             found.append(_preference(_object(line), f"{_short_name(file)}:{number}"))
         except _Unusable as wrong:
             problems.add(wrong.code, wrong.what, wrong.fix, line=number, value=wrong.value)
-    problems.settle()
+    problems.raise_if_any()
     return found
 
 

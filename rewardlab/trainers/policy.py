@@ -49,11 +49,11 @@ def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
     if missing := sorted(found["missing_keys"]):
         some = ", ".join(missing[:3])
         raise _no_checkpoint(path, f"{len(missing)} weights are missing, first {some}")
-    freeze_blind(policy)
+    freeze_vision_tower(policy)
     return policy
 
 
-def freeze_blind(policy: PreTrainedModel) -> None:
+def freeze_vision_tower(policy: PreTrainedModel) -> None:
     """Leave what sees no text as it is: text gives it no gradient, which DDP does not forgive."""
     text = _text_modules(policy)
     for name, parameter in policy.named_parameters():

@@ -108,7 +108,7 @@ class StopsOnSignal(TrainerCallback):
         return bool(told.item() > 0)
 
 
-class RefusesNoNumber(TrainerCallback):
+class StopOnNaN(TrainerCallback):
     """Ends a run whose validation loss is no number, before a checkpoint is made of it."""
 
     def on_evaluate(
@@ -137,7 +137,7 @@ class _EndedBeforeError(Exception):
     """The checkpoint that training would go on from is where it ended."""
 
 
-class _KnowsItsEnd(TrainerCallback):
+class _StopIfFinished(TrainerCallback):
     """Keeps a run that had ended from taking further steps.
 
     It may be killed between its last step and its saved model; transformers would go on until the
@@ -205,7 +205,7 @@ def train_on(trainer: Trainer, *, say: Callable[[str], None]) -> None:
         say(f"going on from step {step:,}")
     if process.is_main_process:
         _forget_after(directory / METRICS, step)
-    trainer.add_callback(_KnowsItsEnd(trainer))
+    trainer.add_callback(_StopIfFinished(trainer))
     try:
         trainer.train(resume_from_checkpoint=None if start is None else str(start))
     except _EndedBeforeError:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from rewardlab.json_values import json_value
 from rewardlab.trainers.rollout import Rollout
 
 TEXT_COLUMNS = ("id", "source", "hypothesis", "reference", "source_lang", "target_lang")
@@ -68,25 +68,10 @@ class MetricsLog(TrainerCallback):
         if state.is_world_process_zero and args.output_dir and logs:
             directory = Path(args.output_dir)
             directory.mkdir(parents=True, exist_ok=True)
-            metrics = {"step": state.global_step, **as_json(logs)}
+            metrics = {"step": state.global_step, **json_value(logs)}
             line = json.dumps(metrics, ensure_ascii=False, allow_nan=False)
             with (directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
-
-
-def as_json(value: Any) -> Any:
-    """A metric as JSON has it: tensors are numbers, and what is not finite is null.
-
-    >>> as_json({"loss": float("nan"), "scores": [1, 0.5], "name": "chrf"})
-    {'loss': None, 'scores': [1, 0.5], 'name': 'chrf'}
-    """
-    if isinstance(value, dict):
-        return {key: as_json(one) for key, one in cast("dict[str, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(one) for one in cast("list[Any]", value)]
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    return number if math.isfinite(number := float(value)) else None
 
 
 class TokenLog(TrainerCallback):

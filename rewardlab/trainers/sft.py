@@ -58,7 +58,7 @@ class Example(NamedTuple):
         )
 
 
-class SaysLoss(TrainerCallback):
+class LogValidationLoss(TrainerCallback):
     """Tells every validation loss as it is measured.
 
     Args:

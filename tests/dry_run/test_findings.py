@@ -16,7 +16,7 @@ def test_one_problem_does_not_hide_another():
     assert found.attempt(int, "7") == 7
     found.add([FIRST, SECOND])
     with pytest.raises(UserError) as caught:
-        found.settle()
+        found.raise_if_any()
     assert caught.value.problems == [SECOND, FIRST], "what was found before is told once"
     assert caught.value.exit_code == 2, "the configuration comes before the data"
     assert isinstance(caught.value.__cause__, UserError)
@@ -26,12 +26,12 @@ def test_the_exit_code_is_that_of_the_only_class():
     found = Findings()
     found.add([SECOND], exit_code=4)
     with pytest.raises(UserError) as caught:
-        found.settle()
+        found.raise_if_any()
     assert caught.value.exit_code == 4
 
 
 def test_nothing_found_is_nothing_wrong():
     found = Findings(notes=["a note"])
     found.add([])
-    found.settle()
+    found.raise_if_any()
     assert found.exit_code == 0

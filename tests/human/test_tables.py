@@ -25,7 +25,7 @@ def test_problems_of_one_kind_are_one_with_the_first_value_and_five_places():
         problems.add("E222", "the score {} is odd", "write another", line=line, value=f"x{line}")
     problems.add("E221", "no name", "name it", line=1, value="")
     with pytest.raises(UserError) as caught:
-        problems.settle()
+        problems.raise_if_any()
     assert [str(problem) for problem in caught.value.problems] == [
         (
             "error[E222] f.tsv:3: the score 'x3' is odd (37 of 2,000 rows; first 5: 3, 4, 5, 6, 7)"

@@ -8,7 +8,7 @@ from rewardlab.trainers.sft import (
     BEST,
     LAST,
     Example,
-    SaysLoss,
+    LogValidationLoss,
     SFTConfig,
     sft_trainer,
     train_to_best,
@@ -79,7 +79,9 @@ def test_every_validation_loss_is_said(tmp_path):
     state = TrainerState()
     state.global_step = 40
     args = TrainingArguments(str(tmp_path), use_cpu=True)
-    SaysLoss(said.append).on_evaluate(args, state, TrainerControl(), {"eval_loss": 1.23456})
+    LogValidationLoss(said.append).on_evaluate(
+        args, state, TrainerControl(), {"eval_loss": 1.23456}
+    )
     assert said == ["step 40: validation loss 1.2346"]
 
 

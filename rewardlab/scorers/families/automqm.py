@@ -42,7 +42,7 @@ from rewardlab.trainers.sft import Example, sft_trainer, token_ids
 
 PROMPT_FILE = "prompt.toml"
 """Beside the weights of a scorer that was not taught with the standard prompt."""
-UNTAUGHT = -100
+IGNORE_INDEX = -100
 """The label of a token that carries no loss."""
 
 
@@ -344,7 +344,7 @@ class AnswerTrainer(LikeLengths, SFTTrainer):
         if return_outputs or not usual or self.aux_loss_enabled or options.device.type != "cpu":
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"][:, 1:]
-        taught = labels != UNTAUGHT
+        taught = labels != IGNORE_INDEX
         places = taught.any(dim=0).nonzero()[:, 0]  # of answers of any row
         texts = {key: value for key, value in inputs.items() if key != "labels"}
         logits = model(**texts | {"use_cache": False, "logits_to_keep": places}).logits

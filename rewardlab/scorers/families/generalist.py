@@ -356,11 +356,11 @@ def _model(start: Path, args: RewardConfig) -> PreTrainedModel:
     model, found = cast("tuple[PreTrainedModel, dict[str, Any]]", loaded)
     if missing := sorted(found["missing_keys"]):
         raise _unusable(start, f"{len(missing)} weights are missing, first {missing[0]}")
-    _freeze_blind(model)
+    _freeze_vision_tower(model)
     return model
 
 
-def _freeze_blind(model: PreTrainedModel) -> None:
+def _freeze_vision_tower(model: PreTrainedModel) -> None:
     """Leave what sees no text as it is: text gives it no gradient, which DDP does not forgive."""
     learning = {id(parameter) for parameter in model.get_decoder().parameters()}
     for parameter in model.base_model.parameters():  # the head stands outside

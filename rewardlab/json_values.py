@@ -1,0 +1,34 @@
+"""Values as JSON has them: what is no finite number is null."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+
+def json_value(value: Any) -> Any:
+    """Mappings, lists and scalars that ``json.dumps`` takes, without NaN and infinity.
+
+    Args:
+        value: Scalars of any library, iterables, mappings and dataclasses of them, nested.
+
+    >>> json_value({"loss": float("nan"), "scores": (1, 0.5), "name": "chrf"})
+    {'loss': None, 'scores': [1, 0.5], 'name': 'chrf'}
+    """
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: json_value(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value).items()
+        return {str(key): json_value(item) for key, item in items}
+    known: Any = value
+    scalar: Any = known.item() if getattr(known, "ndim", None) == 0 else known
+    if isinstance(scalar, int):
+        return scalar
+    if isinstance(scalar, Iterable):
+        return [json_value(item) for item in cast("Iterable[Any]", scalar)]
+    return number if math.isfinite(number := float(scalar)) else None
