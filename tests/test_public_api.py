@@ -48,8 +48,6 @@ PUBLIC = {
         "Rubric",
         "TargetScript",
         "XComet",
-        "build_reward",
-        "parse_reward",
     ],
 }
 

@@ -178,9 +178,9 @@ def _batch_problems(
 
 def _refused(options: SimpleNamespace, document: Document) -> Iterator[Problem]:
     """Options that would mean something else with token-level advantages, as the trainer says."""
-    from rewardlab.trainers.grpo import refused_options
+    from rewardlab.trainers.grpo import GRPOTrainer
 
-    for reason in refused_options(cast("GRPOConfig", options)):
+    for reason in GRPOTrainer.refused_options(cast("GRPOConfig", options)):
         key = reason.split()[0].rstrip(":")
         where = document.where(("trainer", key))
         yield Problem("E034", where, reason, f"remove {key}")

@@ -1,5 +1,6 @@
-"""Training: TRL's trainers with rewards, spans and token-level advantages."""
+"""Training a policy: supervised (``sft``) and by reinforcement (``grpo``), through TRL's trainers.
 
-from rewardlab.trainers.grpo import GRPOTrainer
-
-__all__ = ["GRPOTrainer"]
+``rollout`` and ``reward_phase`` are what reinforcement trainers share: sampled completions become
+scores, aligned spans and advantages. A new reinforcement trainer is one file here and one line in
+``algorithms``.
+"""

@@ -1,7 +1,7 @@
-"""A tokenizer and a small policy trained from nothing but the text at hand.
+"""A new tokenizer and a small, randomly initialised policy.
 
-The architectures are the real ones (Qwen3, Gemma 3) at a size a laptop trains, saved in the real
-format, so that whatever runs on them runs on the published checkpoints.
+The architectures are the real ones (Qwen3, Gemma 3) at a size that a laptop can train. They are
+saved in the real format, so code that runs on them also runs on published checkpoints.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PAD, EOS = "<pad>", "<eos>"
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE (Qwen's family): any text can be written, none is unknown.
+    """Train a byte-level BPE tokenizer, as Qwen uses; no text is out of vocabulary.
 
     Args:
         texts: Training text, prompts included.
-        vocab_size: At least 258: the bytes, padding and end of sequence.
+        vocab_size: Number of tokens, at least 258: the bytes, padding and end of sequence.
 
     Raises:
         ValueError: The vocabulary is too small for the bytes.
@@ -67,16 +67,16 @@ def new_policy(
     """A randomly initialised causal language model with tied embeddings.
 
     Args:
-        tokenizer: Fixes the vocabulary and the special ids.
+        tokenizer: Gives the vocabulary size and the special ids.
         architecture: ``qwen3`` or ``gemma3``.
         hidden_size: Model width; a multiple of ``heads``.
-        layers: Decoder layers.
-        heads: Attention heads, each with its own keys and values.
+        layers: Number of decoder layers.
+        heads: Number of attention heads; no grouped-query attention.
         max_positions: Longest sequence in tokens.
         seed: Of the weights.
 
     Raises:
-        ValueError: The width is not a multiple of the heads.
+        ValueError: ``hidden_size`` is not a multiple of ``heads``.
     """
     import torch
 

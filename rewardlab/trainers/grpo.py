@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -22,31 +22,6 @@ from rewardlab.text.reasoning import answer_start
 from rewardlab.trainers.reward_phase import RewardPhase
 from rewardlab.trainers.rollout import Rollout, require_columns
 from rewardlab.trainers.run_log import MetricsLog, TokenLog
-
-
-def refused_options(args: GRPOConfig) -> list[str]:
-    """TRL options that token-level advantages would give another meaning, each with its reason."""
-    decided = "is decided by the advantage and the ensemble's weights; remove it"
-    replaced = {
-        "reward_weights": args.reward_weights is not None,
-        "scale_rewards": args.scale_rewards != "group",
-        "multi_objective_aggregation": args.multi_objective_aggregation != "sum_then_normalize",
-    }
-    refused = [f"{option} {decided}" for option, is_set in replaced.items() if is_set]
-    if args.loss_type == "vespo":
-        refused.append("loss_type: vespo weighs a whole sequence by the sign of one advantage")
-    if args.off_policy_mask_threshold is not None:
-        refused.append(
-            "off_policy_mask_threshold drops a whole sequence by the sign of one advantage"
-        )
-    if args.importance_sampling_level == "sequence":
-        refused.append(
-            "importance_sampling_level: sequence gives every token one ratio, which undoes token "
-            "advantages; use token"
-        )
-    if args.remove_unused_columns:
-        refused.append("remove_unused_columns would remove the source and the reference")
-    return refused
 
 
 class GRPOTrainer(TRLGRPOTrainer):
@@ -71,6 +46,8 @@ class GRPOTrainer(TRLGRPOTrainer):
         ValueError: An option is refused, or a reward needs references the data set lacks.
     """
 
+    config_class: ClassVar[type[GRPOConfig]] = GRPOConfig
+
     def __init__(
         self,
         model: Any,
@@ -81,7 +58,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         train_dataset: Any = None,
         **trl_options: Any,
     ) -> None:
-        if args is not None and (refused := refused_options(args)):
+        if args is not None and (refused := self.refused_options(args)):
             raise ValueError("with token-level advantages " + "; ".join(refused))
         require_columns(ensemble, train_dataset)
         self.ensemble = ensemble
@@ -101,6 +78,35 @@ class GRPOTrainer(TRLGRPOTrainer):
         self.add_callback(MetricsLog())
         if self.log_completions:
             self.add_callback(TokenLog(lambda: self.rollout, rank=self.accelerator.process_index))
+
+    @staticmethod
+    def refused_options(args: GRPOConfig) -> list[str]:
+        """TRL options whose meaning token-level advantages would change, each with the reason.
+
+        Args:
+            args: TRL's configuration, or a namespace with its fields.
+        """
+        decided = "is decided by the advantage and the ensemble's weights; remove it"
+        replaced = {
+            "reward_weights": args.reward_weights is not None,
+            "scale_rewards": args.scale_rewards != "group",
+            "multi_objective_aggregation": args.multi_objective_aggregation != "sum_then_normalize",
+        }
+        refused = [f"{option} {decided}" for option, is_set in replaced.items() if is_set]
+        if args.loss_type == "vespo":
+            refused.append("loss_type: vespo weighs a whole sequence by the sign of one advantage")
+        if args.off_policy_mask_threshold is not None:
+            refused.append(
+                "off_policy_mask_threshold drops a whole sequence by the sign of one advantage"
+            )
+        if args.importance_sampling_level == "sequence":
+            refused.append(
+                "importance_sampling_level: sequence gives every token one ratio, which undoes "
+                "token advantages; use token"
+            )
+        if args.remove_unused_columns:
+            refused.append("remove_unused_columns would remove the source and the reference")
+        return refused
 
     def hypothesis_bounds(self, completion: str) -> tuple[int, int]:
         """Where the translation lies in a completion; override for other wrappings.

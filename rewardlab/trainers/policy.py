@@ -1,6 +1,6 @@
-"""The policy a run starts from and what it leaves: tokenizer, weights, and which of them learn.
+"""Loading, freezing, adapting and saving a policy: tokenizer, weights, LoRA adapters.
 
-Checkpoints are read as data: safetensors only, no remote code, and no weight may be missing.
+Checkpoints are read as data: safetensors only, no remote code, no missing weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PROBE = "what-the-assistant-says"
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, padding on the left as generation wants it."""
+    """The tokenizer of a checkpoint, with left padding, as generation needs it."""
     tokenizer = AutoTokenizer.from_pretrained(
         str(path), padding_side="left", trust_remote_code=False
     )
@@ -29,15 +29,16 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
 
 
 def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
-    """The weights of a checkpoint; what sees no text (a vision tower) is frozen.
+    """The model of a checkpoint; a vision tower is frozen.
 
     Args:
         path: A directory that ``save_pretrained`` wrote.
-        **model_init_kwargs: TRL's: of ``from_pretrained``, with ``dtype`` float32 by default.
+        **model_init_kwargs: Passed to ``from_pretrained``, as TRL does; ``dtype`` is float32 by
+            default.
 
     Raises:
-        UserError: E028, the directory holds no weights in safetensors, or not all of them, or
-            asks for code of its own.
+        UserError: E028, the directory has no safetensors weights, lacks some of them, or needs
+            remote code.
     """
     own = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
     options: dict[str, Any] = {"device_map": None, **model_init_kwargs, **own}
@@ -54,7 +55,10 @@ def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
 
 
 def freeze_vision_tower(policy: PreTrainedModel) -> None:
-    """Leave what sees no text as it is: text gives it no gradient, which DDP does not forgive."""
+    """Freeze everything that reads no text.
+
+    Text gives it no gradient, and DDP fails on parameters without one.
+    """
     text = _text_modules(policy)
     for name, parameter in policy.named_parameters():
         if not name.startswith(text):
@@ -65,7 +69,7 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that ends the assistant's turn in the tokenizer's chat template.
 
     Raises:
-        UserError: E044, there is no template, or its turns end in no special token.
+        UserError: E044, there is no template, or its turns do not end with a special token.
     """
     if tokenizer.chat_template is None:
         what = "the checkpoint's tokenizer has no chat template"
@@ -83,7 +87,12 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def stop_at(policy: PreTrainedModel, token: int) -> None:
-    """Let a token end every completion, now and wherever the saved policy is loaded."""
+    """Add an end-of-sequence token to the policy's generation settings, which are saved with it.
+
+    Args:
+        policy: Its ``generation_config`` is changed.
+        token: The id.
+    """
     generation: Any = policy.generation_config
     ends = generation.eos_token_id
     ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
@@ -92,10 +101,10 @@ def stop_at(policy: PreTrainedModel, token: int) -> None:
 
 
 def freeze_embeddings(policy: PreTrainedModel) -> bool:
-    """Leave the input embeddings as they are.
+    """Freeze the input embeddings.
 
     Returns:
-        Whether the output head shares them, and is therefore frozen as well.
+        True if the output head shares their weights and is therefore frozen too.
     """
     embeddings = policy.get_input_embeddings().weight
     embeddings.requires_grad_(False)
@@ -103,7 +112,7 @@ def freeze_embeddings(policy: PreTrainedModel) -> bool:
 
 
 def untie_embeddings(policy: PreTrainedModel) -> None:
-    """Give the output head weights of its own, which start as a copy and stay apart when saved."""
+    """Give the output head its own copy of the embedding weights, also when saved."""
     head = head_of(policy)
     head.weight = nn.Parameter(head.weight.detach().clone())
     for config in (policy.config, policy.config.get_text_config()):
@@ -125,14 +134,14 @@ def low_rank(
     dropout: float = 0.0,
     target_modules: str | Sequence[str] = "all-linear",
 ) -> LoraConfig:
-    """PEFT's configuration of low-rank adapters (arXiv 2106.09685) on what sees text.
+    """PEFT's configuration of low-rank adapters (arXiv 2106.09685) on the language model.
 
     Args:
-        policy: Its linear layers outside the language model are left out.
+        policy: Linear layers outside its language model get no adapter.
         r: Rank.
         alpha: The adapter's output is scaled by ``alpha / r``.
-        dropout: On the adapter's input.
-        target_modules: ``all-linear``, or names of modules.
+        dropout: Probability, on the adapter's input.
+        target_modules: ``all-linear``, or module names.
     """
     text = _text_modules(policy)
     blind = [
@@ -158,16 +167,17 @@ def save_trained(
     start: str | Path,
     **model_init_kwargs: Any,
 ) -> Path:
-    """Save the trained policy and its tokenizer; every process calls it.
+    """Save the trained policy and its tokenizer. Call it on every process.
 
-    Adapters go to ``adapter/``, and merged into the checkpoint they were trained on to ``model/``.
+    The policy goes to ``model/``. LoRA adapters go to ``adapter/``, and merged into their base
+    checkpoint to ``model/``.
 
     Args:
         trainer: After training.
         tokenizer: The policy's.
         run: The run directory.
-        start: The checkpoint that training started from, and
-        **model_init_kwargs: how it was loaded.
+        start: The checkpoint that training started from.
+        **model_init_kwargs: How it was loaded.
 
     Returns:
         ``model/``.
@@ -178,7 +188,7 @@ def save_trained(
     trained = run / "adapter" if low_rank else model
     trainer.save_model(str(trained))
     if trainer.is_world_process_zero():
-        (trained / "training_args.bin").unlink(missing_ok=True)  # a pickle that nobody reads
+        (trained / "training_args.bin").unlink(missing_ok=True)  # a pickle; nothing reads it
         if low_rank:
             merged = merge(load_policy(start, **model_init_kwargs), trained)
             merged.generation_config = policy.generation_config
@@ -189,18 +199,18 @@ def save_trained(
 
 
 def merge(policy: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """Add adapters to the weights of the checkpoint they were trained on.
+    """Merge LoRA adapters into the checkpoint they were trained on.
 
     Args:
-        policy: The checkpoint as loaded; it is changed.
-        adapter: A directory that PEFT wrote.
+        policy: The checkpoint as loaded; changed in place.
+        adapter: A directory written by PEFT.
     """
     adapted: Any = PeftModel.from_pretrained(policy, str(adapter))
     return cast("PreTrainedModel", adapted.merge_and_unload())
 
 
 def _text_modules(policy: PreTrainedModel) -> tuple[str, ...]:
-    """Prefixes of the names of everything that sees text."""
+    """Name prefixes of all modules that read text."""
     parts = (policy.get_decoder(), policy.get_input_embeddings(), policy.get_output_embeddings())
     return tuple(
         f"{name}."

@@ -1,9 +1,9 @@
-"""Training that may be killed at any moment, and goes on as if nothing had happened.
+"""Training that can be killed at any moment and resumed bit for bit.
 
-transformers saves weights, optimizer, schedule and the states of all random number generators in
-``checkpoint-STEP`` and draws each epoch's order from seed and epoch, so on one machine a run that
-goes on gives the very bits of one that was never stopped. What it does not know is whether a
-checkpoint was finished: ours are sealed (`rewardlab.store.manifest`) and nothing else is loaded.
+transformers saves weights, optimizer, schedule and all random states in ``checkpoint-STEP``, and
+derives each epoch's order from seed and epoch. On one machine a resumed run therefore equals an
+uninterrupted one. transformers cannot tell whether a checkpoint is complete: ours have a manifest
+(`rewardlab.store.manifest`), and only a checkpoint whose manifest verifies is loaded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ METRICS = "metrics.jsonl"
 
 
 class SealsCheckpoints(TrainerCallback):
-    """Seals every checkpoint as soon as all processes have written theirs."""
+    """Writes a checkpoint's manifest once all processes have saved their part."""
 
     def on_save(
         self,
@@ -49,7 +49,7 @@ class SealsCheckpoints(TrainerCallback):
         control: TrainerControl,  # noqa: ARG002 - the callback's signature
         **_: Any,
     ) -> None:
-        """Seal the latest one."""
+        """Write the manifest of the latest checkpoint."""
         process = PartialState()
         process.wait_for_everyone()
         if process.is_main_process:
@@ -58,10 +58,10 @@ class SealsCheckpoints(TrainerCallback):
 
 
 class StopsOnSignal(TrainerCallback):
-    """Ends training at the next step, with a checkpoint, once a signal has come.
+    """Stops training at the next step, with a checkpoint, after a signal.
 
     Attributes:
-        signal: The one that came, or None.
+        signal: The signal received, or None.
     """
 
     def __init__(self) -> None:
@@ -69,17 +69,17 @@ class StopsOnSignal(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Generator[None]:
-        """Take SIGTERM and SIGINT while training; a second one acts as it always does."""
+        """Handle SIGTERM and SIGINT while training; a second signal has its default effect."""
         kinds = (signal.SIGTERM, signal.SIGINT)
         before = {kind: signal.getsignal(kind) for kind in kinds}
 
-        def heard(number: int, _frame: Any) -> None:
+        def handle(number: int, _frame: Any) -> None:
             self.signal = signal.Signals(number)
             for kind in kinds:
                 signal.signal(kind, before[kind])
 
         for kind in kinds:
-            signal.signal(kind, heard)
+            signal.signal(kind, handle)
         try:
             yield
         finally:
@@ -93,23 +93,23 @@ class StopsOnSignal(TrainerCallback):
         control: TrainerControl,
         **_: Any,
     ) -> None:
-        """Ask for a checkpoint and for the end, on all processes at the same step."""
-        if self.heard_by_any():
+        """Save and stop, on all processes at the same step."""
+        if self.received_by_any():
             self.signal = self.signal or signal.SIGTERM
             control.should_save = True
             control.should_training_stop = True
 
-    def heard_by_any(self) -> bool:
-        """Whether a signal has come to any of the processes."""
+    def received_by_any(self) -> bool:
+        """Whether any process received a signal."""
         process, own = PartialState(), self.signal is not None
         if process.num_processes == 1:
             return own
-        told: Any = reduce(torch.tensor([float(own)], device=process.device), "sum")
-        return bool(told.item() > 0)
+        received: Any = reduce(torch.tensor([float(own)], device=process.device), "sum")
+        return bool(received.item() > 0)
 
 
 class StopOnNaN(TrainerCallback):
-    """Ends a run whose validation loss is no number, before a checkpoint is made of it."""
+    """Stops a run whose validation loss is NaN or infinite, before it is saved."""
 
     def on_evaluate(
         self,
@@ -119,7 +119,7 @@ class StopOnNaN(TrainerCallback):
         metrics: Mapping[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Look at the loss.
+        """Check the loss.
 
         Raises:
             UserError: E375; exit code 2.
@@ -134,14 +134,14 @@ class StopOnNaN(TrainerCallback):
 
 
 class _EndedBeforeError(Exception):
-    """The checkpoint that training would go on from is where it ended."""
+    """The checkpoint to resume from is the end of training."""
 
 
 class _StopIfFinished(TrainerCallback):
-    """Keeps a run that had ended from taking further steps.
+    """Keeps a finished run from taking further steps when it is resumed.
 
-    It may be killed between its last step and its saved model; transformers would go on until the
-    next reason to stop.
+    A run may be killed after its last step and before its model is saved. transformers would then
+    train until the next reason to stop.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -165,22 +165,22 @@ class _StopIfFinished(TrainerCallback):
 
 
 def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | None:
-    """The latest checkpoint that is whole.
+    """The latest complete checkpoint, or None.
 
-    One that was never finished is removed. One that is damaged is set aside under another name.
+    An unfinished one is deleted. A damaged one is renamed.
 
     Args:
         directory: The trainer's ``output_dir``.
-        say: Told what was left out.
+        say: Prints what was deleted or renamed.
     """
     found = [(int(name[1]), path) for path, name in _checkpoints(directory)]
     for _, path in sorted(found, reverse=True):
         if not is_sealed(path):
-            say(f"{path.name} was never finished and is removed")
+            say(f"{path.name} was never finished; removed")
             shutil.rmtree(path)
         elif (wrong := damage(path)) is not None:
-            say(f"{path.name} is damaged ({wrong}) and is set aside")
-            # Under a name that transformers does not count among its checkpoints.
+            say(f"{path.name} is damaged ({wrong}); renamed")
+            # To a name that transformers does not take for a checkpoint.
             path.rename(path.with_name(f"damaged-{time.time_ns()}-{path.name}"))
         else:
             return path
@@ -188,11 +188,11 @@ def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | 
 
 
 def train_on(trainer: Trainer, *, say: Callable[[str], None]) -> None:
-    """Train to the end, from the latest whole checkpoint where there is one.
+    """Train to the end, resuming from the latest complete checkpoint if there is one.
 
     Args:
-        trainer: Whose ``output_dir`` may hold checkpoints of the same run.
-        say: Told where it goes on.
+        trainer: Its ``output_dir`` may hold checkpoints of the same run.
+        say: Prints the step that training resumes from.
     """
     directory = Path(str(trainer.args.output_dir))
     process = PartialState()
@@ -202,14 +202,14 @@ def train_on(trainer: Trainer, *, say: Callable[[str], None]) -> None:
     start = latest_checkpoint(directory, say=say)
     step = 0 if start is None else int(start.name.rpartition("-")[2])
     if start is not None:
-        say(f"going on from step {step:,}")
+        say(f"resuming from step {step:,}")
     if process.is_main_process:
         _forget_after(directory / METRICS, step)
     trainer.add_callback(_StopIfFinished(trainer))
     try:
         trainer.train(resume_from_checkpoint=None if start is None else str(start))
     except _EndedBeforeError:
-        say("that was its last step")
+        say("training was already complete")
         if trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint is not None:
             trainer._load_best_model()  # noqa: SLF001 - what train() ends with  # pyright: ignore[reportPrivateUsage]
 
@@ -221,7 +221,7 @@ def _checkpoints(directory: Path) -> list[tuple[Path, re.Match[str]]]:
 
 
 def _forget_after(log: Path, step: int) -> None:
-    """Take out what was logged after the checkpoint: it will be logged again."""
+    """Remove log lines after the checkpoint: those steps will be logged again."""
     if log.is_file():
         lines = log.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if _step_of(line) <= step]
@@ -229,7 +229,7 @@ def _forget_after(log: Path, step: int) -> None:
 
 
 def _step_of(line: str) -> float:
-    """Of a line of the log; one that was cut short is later than any."""
+    """The step of a log line; infinity if the line is incomplete."""
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -1,9 +1,9 @@
-"""What a run writes while it trains: metrics, and spans and advantages of every logged completion.
+"""Files that a training run writes: metrics, and the spans and advantages of logged completions.
 
-``metrics.jsonl``: one object per logging step; what is not finite is null.
-``tokens/tokens_STEP-RANK.parquet``: one row per completion of this process, beside TRL's
-``completions/completions_STEP.parquet`` (column ``row`` is the row there). Both lie in the
-trainer's ``output_dir``.
+``metrics.jsonl``: one JSON object per logging step; non-finite values are null.
+``tokens/tokens_STEP-RANK.parquet``: one row per completion of this process. Column ``row`` is the
+row number in TRL's ``completions/completions_STEP.parquet``. Both are in the trainer's
+``output_dir``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SPAN_SCHEMA = pa.struct(
         "explanation": pa.string(),
     }
 )
-# Written out, because a batch without spans or references would otherwise get columns of nulls.
+# Explicit, because a batch without spans or references would otherwise get null-typed columns.
 TOKEN_SCHEMA = pa.schema(
     {
         "step": pa.int64(),
@@ -54,7 +54,7 @@ TOKEN_SCHEMA = pa.schema(
 
 
 class MetricsLog(TrainerCallback):
-    """Appends every logged metric to ``metrics.jsonl``."""
+    """Appends logged metrics to ``metrics.jsonl``."""
 
     def on_log(
         self,
@@ -112,7 +112,7 @@ def token_rows(rollout: Rollout, advantages: Tensor, *, step: int) -> list[dict[
     Args:
         rollout: n completions.
         advantages: (n, T).
-        step: Of the trainer.
+        step: The trainer's global step.
     """
     first = rollout.rows.local.start or 0
     return [

@@ -1,6 +1,6 @@
-"""Supervised fine-tuning on prompt-completion pairs: TRL's trainer, stopped at its best.
+"""Supervised fine-tuning on prompt-completion pairs: TRL's trainer with early stopping.
 
-The loss is on the completion only. A few examples that are not trained on decide when to stop.
+The loss covers the completion only. Held-out examples decide when to stop.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rewardlab.text.prompts import Prompt, chat_options
 LAST: Mapping[str, Any] = MappingProxyType(
     {"eval_strategy": "steps", "save_strategy": "no", "completion_only_loss": True}
 )
-"""Options that measure the model on examples that are not trained on, and keep it as it ends."""
+"""TRL options: evaluate on held-out examples, keep the final model."""
 BEST: Mapping[str, Any] = MappingProxyType(
     {
         **LAST,
@@ -39,18 +39,18 @@ BEST: Mapping[str, Any] = MappingProxyType(
         "metric_for_best_model": "eval_loss",
     }
 )
-"""Options that keep the best model by its loss on examples that are not trained on."""
+"""TRL options: keep the model with the lowest held-out loss."""
 
 
 class Example(NamedTuple):
-    """A prompt and what the policy should answer: two texts, or the messages of two turns."""
+    """A prompt and the answer to learn: two texts, or the messages of two turns."""
 
     prompt: Prompt
     completion: Prompt
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What both say, without who says it."""
+        """The texts of both, without roles."""
         return tuple(
             text
             for part in self
@@ -59,10 +59,10 @@ class Example(NamedTuple):
 
 
 class LogValidationLoss(TrainerCallback):
-    """Tells every validation loss as it is measured.
+    """Prints each validation loss.
 
     Args:
-        say: Told one line.
+        say: Prints one line.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -76,7 +76,7 @@ class LogValidationLoss(TrainerCallback):
         metrics: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Say one line."""
+        """Print one line."""
         loss = (metrics or {}).get("eval_loss", float("nan"))
         self._say(f"step {state.global_step}: validation loss {loss:.4f}")
 
@@ -92,14 +92,14 @@ def fine_tune(
     callbacks: Sequence[Any] = (),
     **sft_options: Any,
 ) -> float:
-    """Train the model in place and leave it at its best held-out loss.
+    """Train the model in place and restore the weights with the lowest held-out loss.
 
     Args:
         model: The policy.
-        tokenizer: Its tokenizer; an end-of-sequence token closes every completion.
+        tokenizer: Its tokenizer; an end-of-sequence token is appended to every completion.
         train: Examples to learn from.
         heldout: Examples that decide when to stop.
-        output_dir: Checkpoints; only the best is kept.
+        output_dir: For checkpoints; only the best is kept.
         patience: Evaluations without improvement before training stops.
         callbacks: Passed to the trainer.
         **sft_options: TRL's SFTConfig, by its names.
@@ -132,11 +132,11 @@ def sft_trainer(
         model: The policy.
         tokenizer: Its tokenizer.
         train: Examples to learn from.
-        heldout: Examples that decide when to stop; none where ``args`` never evaluate.
-        args: TRL's configuration, `BEST` included, or `LAST` where there is no patience.
-        patience: Evaluations without improvement before training stops; None goes to the end.
+        heldout: Examples that decide when to stop; empty if ``args`` never evaluate.
+        args: TRL's configuration, with `BEST`, or `LAST` if ``patience`` is None.
+        patience: Evaluations without improvement before training stops; None never stops early.
         callbacks: Passed to the trainer.
-        trainer_class: TRL's, or one made of it.
+        trainer_class: TRL's, or a subclass.
         **trl_options: Every other argument of TRL's trainer.
     """
     early = [] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)]
@@ -154,12 +154,11 @@ def sft_trainer(
 
 
 def train_to_best(trainer: SFTTrainer) -> float:
-    """Train, and leave the model at its best held-out loss, or with `LAST` as it ends.
-
-    A training that keeps no best, or ends before its first evaluation, is measured at its end.
+    """Train, and restore the best model (`BEST`) or keep the final one (`LAST`).
 
     Returns:
-        The model's held-out loss, in nats per token.
+        The held-out loss of that model, in nats per token. It is measured at the end if no best
+        model was kept.
     """
     trainer.train()
     best = trainer.state.best_metric
@@ -169,7 +168,13 @@ def train_to_best(trainer: SFTTrainer) -> float:
 def token_ids(
     tokenizer: PreTrainedTokenizerBase, prompt: Prompt, completion: Prompt | None = None
 ) -> list[int]:
-    """Token ids as TRL's trainer makes them."""
+    """Token ids as TRL's trainer makes them.
+
+    Args:
+        tokenizer: The policy's.
+        prompt: A text, or messages.
+        completion: Likewise; None for the prompt alone.
+    """
     if isinstance(prompt, str):
         text = prompt if completion is None else f"{prompt}{completion}{tokenizer.eos_token}"
         return cast("list[int]", tokenizer(text)["input_ids"])
@@ -181,7 +186,7 @@ def token_ids(
 
 
 def _dataset(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """Columns ``prompt`` and ``completion``, and what the chat template is to be told."""
+    """Columns ``prompt`` and ``completion``, and options for the chat template."""
     options = chat_options(str(tokenizer.chat_template))
     told = {"chat_template_kwargs": options} if options else {}
     chat = not isinstance(examples[0].prompt, str)

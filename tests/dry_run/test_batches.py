@@ -6,7 +6,7 @@ import tiny_run
 from rewardlab.dry_run.batches import rl_batches, sft_batches, too_few_prompts
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.rewards import ChrF
-from rewardlab.trainers import GRPOTrainer
+from rewardlab.trainers.grpo import GRPOTrainer
 from rewardlab.types import Term
 
 

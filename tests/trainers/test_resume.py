@@ -38,7 +38,7 @@ def test_one_that_was_never_finished_is_removed_and_told(tmp_path):
     cut = checkpoint(tmp_path, 4, sealed=False)
     told = []
     assert latest_checkpoint(tmp_path, say=told.append) == older
-    assert told == ["checkpoint-4 was never finished and is removed"]
+    assert told == ["checkpoint-4 was never finished; removed"]
     assert not cut.exists()
 
 
@@ -48,9 +48,7 @@ def test_a_damaged_one_is_set_aside_and_told(tmp_path):
     (bad / "model.safetensors").write_bytes(b"other")
     told = []
     assert latest_checkpoint(tmp_path, say=told.append) == older
-    assert told == [
-        "checkpoint-4 is damaged (model.safetensors is not what was written) and is set aside"
-    ]
+    assert told == ["checkpoint-4 is damaged (model.safetensors is not what was written); renamed"]
     assert len(list(tmp_path.glob("damaged-*-checkpoint-4"))) == 1
 
 
@@ -68,7 +66,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path):
     told = []
     train_on(trainer, say=told.append)
     assert calls == [{"resume_from_checkpoint": str(path)}]
-    assert told == ["going on from step 4"]
+    assert told == ["resuming from step 4"]
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [2, 4]
 
 

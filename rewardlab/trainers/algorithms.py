@@ -1,0 +1,62 @@
+"""Reinforcement algorithms by name: what ``algorithm:`` of ``rewardlab rl`` can choose.
+
+A new algorithm is a trainer in a file of its own and a line in `ALGORITHMS`; other packages add
+theirs as entry points of the group ``rewardlab.trainers``. Importing this file loads no trainer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.registry import Registry
+
+
+class RLTrainer(Protocol):
+    """A trainer class that reads an ensemble: one of TRL's with our two objects added.
+
+    Attributes:
+        config_class: TRL's configuration class; its fields are the keys of ``trainer:``.
+        ensemble: What scores the completions.
+        state: transformers' ``TrainerState``; the run's summary reads ``log_history``.
+    """
+
+    config_class: ClassVar[type[Any]]
+    ensemble: RewardEnsemble
+    state: Any
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        ensemble: RewardEnsemble,
+        advantage: Callable[..., Any],
+        args: Any,
+        train_dataset: Any,
+        **trl_options: Any,
+    ) -> None:
+        """As `rewardlab.trainers.grpo.GRPOTrainer`."""
+        ...
+
+    @staticmethod
+    def refused_options(args: Any) -> list[str]:
+        """Options that this trainer cannot honour, each as ``option: reason``.
+
+        Args:
+            args: A ``config_class``, or a namespace with its fields.
+        """
+        ...
+
+    def train(self) -> Any:
+        """Train to the end."""
+        ...
+
+    def remove_callback(self, callback: Any) -> None:
+        """As transformers' ``Trainer``."""
+        ...
+
+
+ALGORITHMS: Registry[type[RLTrainer]] = Registry(
+    "rewardlab.trainers", {"grpo": "rewardlab.trainers.grpo:GRPOTrainer"}
+)
