@@ -36,7 +36,7 @@ IGNORED = -100  # a label that cross entropy leaves out
 torch.manual_seed(SEED)
 rng = random.Random(SEED)
 
-# ── data: a grammar gives exactly parallel sentences, some of them with a synthetic error ────────────────────
+# ── data: a grammar gives parallel sentences, some of them with a synthetic error ──────────────
 
 pairs = Grammar.load("en", "de").pairs(PAIRS + PRACTICE + 100, seed=SEED)
 prompts = [arrow(pair.source, source_lang="en", target_lang="de") for pair in pairs]

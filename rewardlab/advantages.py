@@ -1,13 +1,15 @@
 """From rewards and error spans to token-level advantages: one equation, one function.
 
 Shapes: ``N`` rows of the *global* batch, prompt-major, in groups of ``num_generations``; ``n`` rows
-of this process; ``R`` rewards; ``T`` completion tokens. Row statistics run over the gathered
-``(N, R)`` matrix; token statistics run over ``(n, T)`` tensors that never leave their process, and
-distribution enters as one argument, ``sum_ranks``, which adds a small tensor over all processes.
+of this process; ``R`` rewards; ``T`` completion tokens. Row statistics are taken over the gathered
+``(N, R)`` matrix. Token statistics are taken over ``(n, T)`` tensors that never leave their
+process; distribution enters as one argument, ``sum_ranks``, which adds a small tensor over all
+processes.
 
 A preset (`gdpo`, `translategemma`, ...) is a whole published method, composed of the equations
-above it and of those in `rewardlab.token_credit`, which can be had from here as well. Masked
-places hold 0; a row that could not be scored through our fault holds 0.
+here and in `rewardlab.token_credit` (re-exported). Masked places are 0, and so is every token of a
+row that was not scored because a reward was unavailable. A new preset is one function here and one
+entry in `PRESETS`.
 """
 
 from __future__ import annotations
@@ -88,11 +90,11 @@ Combine = Callable[[Tensor, Tensor], Tensor]
 
 
 class TokenOptions(TypedDict, total=False):
-    """What every preset can be told about tokens.
+    """Token options of every preset.
 
     Attributes:
-        credit: What a span's weight is on each of its tokens; `span_credit` by default.
-        omission: Where an omission is charged; `omission_on_last_token` by default.
+        credit: How a span's weight is spread over its tokens; `span_credit` by default.
+        omission: Which tokens an omission is charged to; `omission_on_last_token` by default.
         sum_ranks: Adds a tensor over all processes; `identity` by default.
     """
 
@@ -106,8 +108,8 @@ class RewardRows(NamedTuple):
 
     Attributes:
         values: float64 (N, R), NaN where not scored.
-        failed: bool (N, R), unscored by the text's own fault.
-        unavailable: bool (N,), some reward that counts was unavailable.
+        failed: bool (N, R), not scored because of the text itself.
+        unavailable: bool (N,), a reward with a weight was unavailable.
         gated: bool (N,), a gate closed on the row.
         weights: float64 (R,).
         token_weights: float64 (R,).
@@ -124,9 +126,12 @@ class RewardRows(NamedTuple):
 
 
 def reward_rows(scores: Scores) -> RewardRows:
-    """Turn scores into tensors; the last place where a status has a name.
+    """Turn scores into tensors.
 
     A reward that is only logged (both weights 0) cannot make a row unavailable.
+
+    Args:
+        scores: N rows and R rewards of one process, or of all.
     """
     weights = torch.from_numpy(scores.weights)
     token_weights = torch.from_numpy(scores.token_weights)
@@ -148,14 +153,18 @@ def reward_rows(scores: Scores) -> RewardRows:
 
 
 def settle(rows: RewardRows, num_generations: int) -> RewardRows:
-    """Give every failure its value, so that failing never pays.
+    """Replace failed scores, so that failing never pays.
 
-    Our fault: the row is NaN on every reward, hence in no baseline. The text's fault: the row gets
-    the worst score of its group on that reward, or of the batch where its group has none. A gated
-    row gets no more than that either.
+    A reward was unavailable: the row becomes NaN on every reward and is in no baseline. The text
+    made a reward fail: the row gets the worst score of its group on that reward, or of the batch if
+    the group has none. A gated row gets at most that.
+
+    Args:
+        rows: The gathered rewards.
+        num_generations: Group size G.
 
     Raises:
-        ValueError: The rows do not come in whole groups.
+        ValueError: N is not a multiple of G.
     """
     if len(rows.values) % num_generations:
         raise ValueError(
@@ -185,7 +194,9 @@ def _worst(values: Tensor, num_generations: int) -> Tensor:
 def group_centre(values: Tensor, num_generations: int) -> Tensor:
     """Subtract the mean of the group: ``r - mean_g`` (GRPO, arXiv 2402.03300, eq. 4's numerator).
 
-    NaN is skipped and stays NaN.
+    Args:
+        values: (N, R); NaN is skipped and stays NaN.
+        num_generations: Group size G.
 
     >>> group_centre(torch.tensor([[1.0], [3.0]]), 2).flatten().tolist()
     [-1.0, 1.0]
@@ -197,7 +208,13 @@ def group_centre(values: Tensor, num_generations: int) -> Tensor:
 def group_zscore(values: Tensor, num_generations: int, *, eps: float = EPSILON) -> Tensor:
     """``(r - mean_g) / (std_g + eps)``, std unbiased (arXiv 2402.03300; TRL's numerics).
 
-    A group whose std is rounding noise, or that has one known value, is 0: noise is no signal.
+    Args:
+        values: (N, R); NaN is skipped and stays NaN.
+        num_generations: Group size G.
+        eps: Added to the std.
+
+    Returns:
+        (N, R); 0 in a group with one known value, or whose std is rounding noise only.
 
     >>> [round(z, 3) for z in group_zscore(torch.tensor([[1.0], [3.0]]), 2).flatten().tolist()]
     [-0.707, 0.707]
@@ -212,6 +229,10 @@ def group_zscore(values: Tensor, num_generations: int, *, eps: float = EPSILON) 
 def leave_one_out(values: Tensor, num_generations: int) -> Tensor:
     """Baseline from the group's *other* rows: ``n/(n-1) (r - mean_g)`` (RLOO, arXiv 2402.14740).
 
+    Args:
+        values: (N, R); NaN is skipped and stays NaN.
+        num_generations: Group size G.
+
     >>> leave_one_out(torch.tensor([[1.0], [3.0]]), 2).flatten().tolist()
     [-2.0, 2.0]
     """
@@ -224,7 +245,7 @@ def whiten_rows(values: Tensor, *, eps: float = EPSILON) -> Tensor:
     """``(a - mean) / (std + eps)`` over the batch's known rows, std unbiased (arXiv 2601.05242).
 
     Args:
-        values: (N,), NaN where the row does not count; stays NaN.
+        values: (N,); NaN where the row does not count, and stays NaN.
         eps: Added to the std.
     """
     centred = values - values.nanmean()
@@ -233,15 +254,28 @@ def whiten_rows(values: Tensor, *, eps: float = EPSILON) -> Tensor:
 
 
 def weighted_sum(z: Tensor, weights: Tensor) -> Tensor:
-    """``Σ_r w_r z_r`` (N,); a reward that does not apply to a row adds nothing.
+    """``Σ_r w_r z_r``; a reward that does not apply to a row adds nothing.
 
-    NaN only where no reward scored the row.
+    Args:
+        z: (N, R) z-scores, NaN where not scored.
+        weights: (R,).
+
+    Returns:
+        (N,), NaN where no reward with a weight scored the row.
     """
     return _unless_all_nan(z, weights, (z.nan_to_num(0.0) * weights).sum(dim=1))
 
 
 def worst_case(z: Tensor, weights: Tensor) -> Tensor:
-    """``min_r z_r`` over rewards with a weight (worst-case optimisation, arXiv 2310.02743)."""
+    """``min_r z_r`` over rewards with a weight (worst-case optimisation, arXiv 2310.02743).
+
+    Args:
+        z: (N, R) z-scores, NaN where not scored.
+        weights: (R,).
+
+    Returns:
+        (N,), NaN where no reward with a weight scored the row.
+    """
     ignored = z.isnan() | (weights == 0)
     lowest = z.masked_fill(ignored, torch.inf).amin(dim=1)
     return _unless_all_nan(z, weights, lowest.nan_to_num(posinf=0.0))
@@ -251,6 +285,14 @@ def mean_minus_variance(z: Tensor, weights: Tensor, *, penalty: float = 0.5) -> 
     """``mean_r z_r - λ var_r z_r`` (uncertainty-weighted optimisation, arXiv 2310.02743, eq. 6).
 
     Weighted mean and population variance over the rewards that scored the row.
+
+    Args:
+        z: (N, R) z-scores, NaN where not scored.
+        weights: (R,).
+        penalty: λ.
+
+    Returns:
+        (N,), NaN where no reward with a weight scored the row.
     """
     share = torch.where(z.isnan(), 0.0, weights.expand_as(z))
     share = share / share.sum(dim=1, keepdim=True).clamp(min=torch.finfo(z.dtype).tiny)
@@ -260,10 +302,17 @@ def mean_minus_variance(z: Tensor, weights: Tensor, *, penalty: float = 0.5) -> 
 
 
 def weighted_rewards(rows: RewardRows, num_generations: int) -> Tensor:
-    """``Σ_r w_r r`` (N,) of raw rewards.
+    """``Σ_r w_r r`` of raw rewards.
 
-    A reward that does not apply to a row counts as the mean of its group, so that it moves
-    nobody (TRL counts it as 0, which pays wherever 0 is a good score).
+    A reward that does not apply to a row counts as the mean of its group, which changes no
+    advantage. (TRL counts it as 0, which pays if 0 is a good score.)
+
+    Args:
+        rows: The gathered rewards.
+        num_generations: Group size G.
+
+    Returns:
+        (N,), NaN where no reward with a weight scored the row.
     """
     mean = _groups(rows.values, num_generations).nanmean(dim=1, keepdim=True)
     neutral = mean.expand(-1, num_generations, -1).reshape(rows.values.shape).nan_to_num(0.0)
@@ -285,11 +334,24 @@ def token_credit(
     omission: Omission = omission_on_last_token,
     sum_ranks: SumRanks = identity,
 ) -> Tensor:
-    """(n, T) credit of one reward, in units of error weight, at most 0.
+    """Token credit of one reward, in units of error weight.
 
-    A row whose judge failed by the text's fault has no spans, and a gated one was not shown to the
-    judge; every token gets no more than the credit of the worst row of its group, by mean and by
-    sum, so that neither ever pays.
+    A row that made its judge fail has no spans, and a gated row was not shown to the judge. Their
+    tokens get at most the credit of the worst row of their group, both in mean and in sum, so that
+    neither case pays.
+
+    Args:
+        rows: The gathered rewards.
+        spans: The aligned error spans of this process's rows.
+        mask: bool (n, T), completion tokens that count.
+        column: The reward.
+        num_generations: Group size G.
+        credit: See `TokenOptions`.
+        omission: See `TokenOptions`.
+        sum_ranks: See `TokenOptions`.
+
+    Returns:
+        (n, T), at most 0.
     """
     raw = (credit(spans, column) + omission(spans.omissions[:, column], mask)) * mask
     blamed = rows.failed[:, column] | (rows.gated & ~rows.values[:, column].isnan())
@@ -418,7 +480,7 @@ def translategemma(
     Mean and std run over the unmasked tokens of the global batch (our reading). There is no group
     baseline: the group is used for failures only. Scales are weights here and constant offsets
     cancel, so both terms are centred first: a reward that does not apply to a row then counts as
-    its batch mean and moves nobody. Arguments as for `gdpo`.
+    its batch mean and changes nothing. Arguments as for `gdpo`.
     """
     rows = settle(rows, num_generations)
     centred = rows.values - rows.values.nanmean(dim=0)
@@ -467,19 +529,19 @@ def _token_terms(
 
 
 def _token_columns(rows: RewardRows, spans: AlignedSpans | None) -> list[int]:
-    """Rewards whose spans count; decided by the weights alone, so every process agrees."""
+    """Rewards with a token weight; the same on every process."""
     return [] if spans is None else rows.token_weights.nonzero().flatten().tolist()
 
 
 def _masked(rows: RewardRows, sequence: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-    """Broadcast the row advantage over its tokens; exactly 0 where masked or unavailable."""
+    """Broadcast row advantages over tokens; exactly 0 where masked or unavailable."""
     here = sequence[rows.local].nan_to_num(0.0)[:, None]
     counts = mask & ~rows.unavailable[rows.local, None]
     return torch.where(counts, here + tokens, 0.0)
 
 
 def _gather(values: Tensor, rows: RewardRows, sum_ranks: SumRanks) -> Tensor:
-    """(N,) from each process's (n,): every process fills its rows and the rest is 0."""
+    """(N,) from each process's (n,)."""
     everywhere = torch.zeros(len(rows.values), dtype=values.dtype)
     everywhere[rows.local] = values
     return sum_ranks(everywhere)
@@ -498,5 +560,5 @@ def _std(centred: Tensor, dim: int) -> Tensor:
 
 
 def _unless_all_nan(values: Tensor, weights: Tensor, combined: Tensor) -> Tensor:
-    """NaN where no reward with a weight scored the row; those only logged do not count."""
+    """NaN where no reward with a weight scored the row."""
     return torch.where((values.isnan() | (weights == 0)).all(dim=1), torch.nan, combined)
