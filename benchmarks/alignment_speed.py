@@ -1,10 +1,10 @@
-"""Character offsets of sampled ids: ours, prefix decoding, and tokenising the text again.
+"""Character offsets of sampled ids: our method, prefix decoding, and tokenising the text again.
 
-Rows are encoded with one merge in a thousand skipped (BPE dropout), which stands for what sampling
-does: the ids say the text, but the tokenizer would not have chosen them. Tokenising the decoded
-text again is how offsets are usually found; on rows where it gives other ids they are the offsets
-of tokens that were not sampled (dropout cannot be seeded, so that share moves from run to run).
-Prefix decoding gets them right and costs the square of the length.
+The ids are made like sampled ids: rows are encoded with one merge in a thousand skipped (BPE
+dropout), so the tokenizer would not have chosen the same ids. Tokenising the decoded text again is
+the usual way to find offsets. If it gives other ids, its offsets belong to tokens that were not
+sampled. (Dropout cannot be seeded, so the share of such rows varies between runs.) Prefix decoding
+gives the right offsets, in time quadratic in the length.
 
     python benchmarks/alignment_speed.py [--json PATH]
 """

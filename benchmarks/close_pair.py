@@ -1,13 +1,13 @@
 """Does RL improve a real translator? Close languages, from scratch, against more fine-tuning.
 
-One policy is fine-tuned (recipes/close_pair/sft.yaml). From it, with several seeds, go on: more
-fine-tuning for as long as RL takes (continued.yaml, the peer), RL with chrF (rl.yaml), and the
-same RL with error spans as token credit. Beside them stands the best of eight samples of the
-fine-tuned policy, chosen among themselves (minimum Bayes risk) and by the references (an oracle).
-All are decoded on held-out documents and tested together by `rewardlab evaluate`.
+One policy is fine-tuned (recipes/close_pair/sft.yaml). With several seeds, it is then trained in
+three ways: more fine-tuning for as long as RL takes (continued.yaml, the baseline), RL with chrF
+(rl.yaml), and the same RL with error spans as token credit. They are compared with the best of
+eight samples of the fine-tuned policy, chosen by the samples (minimum Bayes risk) and by the
+references (an oracle). `rewardlab evaluate` decodes and tests all of them on held-out documents.
 
-DATA is the directory of NTREX-128 (github.com/MicrosoftTranslator/NTREX): one file per language,
-and DOCUMENT_IDS.tsv.
+DATA is the directory of NTREX-128 (github.com/MicrosoftTranslator/NTREX), with one file per
+language and DOCUMENT_IDS.tsv.
 
     .venv/bin/python benchmarks/close_pair.py DATA --pair dan-nob --seeds 3 --jobs 2 --out runs/dn
 """

@@ -1,12 +1,12 @@
-"""Is the small MetricX ahead of length on every talk, and what is its warm-up worth there?
+"""Is the small MetricX ahead of length on every talk, and what does its warm-up add?
 
-`trained_scorers.py` measures on two talks of five. Here each of the five is tested once: the recipe
-of `recipes/ted_scorers/metricx.yaml` is trained on each fold of a cross-validation, with its
-warm-up and without, and all test sides are measured together. Files and WORK are those of
-`trained_scorers.py`, whose arguments these are.
+`trained_scorers.py` tests on two of five talks. Here each of the five is tested once. The recipe
+`recipes/ted_scorers/metricx.yaml` is trained on each fold of a cross-validation, with and without
+its warm-up, and all test sides are measured together. The arguments are those of
+`trained_scorers.py`.
 
-And what could a judge reach on these texts that knew of whole translations what the regressor
-knows? The share of them that the regressor likes least is marked from end to end.
+A second question: how good could a judge be that marks whole translations, based on the
+regressor's scores? The share of translations with the lowest scores is marked from end to end.
 
     .venv/bin/python benchmarks/crossvalidated_scorer.py MQM NTREX WORK [--folds 3]
 """

@@ -1,9 +1,9 @@
-"""The demonstration over several seeds: does RL help, and does token credit help it?
+"""The demonstration with several seeds: does RL help, and does token credit help it?
 
-For each seed one SFT policy is reinforced twice from the same weights, with and without the error
-spans at token level. Measured on held-out sentences by exact match and TER, which are no rewards.
-The peer in the same run is the arm without token credit. Steps to a fixed quality: the first
-measured step at which TER is down to half of the SFT policy's.
+For each seed, one SFT policy is trained by RL twice from the same weights: with and without error
+spans at token level. Held-out sentences are measured by exact match and TER, which are not rewards.
+The peer in the same run is RL without token credit. "Steps" is the first measured step at which
+TER has halved compared with the SFT policy.
 
     .venv/bin/python benchmarks/demo_seeds.py [--seeds 5] [--steps 80] [--json results.json]
 """

@@ -1,10 +1,10 @@
-"""Five rewards over the rows of one RL step: what the ensemble takes, and what it would at best.
+"""Wall time of five rewards on the rows of one RL step, against the best possible time.
 
-512 rows: 64 sources of an MQM file in the WMT release format, 8 translations each. chrF against
-the file's reference; MetricX and a generalist reward model with random weights, computed here; two
-judges behind a server that answers after a while, as a busy one does, and costs no CPU worth
-naming. At best a step takes as long as its slowest reward, or as all CPU seconds spread over the
-cores. Every reward is warm; each round asks all of them alone and then together.
+512 rows: 64 sources of an MQM file in WMT's format, 8 translations each. The rewards are chrF
+against the file's reference, MetricX and a generalist reward model with random weights in this
+process, and two judges behind a server that answers after a delay, like a busy server, and uses
+almost no CPU. At best, a step takes as long as its slowest reward, or as all CPU seconds divided
+by the cores. All rewards are warm. Each round measures every reward alone and then all together.
 
     python benchmarks/ensemble_wall_time.py MQM_TSV [--rounds 3] [--json OUT]
 """

@@ -1,9 +1,9 @@
-"""How often do the default gates close on good translations? 38 directions of human translations.
+"""How often do the default gates reject good translations? 38 directions of human translations.
 
 DATA is a directory with NTREX-128 (newstest2019-src.eng.txt and newstest2019-ref.*.txt, with
-1,997 news segments each; github.com/MicrosoftTranslator/NTREX). Every translation of the English
-news is taken in both directions. People wrote all of them, so what closes on them closes wrongly,
-but for their own mistakes.
+1,997 news segments each; github.com/MicrosoftTranslator/NTREX). Each translation of the English
+news is used in both directions. People wrote all of them, so every rejection is wrong, except for
+their own mistakes.
 
     .venv/bin/python benchmarks/gate_prices.py DATA [--out benchmarks/results]
 """

@@ -1,16 +1,16 @@
-"""Can a judge's answer raise a reward by being broken? Generated answers, and truncations.
+"""Can a broken answer of a judge raise a reward? Generated answers, and truncations.
 
-Answers of all three forms are made: right ones, bare or wrapped; right ones with up to three
-characters changed; answers of the wrong form; prose, several answers at once, and noise. What a
-reward makes of each is held against a reader of its own below. Truncations are right answers cut
-anywhere, said to be cut and said to be finished. All go the way of a judge's answer, with a second
-attempt that says the same.
+Answers of all three forms are generated: correct answers, bare or wrapped; correct answers with up
+to three characters changed; answers of the wrong form; prose, several answers at once, and noise.
+The result of the reward is compared with that of a separate reader below. Truncations are correct
+answers cut anywhere, reported as truncated and as finished. All answers take the normal path of a
+judge's answer, with a second attempt that says the same.
 
     .venv/bin/python benchmarks/judge_answers.py [--answers 100000] [--truncations 20000]
         [--out benchmarks/results]
 
-Ends with exit code 1 if anything is violated. The one thing that a changed character can do to an
-answer unseen is to make another digit of a grade, so the digits of grades are left alone.
+The exit code is 1 if anything is violated. A changed character that turns one digit of a grade
+into another cannot be detected, so the digits of grades are not changed.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Memory of one process for the published sizes, from shapes: no weights and no GPU.
+"""Memory of one process for the published sizes, computed from shapes without weights or GPU.
 
-Shapes are those of the published ``config.json`` files: the parameters counted from them are the
-published ones. Rows, lengths and optimizers are those of ``recipes/translategemma`` and
-``recipes/lmt``; prompts of RL are taken to have 512 tokens. Takes seconds:
+The shapes are those of the published ``config.json`` files; the parameters counted from them equal
+the published numbers. Rows, lengths and optimizers are those of ``recipes/translategemma`` and
+``recipes/lmt``. Prompts of RL are assumed to have 512 tokens. It takes seconds:
 
     python benchmarks/memory.py [--json PATH]
 """

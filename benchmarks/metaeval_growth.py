@@ -1,9 +1,10 @@
-"""What ten times the segments cost: the statistics of meta-evaluation at 529 and 5,290 segments.
+"""How the cost of meta-evaluation grows: 529 segments against 5,290.
 
-Made-up scores of 14 systems, with the ties of MQM, in one process on one thread; CPU seconds of the
-least disturbed repetition. Each statistic must grow by less than 15 times. Comparing pairs of
-segments is quadratic and stands apart: `accuracy_eq` without grouping or by system is timed at the
-size of a test set of WMT only, and refuses more than `ties.MOST_PAIRS` pairs.
+Synthetic scores of 14 systems, with the ties of MQM, in one process on one thread. The result is
+the CPU time of the least disturbed repetition. Each statistic must grow by less than 15 times.
+Comparing pairs of segments is quadratic and measured separately: `accuracy_eq` without grouping or
+by system is timed only at the size of a WMT test set, and refuses more than `ties.MOST_PAIRS`
+pairs.
 
     OMP_NUM_THREADS=1 python benchmarks/metaeval_growth.py [--json PATH]
 """

@@ -1,21 +1,21 @@
-"""Statistics of meta-evaluation beside the field's tool: the same numbers, and what they cost.
+r"""Meta-evaluation against mt-metrics-eval: equal numbers, and the cost of both.
 
-Each FILE is human judgements that `read_gold` reads; the texts of SYSTEM (``ref``) are the
-reference. chrF, BLEU and TER score the other systems (human translations left out), and each
-statistic is measured in a process of its own, ours and the tool's one after the other, on one
-thread: CPU seconds of a call after one on other data, and the peak memory of the process with
-everything it loaded.
-Numbers must be equal: to the last digit, save 1e-9 for correlations.
+Each FILE contains human judgements that `read_gold` reads. The texts of SYSTEM (``ref``) are the
+reference. chrF, BLEU and TER score the other systems, without human translations. Each statistic
+runs in its own process, ours and the tool's one after the other, on one thread. Measured are the
+CPU seconds of a call, after one call on other data, and the peak memory of the whole process.
+The numbers must be equal: correlations to 1e-9, the others to the last digit.
 
-The tool is google-research/mt-metrics-eval, installed beside rewardlab by
+The tool is google-research/mt-metrics-eval, installed beside rewardlab with
 
     pip install --no-deps \
         git+https://github.com/google-research/mt-metrics-eval@68a481aea1a787392d55af8f76ac8ef40c5f4664
 
-or put on PYTHONPATH; without it its columns read "not measured". Permutation tests cost it minutes:
-where it makes fewer draws, the p-values are compared on those, and its seconds for all draws follow
-from what the further ones cost beyond the first. Its full enumeration of the ungrouped pairs takes
-minutes and about 400 bytes a pair: ``--full`` runs it; a process that wants more than MEMORY ends.
+or put on PYTHONPATH. Without it, its columns are "not measured". Its permutation tests take
+minutes. If it makes fewer draws, the p-values are compared on those draws, and its seconds for all
+draws are extrapolated from the cost of the draws after the first. Its full enumeration of the
+ungrouped pairs takes minutes and about 400 bytes per pair; ``--full`` runs it. A process that
+needs more than MEMORY is stopped.
 
     python benchmarks/metaeval_speed.py FILE[=SYSTEM]... [--full] [--json PATH]
 """

@@ -1,10 +1,10 @@
-"""Which rewards agree with people? Every reward that needs no model, on two sets of expert MQM.
+"""Which rewards agree with people? Every reward without a model, on two sets of expert MQM.
 
 DATA is a directory with mqm_ted_ende.tsv and mqm_ted_zhen.tsv, the TED talks of WMT21 (529 segments
 each; github.com/google/wmt-mqm-human-evaluation, ted/). The reference is the file's ``ref``, and
-human translations are left out of the comparison; in zh-en, where people find far more errors in
-``ref`` than in any system, rewards that read references are asked with ``refB`` as well. The means
-of the systems are checked against the table published beside the files.
+human translations are not compared. In zh-en, people find far more errors in ``ref`` than in any
+system, so rewards that read references are also run with ``refB``. The means of the systems are
+checked against the table published with the files.
 
     .venv/bin/python benchmarks/metaeval_ted.py DATA [--resamples 1000] [--out benchmarks/results]
 """

@@ -1,19 +1,19 @@
-"""MetricX: rows per second and peak memory beside the published script's way.
+"""MetricX: rows per second and peak memory, against the method of the published script.
 
 Random checkpoints of the real architecture (vocabulary of 250,112, head untied) score rows of an
-MQM file in the WMT release format: blocks of consecutive rows, evenly spaced through the file, in
-its order; the tokenizer is a unigram model trained on the file's own texts. Each way runs in a
-process of its own, on one thread; the processes take turns, round by round. Seconds are CPU seconds
-of a call on texts, tokenization included, with the model loaded: on one thread an idle machine's
-clock shows the same, and a busy one's does not count against anybody.
+MQM file in WMT's format: blocks of consecutive rows, evenly spaced through the file, in its order.
+The tokenizer is a unigram model trained on the file's texts. Each method runs in its own process on
+one thread, and the processes alternate round by round. Measured are the CPU seconds of a call on
+texts, including tokenization, with the model loaded. CPU seconds on one thread equal wall time on
+an idle machine, and do not depend on other load.
 
     one row         the published script: one row per forward, no padding, the whole head
     batches of 32   the same model, 32 rows in file order, padded, the whole head
-    32, one row of the head   as before, but only the one row of the head that is read
+    32, one row of the head   as before, but computing only the row of the head that is read
     rewardlab       `MetricX`
 
-and once more with duplicates as RL makes them: for each source `GROUP` draws, with replacement,
-among the translations that the file has of it, as `RewardEnsemble` asks for them.
+A second measurement has duplicates as in RL: for each source, `GROUP` draws with replacement from
+its translations in the file, scored through `RewardEnsemble`.
 
     python benchmarks/metricx_speed.py MQM_TSV [--json OUT]
 """

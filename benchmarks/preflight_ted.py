@@ -1,9 +1,9 @@
-"""Which rewards are safe to train on? Every reward that needs no model, on two sets of talks.
+"""Which rewards are safe to train on? Every reward without a model, on two sets of talks.
 
 DATA is a directory with mqm_ted_ende.tsv and mqm_ted_zhen.tsv, the TED talks of WMT21 (529 segments
-each; github.com/google/wmt-mqm-human-evaluation, ted/). The honest texts are the 13 systems'; the
-reference is the human translation that the raters liked best, and human translations are attacked
-by nothing. The thresholds of the default gates were chosen on en-de; zh-en is reported unchanged.
+each; github.com/google/wmt-mqm-human-evaluation, ted/). The honest texts are those of the 13
+systems. The reference is the human translation that raters liked best. Human translations are not
+attacked. The thresholds of the default gates were chosen on en-de and are unchanged for zh-en.
 
     .venv/bin/python benchmarks/preflight_ted.py DATA [--cases 2000] [--pairs ende]
 """

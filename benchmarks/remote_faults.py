@@ -1,13 +1,13 @@
-"""The HTTP reward against a service that misbehaves: 50,000 items, 64 clients.
+"""The HTTP reward with a faulty service: 50,000 items, 64 clients.
 
     python benchmarks/remote_faults.py [--items 50000] [--clients 64] [--faults 0.2] [--out DIR]
 
-A service in a process of its own answers a share of its requests with a fault drawn from the
-list of ``tests/reward_service.py``: 5xx, 429, hangs, a byte at a time, cut bodies, resets, NaN,
-HTML, wrong lengths, foreign ids. Every text has a score of its own, so an answer that reached
-another row would show. Printed and written: how many rows were scored, how many were told
-unavailable, how many were misaligned or lost (both must be 0), the longest any call outlasted its
-deadline (below 1 s), and the requests that it took.
+A service in its own process answers a share of its requests with a fault from the list in
+``tests/reward_service.py``: 5xx, 429, hangs, one byte at a time, truncated bodies, resets, NaN,
+HTML, wrong lengths, unknown ids. Each text has its own score, so an answer for the wrong row is
+detected. The results are: rows scored, rows reported unavailable, rows misaligned or lost (both
+must be 0), the longest time that a call exceeded its deadline (must be below 1 s), and the number
+of requests.
 """
 
 from __future__ import annotations

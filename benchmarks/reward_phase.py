@@ -1,6 +1,6 @@
-"""Four rewards that wait 0.2 s each: what the ensemble takes, and what asking in turn takes.
+"""Wall time of four rewards that wait 0.2 s each: the ensemble, against one after the other.
 
-Asking in turn is how TRL's trainer runs plain reward functions.
+TRL's trainer calls plain reward functions one after the other.
 
     .venv/bin/python benchmarks/reward_phase.py [--json results.json]
 """

@@ -1,14 +1,14 @@
 """What can a scorer learn on two CPU cores? The recipes of `recipes/ted_scorers`, from scratch.
 
 MQM is a directory with mqm_ted_ende.tsv and mqm_ted_zhen.tsv, the TED talks of WMT21 (529 segments
-each; github.com/google/wmt-mqm-human-evaluation, ted/), and NTREX one with NTREX-128's
-newstest2019-*.txt and DOCUMENT_IDS.tsv (github.com/MicrosoftTranslator/NTREX). Each recipe is run
-as a user runs it, in a process of its own, and MetricX a second time without its warm-up. Then all
-of them are held against people and attacked, on the test documents alone.
+each; github.com/google/wmt-mqm-human-evaluation, ted/). NTREX is a directory with NTREX-128's
+newstest2019-*.txt and DOCUMENT_IDS.tsv (github.com/MicrosoftTranslator/NTREX). Each recipe runs as
+a user runs it, in its own process, and MetricX a second time without its warm-up. All scorers are
+then compared with people and attacked, on the test documents only.
 
     .venv/bin/python benchmarks/trained_scorers.py MQM NTREX WORK [--only metricx] [--cases 400]
 
-WORK keeps the runs: started again, what is there is gone on with, and what is done is not redone.
+WORK keeps the runs. Started again, the benchmark resumes unfinished runs and skips finished ones.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Step time of our GRPO trainer against TRL's own, taking turns in one process.
+"""Step time of our GRPO trainer against TRL's, alternating in one process.
 
-Both train the same small policy on the same prompts with the same rewards, which cost nothing
-(they are looked up), so that what is left is ours: decoding with offsets, the ensemble, aligning
-two spans per completion, token-level advantages and their metrics. Steps alternate, so drift of
-the machine hits both alike; the ratio is of paired steps, with a bootstrap interval.
+Both train the same small policy on the same prompts with the same rewards. The rewards are looked
+up and cost nothing, so the difference is our own work: decoding with offsets, the ensemble,
+alignment of two spans per completion, token-level advantages and their metrics. Steps alternate, so
+drift of the machine affects both. The ratio is that of paired steps, with a bootstrap interval.
 
     .venv/bin/python benchmarks/trainer_overhead.py [--steps 60] [--threads 1] [--json results.json]
 """
