@@ -1,4 +1,4 @@
-"""Every Python block of the README and the docs runs, and so does every doctest."""
+"""Every Python block of the README and the docs runs, every doctest runs, and every name exists."""
 
 import doctest
 import importlib
@@ -6,10 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
+from test_layers import ROOMS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+WRITTEN = [page for page in PAGES if page.parent.name != "design"]
+"""Pages about the library as it is; design notes tell of its past."""
+FILES = {f"/{file.relative_to(ROOT).as_posix()}" for file in ROOT.glob("[!.]*/**/*.py")}
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s:]*\.md)?(?:#([^)\s]+))?\)")
+FILE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
+NAME = re.compile(r"`(rewardlab(?:\.[A-Za-z_]+)+)")
+ENTRY_POINTS = re.compile(r"group\s+`[^`]*`")
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "rewardlab").rglob("*.py")
@@ -39,3 +47,37 @@ def test_the_readme_has_the_two_commands_and_an_example():
     assert "make demo" in text
     assert "make test" in text
     assert BLOCK.search(text)
+
+
+def anchors(page):
+    """What GitHub makes of the page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page):
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        other = page.parent / target if target else page
+        assert other.is_file(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(other), f"{page.name} links to {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_modules_that_a_page_names_exist(page):
+    text = ENTRY_POINTS.sub("", page.read_text(encoding="utf-8"))
+    for name in FILE.findall(text):
+        assert any(file.endswith(f"/{name}") for file in FILES), f"{page.name} names {name}"
+    for name in NAME.findall(text):
+        module, _, attribute = name.rpartition(".")
+        if (
+            f"/{name.replace('.', '/')}.py" not in FILES
+            and not (ROOT / name.replace(".", "/")).is_dir()
+        ):
+            assert hasattr(importlib.import_module(module), attribute), f"{page.name} names {name}"
+
+
+def test_the_rooms_are_shown_in_their_order():
+    """docs/data_flow.md has the list of `test_layers`, with a line on each room."""
+    table = (ROOT / "docs" / "data_flow.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)/?` \| (\w+) \| \S", table, re.MULTILINE) == list(ROOMS)
