@@ -15,11 +15,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import bootstrap
 from transformers import AutoModelForCausalLM
 
 from rewardlab.cli.quiet import hush
 from rewardlab.miniature.pipeline import DemoSettings, draw_sentences, fine_tuned_policy, reinforce
-from rewardlab.statistics import bootstrap_interval
 from rewardlab.store.run_directory import versions
 
 ARMS = {"token credit": DemoSettings.token_weight, "sequence only": 0.0}
@@ -52,6 +52,12 @@ def run_seed(settings: DemoSettings) -> dict[str, dict[str, object]]:
                 "curve": [(step, found.ter) for step, found in result.curve],
             }
     return arms
+
+
+def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
+    """95% percentile bootstrap interval of the mean (Efron 1979)."""
+    found = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=0)
+    return found.confidence_interval
 
 
 def show(results: list[dict]) -> None:

@@ -2,8 +2,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rewardlab.statistics import bootstrap_interval, variance_share, zscore
+from rewardlab.statistics import estimate, ratio, share, variance_share, zscore
 
 
 def test_zscore_by_hand():
@@ -26,13 +28,27 @@ def test_shares_sum_to_one_and_may_be_negative():
     assert variance_share(np.ones((3, 2))).tolist() == [0.0, 0.0]
 
 
-def test_bootstrap_interval_of_a_constant_is_the_constant():
-    assert bootstrap_interval(np.full(10, 2.5)) == (2.5, 2.5)
+def test_a_ratio_without_a_divisor_is_unknown():
+    assert ratio(np.array([1, 2]), np.array([4, 0])) == pytest.approx([0.25, np.nan], nan_ok=True)
 
 
-def test_bootstrap_interval_covers_the_mean():
-    values = np.random.default_rng(0).normal(1.0, 1.0, 200)
-    low, high = bootstrap_interval(values)
-    # 1.96 standard errors of 1/√200 = 0.139
-    assert low == pytest.approx(values.mean() - 0.139, abs=0.02)
-    assert high == pytest.approx(values.mean() + 0.139, abs=0.02)
+def test_an_estimate_has_the_ends_of_its_resamples():
+    assert estimate(0.5, np.array([0.25, np.nan, 0.75])) == (0.5, 0.25, 0.75)
+    assert estimate(0.5, np.full(3, np.nan)) == pytest.approx((0.5, np.nan, np.nan), nan_ok=True)
+
+
+def test_wilsons_interval_by_hand():
+    # p = 5/10, z = 1.96: centre 0.5, half width 1.96/(1+0.38416) * sqrt(.025+.0096) = 0.2634
+    hits = np.arange(10) < 5
+    assert share(hits, np.arange(10)) == pytest.approx((0.5, 0.2366, 0.7634), abs=1e-4)
+
+
+def test_translations_of_one_source_count_once():
+    hits = np.zeros(1000, dtype=bool)
+    assert share(hits, np.arange(1000) % 10) == share(np.zeros(10, dtype=bool), np.arange(10))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=50))
+def test_an_interval_holds_its_share(hits):
+    value, low, high = share(np.array(hits), np.arange(len(hits)))
+    assert 0.0 <= low <= value <= high <= 1.0
