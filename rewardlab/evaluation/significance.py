@@ -1,10 +1,10 @@
-"""The paired bootstrap of test-set scores, number for number as sacrebleu draws and counts it.
+"""Significance of differences between systems: sacrebleu's paired bootstrap, number for number.
 
 A metric's score of a test set is a function of sums over its segments: of n-gram counts for BLEU
 and chrF, of edits and words for TER, of scores for a mean. So a bootstrap resample (Koehn 2004,
 W04-3250) is a sum over rows drawn with replacement, and two systems are compared on the same
 draws. Draws, intervals and p-values follow ``sacrebleu.significance`` (Post 2018, arXiv
-1804.08771) step by step; what they say where it has no answer is stated where it is decided.
+1804.08771) step by step; the docstrings say what is returned where sacrebleu has no answer.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
-Cells: TypeAlias = "Sequence[Sequence[Segments]]"
+SegmentTable: TypeAlias = "Sequence[Sequence[Segments]]"
+"""One metric on S systems by D directions."""
 Draws: TypeAlias = "Sequence[NDArray[np.int64]]"
+"""Of D directions, each (B, M) with M of its own."""
 Teams: TypeAlias = "Mapping[str, tuple[int, ...]]"
+"""Positions of the members: first the S systems, each its own member, then groups."""
 
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """What one metric knows about M segments of one system.
+    """Sufficient statistics of one metric for M segments of one system.
 
     Attributes:
         value: The test set's score, in the metric's own units; NaN if no row is scored.
@@ -45,12 +48,12 @@ class Segments:
     score: Callable[[Floats], float]
 
     def only(self, rows: NDArray[np.bool_]) -> Segments:
-        """Leave other rows unscored; the ones that are left must have been scored.
+        """Leave other rows unscored.
 
         Args:
-            rows: bool (M,).
+            rows: bool (M,), some of the scored ones.
         """
-        if bool((rows == self.scored).all()):
+        if np.array_equal(rows, self.scored):
             return self
         kept = np.where(rows[:, None], self.statistics, 0.0)
         return Segments(self.score(kept.sum(0)), kept, rows, self.score)
@@ -73,10 +76,10 @@ class Segments:
 def corpus_segments(
     metric: Metric, hypotheses: Sequence[str], references: Sequence[str]
 ) -> Segments:
-    """A corpus metric of sacrebleu; every row is scored, empty hypotheses too.
+    """Statistics of a corpus metric of sacrebleu; every row is scored, empty hypotheses too.
 
     Args:
-        metric: Any of its metrics.
+        metric: Any of sacrebleu's.
         hypotheses: M texts, M >= 1.
         references: M texts, one per hypothesis.
     """
@@ -91,7 +94,7 @@ def corpus_segments(
 
 
 def mean_segments(scores: NDArray[np.float64]) -> Segments:
-    """The mean of a reward over the rows it scored.
+    """Statistics of the mean of a reward over the rows it scored.
 
     Args:
         scores: (M,), NaN where a row was not scored.
@@ -110,9 +113,9 @@ def p_value(samples: Floats, difference: float) -> float | None:
 
     ``p = (1 + #{b: |d_b| - mean|d| > |d|}) / (1 + B)``. For a clear difference that is the tail on
     one side, the resamples with more than twice the difference, so p may be below 0.05 where the
-    95% interval still holds 0; for no difference at all it is about 0.4. Where no resample shows
-    any difference it gives ``1 / (1 + B)``, as if two equal outputs were the most different ones;
-    that is 1 here.
+    95% interval still contains 0; for no difference at all it is about 0.4. Where no resample shows
+    any difference sacrebleu's formula gives ``1 / (1 + B)``, as if two equal outputs were the most
+    different ones; here p is 1.
 
     Args:
         samples: (B,) differences on the same draws; NaN ones are left out.
@@ -135,7 +138,7 @@ class Difference:
     """A system minus the baseline, in the metric's units.
 
     Attributes:
-        value: Above 0 is better, save for a metric whose lower values are.
+        value: Above 0 is better, below 0 for a metric that is an error.
         interval: 95% of the resampled differences; None where there is nothing to resample.
         p: See `p_value`; None where there is nothing to resample.
         rows: Rows that every member of both scored; the comparison is over these.
@@ -148,19 +151,19 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """The interval leaves 0 out."""
+        """The interval excludes 0."""
         return self.interval is not None and not self.interval.low <= 0.0 <= self.interval.high
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far the seeds of a group lie apart.
+    """Spread of the scores over the seeds of a group.
 
     Attributes:
         members: How many there are.
         std: Sample standard deviation of their scores; NaN for one.
-        low: The least score.
-        high: The greatest.
+        low: The lowest score.
+        high: The highest.
     """
 
     members: int
@@ -174,7 +177,7 @@ class Score:
     """One metric of one team in one place.
 
     Attributes:
-        value: The score; NaN where it has no scored row, or a direction of an average has none.
+        value: The score; NaN without a scored row, or, of an average, without one in a direction.
         interval: 95% of the resampled scores; None where there is nothing to resample.
         scored: Rows that were scored, of all members.
         unscored: Rows that were not.
@@ -202,8 +205,8 @@ class _Sampled(NamedTuple):
     samples: Floats
 
     @classmethod
-    def of(cls, segments: Cells, drawn: Draws) -> _Sampled:
-        """Score what there is and all resamples of it."""
+    def of(cls, segments: SegmentTable, drawn: Draws) -> _Sampled:
+        """Score the test set and all its resamples."""
         values = np.array([[one.value for one in row] for row in segments])
         samples = np.array(
             [
@@ -222,9 +225,9 @@ class _Sampled(NamedTuple):
 
 
 def compare(
-    segments: Cells, drawn: Draws, teams: Teams, baseline: str | None
+    segments: SegmentTable, drawn: Draws, teams: Teams, baseline: str | None
 ) -> dict[str, list[Score]]:
-    """Score every team in every direction and on average over them, and set it beside the baseline.
+    """Score every team in every direction and on average, and compare it with the baseline.
 
     Args:
         segments: S systems by D directions.
@@ -233,36 +236,36 @@ def compare(
         baseline: A team, or None.
 
     Returns:
-        By team D scores and, last, the one of the average.
+        By team D scores and, last, that of the average.
     """
     sampled = _Sampled.of(segments, drawn)
-    found: dict[str, list[Score]] = {}
+    scores: dict[str, list[Score]] = {}
     for number, (team, members) in enumerate(teams.items()):
         values, samples = sampled.mean(members)
         counts = with_sum(
             [sum(int(segments[m][d].scored.sum()) for m in members) for d in range(len(drawn))]
         )
-        everything = with_sum([len(members) * rows.shape[1] for rows in drawn])
+        rows = with_sum([len(members) * one.shape[1] for one in drawn])
         differences: Sequence[Difference | None] = [None] * len(values)
         if baseline is not None and team != baseline:
             differences = _differences(segments, drawn, sampled, (members, teams[baseline]))
         is_group = number >= len(segments)
-        found[team] = [
+        scores[team] = [
             Score(
                 value=float(values[at]),
                 interval=interval(samples[at]),
                 scored=counts[at],
-                unscored=everything[at] - counts[at],
+                unscored=rows[at] - counts[at],
                 difference=differences[at],
                 spread=_spread(sampled.values[list(members), at]) if is_group else None,
             )
             for at in range(len(values))
         ]
-    return found
+    return scores
 
 
 def _differences(
-    segments: Cells,
+    segments: SegmentTable,
     drawn: Draws,
     sampled: _Sampled,
     pair: tuple[tuple[int, ...], tuple[int, ...]],
@@ -294,7 +297,7 @@ def _differences(
 
 
 def with_sum(counts: Sequence[int]) -> list[int]:
-    """Counts of the directions and, last, of all together."""
+    """Counts of the directions and, last, their sum."""
     return [*counts, sum(counts)]
 
 
