@@ -51,7 +51,7 @@ def show(
     from rich.console import Console
 
     from rewardlab.evaluation.evaluate import MACRO
-    from rewardlab.report.terminal import reading_aid, score_table, text_table
+    from rewardlab.report.evaluation import reading_aid, score_table, text_table
 
     console = Console(stderr=True)
     if not console.is_terminal:

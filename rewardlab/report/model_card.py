@@ -1,11 +1,14 @@
-"""A trained scorer's model card: what it is, what it learned from, what it can and cannot do."""
+"""Model card of a trained scorer: what it is, what it was trained on, results and limits.
+
+A new family of scorers gets its description in `WHAT`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rewardlab.report.trained_reward import HEADINGS, unscored, verdict, with_interval
+from rewardlab.report.trained_reward import LEAD_HEADINGS, figure_rows, lead_rows, unscored
 
 WHAT: Mapping[str, str] = {
     "metricx": (
@@ -23,50 +26,57 @@ WHAT: Mapping[str, str] = {
     ),
 }
 FROM_SCRATCH = (
-    "Started from scratch, on the texts below and no others; what a new model of its family begins "
-    "with stands in rewardlab's docs/training_scorers.md."
+    "Started from scratch, on the texts below and no others; rewardlab's docs/training_scorers.md "
+    "says how a new model of this family is initialised."
 )
 MOST_NAMED = 20
 LIMITS = """\
-- It has learned from the files above and from nothing else that is known here. For other languages,
-  other kinds of text and systems of another make the figures do not hold; measure it there with
+- It was trained on the files above and, as far as is known, on nothing else. The figures do not
+  hold for other languages, kinds of text or kinds of systems: measure it there with
   `rewardlab metaeval`.
-- Test documents share no text of 40 characters or more with those it learned from, but they come
+- Test documents share no text of 40 characters or more with the training documents, but they come
   from the same files: the same systems, the same raters, the same kind of text.
-- A reward that is trained against is exploited. Run `rewardlab preflight` before, and measure with
-  a metric of another family after.\
+- A policy exploits the reward it is trained against. Run `rewardlab preflight` before training, and
+  evaluate with a metric of another family after it.\
 """
 
 
 def model_card(results: Mapping[str, Any]) -> str:
-    """Markdown, from what ``results.json`` holds."""
-    return "\n".join(_lines(results)) + "\n"
+    """A model card in Markdown, from what ``results.json`` holds."""
+    return "\n\n".join(_blocks(results)) + "\n"
 
 
-def _lines(results: Mapping[str, Any]) -> Iterator[str]:
-    family = results["family"]
+def _blocks(results: Mapping[str, Any]) -> Iterator[str]:
+    """Headings, paragraphs, lists and tables, in their order."""
+    family, start = results["family"], results["start"]
     yield f"# {family}, trained with rewardlab"
-    yield ""
     yield WHAT[family]
-    yield ""
-    yield from ("```", results["signature"], "```", "")
+    yield f"```\n{results['signature']}\n```"
     yield "## Data"
-    yield ""
-    began = results["start"]
-    yield FROM_SCRATCH if began is None else f"Started from the checkpoint `{began}`."
-    yield ""
-    yield from (f"- `{line}`" for line in results["data"])
-    yield from (f"- {note}" for note in results["notes"])
-    yield ""
-    yield from _table(("stage", "rows read", "validation loss"), _stages(results))
-    yield ""
+    yield FROM_SCRATCH if start is None else f"Started from the checkpoint `{start}`."
+    yield _list([*(f"`{line}`" for line in results["data"]), *results["notes"]])
+    losses = results["validation_loss"]
+    stages = [[name, f"{rows:,}", f"{losses[name]:.4f}"] for name, rows in results["rows"].items()]
+    yield _table(("stage", "rows read", "validation loss"), stages)
     yield f"Test documents: {_documents(results['split']['test'])}"
-    yield ""
     yield "## Results"
-    yield ""
-    yield from _results(results)
+    yield (
+        "With 95% intervals of bootstrap resamples. Correlations and preference accuracy are "
+        "means over the files; span F1 is counted over all characters."
+    )
+    for name, figures in {"all files": results["figures"], **results["by_file"]}.items():
+        if figures:
+            yield f"### {name}"
+            yield _table(*figure_rows(figures))
+    if lines := list(unscored(results)):
+        yield _list(lines)
+    if results["leads"]:
+        yield "### Ahead of the baselines?"
+        yield _table(LEAD_HEADINGS, lead_rows(results["leads"]))
+    if results["preferences"]:
+        yield f"### {results['preference_pairs']:,} preferences"
+        yield _table(*figure_rows(results["preferences"]))
     yield "## Limits"
-    yield ""
     yield LIMITS
 
 
@@ -76,60 +86,16 @@ def _documents(names: Sequence[str]) -> str:
     return f"{shown} and {more:,} more, which `results.json` names" if more > 0 else shown
 
 
-def _stages(results: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    for name, rows in results["rows"].items():
-        yield name, f"{rows:,}", f"{results['validation_loss'][name]:.4f}"
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
-def _results(results: Mapping[str, Any]) -> Iterator[str]:
-    yield (
-        "With 95% intervals of bootstrap resamples. Correlations and preference accuracy are "
-        "means over the files; span F1 is counted over all characters."
-    )
-    yield ""
-    parts = {"all files": results["figures"], **results["by_file"]}
-    for name, figures in parts.items():
-        if figures:
-            yield f"### {name}"
-            yield ""
-            yield from _figures(figures)
-            yield ""
-    yield from (f"- {line}" for line in unscored(results))
-    if results["leads"]:
-        yield "### Ahead of the baselines?"
-        yield ""
-        rows = [
-            (
-                one["baseline"],
-                HEADINGS[one["statistic"]],
-                with_interval([one["value"], one["low"], one["high"]], signed=True),
-                verdict(one),
-            )
-            for one in results["leads"]
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    rules = ["---"] * len(headings)
+    return "\n".join(
+        [
+            f"| {' | '.join(headings)} |",
+            f"|{'|'.join(rules)}|",
+            *(f"| {' | '.join(row)} |" for row in rows),
         ]
-        yield from _table(("baseline", "statistic", "difference", ""), rows)
-        yield ""
-    if results["preferences"]:
-        yield f"### {results['preference_pairs']:,} preferences"
-        yield ""
-        yield from _figures(results["preferences"])
-        yield ""
-
-
-def _figures(figures: Mapping[str, Mapping[str, Sequence[float]]]) -> Iterator[str]:
-    known = {name for one in figures.values() for name in one}
-    columns = [name for name in HEADINGS if name in known]
-    rows = (
-        (scorer, *(with_interval(own.get(name)) for name in columns))
-        for scorer, own in figures.items()
     )
-    yield from _table(("scorer", *(HEADINGS[name] for name in columns)), rows)
-
-
-def _table(
-    headings: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]
-) -> Iterator[str]:
-    yield f"| {' | '.join(headings)} |"
-    yield f"|{'---|' * len(headings)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"

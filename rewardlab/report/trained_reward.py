@@ -1,14 +1,19 @@
-"""What a trained scorer was measured to know, as tables on a terminal."""
+"""Tables of a trained scorer's results on a terminal: figures, and leads over baselines.
+
+A new statistic is a line in `HEADINGS`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.table import Table
 
-from rewardlab.report.terminal import printable
+from rewardlab.report.terminal import new_table, printable
 
+Figures: TypeAlias = Mapping[str, Mapping[str, Sequence[float]]]
+"""Scorer -> statistic -> value, lower and upper end."""
 HEADINGS: Mapping[str, str] = {
     "pearson": "Pearson",
     "spearman": "Spearman",
@@ -17,10 +22,11 @@ HEADINGS: Mapping[str, str] = {
     "span_f1": "span F1",
     "span_f1_severity": "F1, severity",
 }
+LEAD_HEADINGS = ("baseline", "statistic", "difference", "")
 
 
 def tables(results: Mapping[str, Any]) -> Iterator[Table]:
-    """Figures of every scorer over all files, and by how much the trained one leads."""
+    """Figures of every scorer over all files, and the lead of the trained one over baselines."""
     figures: Mapping[str, Any] = results["figures"]
     if figures:
         segments = sum(results["test_segments"].values())
@@ -39,31 +45,49 @@ def unscored(results: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {count:,} without a score ({status})"
 
 
-def figure_table(figures: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> Table:
-    """One row for each scorer, one column for each statistic that any of them has."""
+def figure_table(figures: Figures, title: str) -> Table:
+    """One row for each scorer, one column for each statistic that any of them has.
+
+    Args:
+        figures: Scorer -> statistic -> value, lower and upper end.
+        title: Above the table.
+    """
+    headings, rows = figure_rows(figures)
+    table = new_table(headings, title=title)
+    for scorer, *cells in rows:
+        table.add_row(printable(scorer), *cells)
+    return table
+
+
+def figure_rows(figures: Figures) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of a table of figures, as texts."""
     known = {name for one in figures.values() for name in one}
     columns = [name for name in HEADINGS if name in known]
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("scorer", no_wrap=True)
-    for name in columns:
-        table.add_column(HEADINGS[name], justify="right", no_wrap=True)
-    for scorer, own in figures.items():
-        table.add_row(printable(scorer), *(with_interval(own.get(name)) for name in columns))
-    return table
+    headings = ["scorer", *(HEADINGS[name] for name in columns)]
+    return headings, [
+        [scorer, *(with_interval(own.get(name)) for name in columns)]
+        for scorer, own in figures.items()
+    ]
 
 
 def lead_table(leads: Sequence[Mapping[str, Any]], family: str) -> Table:
-    """One row for each baseline and statistic; a lead is real where its interval excludes 0."""
-    table = Table(
-        title=f"{family} minus each baseline", title_justify="left", box=None, pad_edge=False
-    )
-    for heading, justify in (("baseline", "left"), ("statistic", "left"), ("difference", "right")):
-        table.add_column(heading, justify=justify, no_wrap=True)  # pyright: ignore[reportArgumentType]
-    table.add_column("")
+    """One row for each baseline and statistic; a lead is real where its interval excludes 0.
+
+    Args:
+        leads: As in ``results.json``.
+        family: Of the trained scorer.
+    """
+    table = new_table(LEAD_HEADINGS, title=f"{family} minus each baseline", align="llrl")
+    for baseline, *cells in lead_rows(leads):
+        table.add_row(printable(baseline), *cells)
+    return table
+
+
+def lead_rows(leads: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
+    """Rows of a table of leads, as texts."""
     for one in leads:
         value = with_interval([one["value"], one["low"], one["high"]], signed=True)
-        table.add_row(printable(one["baseline"]), HEADINGS[one["statistic"]], value, verdict(one))
-    return table
+        yield [one["baseline"], HEADINGS[one["statistic"]], value, verdict(one)]
 
 
 def verdict(lead: Mapping[str, Any]) -> str:
@@ -77,6 +101,10 @@ def verdict(lead: Mapping[str, Any]) -> str:
 
 def with_interval(figure: Sequence[float | None] | None, *, signed: bool = False) -> str:
     """A value with the ends of its interval.
+
+    Args:
+        figure: Value, lower and upper end; None where there is none.
+        signed: Show a plus sign.
 
     >>> with_interval([0.5, 0.25, 0.75]), with_interval([0.5, None, None]), with_interval(None)
     ('0.500 (0.250 … 0.750)', '0.500', '')
