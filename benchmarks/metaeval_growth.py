@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.human.score_matrix import system_means
-from rewardlab.metaeval import comparison, correlations, resampled, system_level, ties
+from rewardlab.metaeval import bootstrap, comparison, correlations, system_level, ties
 from rewardlab.store.run_directory import versions
 
 SYSTEMS, SEGMENTS, TIMES = 14, 529, 10
@@ -45,7 +45,7 @@ def scores(segments: int) -> tuple[Floats, Floats]:
 
 def interval_of(samples: Callable[..., Any], resamples: int = 200, **settings: Any) -> Statistic:
     def statistic(gold: Floats, metric: Floats) -> Any:
-        counts = resampled.segment_counts(gold.shape[1], resamples=resamples)
+        counts = bootstrap.segment_counts(gold.shape[1], resamples=resamples)
         return samples(gold, metric, counts=counts, **settings)
 
     return statistic
@@ -65,7 +65,7 @@ def soft(gold: Floats, metric: Floats) -> float:
 
 
 def soft_samples(gold: Floats, metric: Floats, counts: Any) -> Any:
-    return resampled.spa_samples(gold, {"metric": metric}, counts)
+    return bootstrap.spa_samples(gold, {"metric": metric}, counts)
 
 
 def ranked(gold: Floats, metric: Floats) -> float:
@@ -76,7 +76,6 @@ GROUPED: dict[str, Callable[..., Any]] = {
     "pearson": correlations.pearson,
     "spearman": correlations.spearman,
     "kendall b": correlations.kendall,
-    "kendall c": partial(correlations.kendall, variant="c"),
 }
 LINEAR: dict[str, Statistic] = {
     **{
@@ -85,17 +84,14 @@ LINEAR: dict[str, Statistic] = {
         for by in ("none", "item", "system")
     },
     "acc_eq item": partial(ties.accuracy_eq, by="item"),
-    "acc at epsilon item": partial(ties.accuracy_at, epsilon=1.0, by="item"),
     "pairwise accuracy": ranked,
     "spa": soft,
-    "PERM-BOTH pearson none": compared(comparison.compare_pearson),
-    "PERM-BOTH pearson item": compared(comparison.compare_pearson, by="item"),
     "PERM-BOTH spa": compared(comparison.compare_spa),
     "PERM-BOTH acc_eq pairs item": compared(comparison.compare_accuracy_eq),
-    "interval pearson none": interval_of(resampled.pearson_samples),
-    "interval spearman none": interval_of(resampled.spearman_samples),
-    "interval kendall item": interval_of(resampled.kendall_samples, by="item"),
-    "interval acc_eq item": interval_of(resampled.accuracy_samples, epsilon=1.0, by="item"),
+    "interval pearson none": interval_of(bootstrap.pearson_samples),
+    "interval spearman none": interval_of(bootstrap.spearman_samples),
+    "interval kendall item": interval_of(bootstrap.kendall_samples, by="item"),
+    "interval acc_eq item": interval_of(bootstrap.accuracy_samples, epsilon=1.0, by="item"),
     "interval spa": interval_of(soft_samples, resamples=DRAWS),
 }
 PAIRS: dict[str, Statistic] = {
@@ -104,8 +100,8 @@ PAIRS: dict[str, Statistic] = {
     f"interval {name} {by}": interval_of(samples, resamples=1000, by=by, **settings)
     for by in ("none", "system")
     for name, samples, settings in (
-        ("kendall", resampled.kendall_samples, {}),
-        ("acc_eq", resampled.accuracy_samples, {"epsilon": 1.0}),
+        ("kendall", bootstrap.kendall_samples, {}),
+        ("acc_eq", bootstrap.accuracy_samples, {"epsilon": 1.0}),
     )
 }
 

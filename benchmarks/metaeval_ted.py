@@ -19,8 +19,8 @@ from pathlib import Path
 from rich.console import Console
 
 from rewardlab.human.gold import Gold, read_gold
-from rewardlab.metaeval.agreement import MetaEvaluation, meta_evaluate
-from rewardlab.metaeval.as_json import as_json
+from rewardlab.metaeval.meta_evaluate import meta_evaluate
+from rewardlab.metaeval.results import MetaEvaluation
 from rewardlab.metaeval.scoring import compared_systems, score_gold
 from rewardlab.report.metaeval import gold_table, metric_table, span_table
 from rewardlab.rewards.registry import build_reward, reward_names
@@ -162,13 +162,13 @@ def run(path: Path, pair: str, resamples: int) -> dict[str, object]:
     found, spent = measure(gold, rewards, first, LANGUAGES[pair], compare=True, resamples=resamples)
     Console(width=80).print(gold_table(found))
     show(found)
-    result = {"published_table": table, **as_json(found)}
+    result = {"published_table": table, **found.as_json()}
     for reference in others:
         print(f"\n{pair}, rewards that read references, with {reference}")
         reading = [reward for reward in rewards if reward.needs_reference]
         again, _ = measure(gold, reading, reference, LANGUAGES[pair], compare=False, resamples=0)
         show(again)
-        told = as_json(again)
+        told = again.as_json()
         result[f"reference_{reference}"] = {key: told[key] for key in ("gold", "metrics")}
     print(", ".join(f"{name} {value} s CPU" for name, value in (seconds | spent).items()))
     return {

@@ -26,7 +26,7 @@ from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 if TYPE_CHECKING:
     from rewardlab.human.gold import Gold
     from rewardlab.human.score_matrix import ScoreMatrix
-    from rewardlab.metaeval.agreement import MetaEvaluation
+    from rewardlab.metaeval.results import MetaEvaluation
     from rewardlab.types import Reward
 
 UNFIT = frozenset('/\\:*?"<>|')
@@ -149,8 +149,7 @@ def run(config: MetaevalConfig) -> None:
     from rewardlab.heartbeat import heartbeat
     from rewardlab.human.gold import read_gold
     from rewardlab.human.score_files import check_names
-    from rewardlab.metaeval.agreement import meta_evaluate
-    from rewardlab.metaeval.as_json import as_json
+    from rewardlab.metaeval.meta_evaluate import meta_evaluate
     from rewardlab.metaeval.scoring import Scored, check_texts, compared_systems, score_gold
 
     rewards, files = check_usage(config)
@@ -193,7 +192,7 @@ def run(config: MetaevalConfig) -> None:
         )
     write(config, found)
     show(found)
-    report(as_json(found))
+    report(found.as_json())
 
 
 # ── what is asked for ───────────────────────────────────────────────────────────────────────────
@@ -227,7 +226,7 @@ def check_usage(config: MetaevalConfig) -> tuple[list[Reward], dict[str, str]]:
 
 
 def _name_problems(rewards: Sequence[str], files: Sequence[str]) -> Iterator[Problem]:
-    from rewardlab.metaeval.agreement import CONSTANT, HUMAN
+    from rewardlab.metaeval.results import CONSTANT, HUMAN
 
     earlier: set[str] = set()
     named = [("--reward", name) for name in rewards] + [("--scores", name) for name in files]
@@ -294,12 +293,11 @@ def write(config: MetaevalConfig, found: MetaEvaluation) -> None:
     """
     import json
 
-    from rewardlab.metaeval.as_json import as_json
     from rewardlab.report.metaeval import tsv_lines
     from rewardlab.store.files import replace_file
 
     if config.json is not None:
-        text = json.dumps(as_json(found), ensure_ascii=False, indent=1, allow_nan=False)
+        text = json.dumps(found.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
         replace_file(config.json, f"{text}\n")
     if config.tsv is not None:
         replace_file(config.tsv, "".join(f"{line}\n" for line in tsv_lines(found)))
@@ -314,7 +312,7 @@ def export(directory: Path, found: MetaEvaluation) -> None:
         UserError: E210, the disk is full or gone; exit code 75.
     """
     from rewardlab.human.score_files import write_seg_scores, write_sys_scores
-    from rewardlab.metaeval.agreement import HUMAN
+    from rewardlab.metaeval.results import HUMAN
     from rewardlab.store.files import disk_errors
 
     with disk_errors(directory):

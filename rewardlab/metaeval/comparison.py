@@ -1,4 +1,4 @@
-"""Is one metric better than another, or was it luck? PERM-BOTH and the clusters of the WMT tables.
+"""Significance of differences between metrics: PERM-BOTH and the ranks of the WMT tables.
 
 Deutsch et al. 2021 (arXiv 2104.00054): both metrics are z-scored, their scores are swapped at
 random (per cell, p = 0.5), and the p-value is the share of draws in which the difference of the
@@ -11,25 +11,29 @@ of its tests gives the p-values here. There is no early stopping (with 1,000 dra
 none either) and, as there, no correction for the number of comparisons. All comparisons share the
 draws. A cell that lacks a human score, or a score of either metric, is left out. A metric without
 spread gets the z-score 0 (NaN there).
+
+A new comparison of a report is a line in `rankings`; `compare_by_scores` takes any statistic.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from rewardlab.human.score_matrix import Floats
-from rewardlab.metaeval import permutations, system_level
-from rewardlab.metaeval.correlations import Grouping, cells, pearson
-from rewardlab.metaeval.permutations import HALF, Bools, Pair, Reached, Statistic
-from rewardlab.metaeval.ties import accuracy_eq
+from rewardlab.human.gold import FEWEST_SYSTEMS
+from rewardlab.human.score_matrix import Floats, system_means
+from rewardlab.metaeval import permutations
+from rewardlab.metaeval.correlations import Bools
+from rewardlab.metaeval.permutations import Pair, Statistic
+from rewardlab.metaeval.system_level import pairwise_accuracy, spa
+from rewardlab.metaeval.ties import TooManyPairs, accuracy_eq
 
 Metrics: TypeAlias = Mapping[str, Floats]
-ScoreTest: TypeAlias = Callable[[Floats, Bools, Floats, Floats], Reached]
+ALPHA = 0.05
+"""p-values up to here are significant."""
 
 
 class Comparison(NamedTuple):
@@ -62,56 +66,69 @@ class Ranking(NamedTuple):
     comparisons: tuple[Comparison, ...]
 
 
-def compare_pearson(
-    gold: Floats,
-    metrics: Metrics,
-    *,
-    by: Grouping = "none",
-    draws: int = 1000,
-    seed: int = 0,
-    alpha: float = 0.05,
-) -> Ranking:
-    """Compare metrics by `pearson`.
+def rankings(gold: Floats, metrics: Metrics) -> tuple[dict[str, Ranking], list[str]]:
+    """Rank metrics by acc_eq (by item), SPA and pairwise accuracy, with 1,000 draws each.
 
-    Differences within rounding of the observed one count as reaching it.
+    Systems are compared over the cells that all metrics have. A metric without scores of two
+    translations of one text has no rank.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
         metrics: Metric scores (S, M) by name, NaN = missing.
-        by: Which cells are compared with each other.
+
+    Returns:
+        By statistic, and notes on what was left out.
+    """
+    metrics = {name: scores for name, scores in metrics.items() if _have_pair(gold, scores)}
+    if len(metrics) < 2:  # noqa: PLR2004 - a pair
+        return {}, ["nothing is compared: fewer than two metrics have scores to compare"]
+    if not _have_pair(gold, *metrics.values()):
+        what = "no text has two translations that people and all of these metrics scored"
+        return {}, [f"metrics are not compared: {what}"]
+    common = ~np.isnan([gold, *metrics.values()]).any(axis=0)
+    humans, *means = (
+        system_means(np.where(common, values, np.nan)) for values in (gold, *metrics.values())
+    )
+    ranked: dict[str, Ranking] = {}
+    notes: list[str] = []
+    try:
+        ranked["acc_eq"] = compare_accuracy_eq(gold, metrics)
+    except TooManyPairs as error:  # the others can be compared
+        notes.append(f"acc_eq is not compared: {error}")
+    if common.all(axis=0).any():
+        ranked["spa"] = compare_spa(gold, metrics)
+    else:
+        notes.append("spa is not compared: no text has all scores of all systems")
+    by_name = dict(zip(metrics, means, strict=True))
+    ranked["pairwise_accuracy"] = compare_pairwise_accuracy(humans, by_name)
+    return ranked, notes
+
+
+def _have_pair(*sides: Floats) -> bool:
+    """Whether some text has two translations that every side (S, M) scored."""
+    known = ~np.isnan(sides).any(axis=0)
+    return bool((known.sum(axis=0) >= FEWEST_SYSTEMS).any())
+
+
+def compare_spa(gold: Floats, metrics: Metrics, *, draws: int = 1000, seed: int = 0) -> Ranking:
+    """Compare metrics by `spa`. Segments with a missing score are left out for all.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metrics: Metric scores (S, M) by name, NaN = missing.
         draws: How often scores are swapped.
-        seed: Of the permutations.
-        alpha: p-values up to here are significant.
+        seed: Of the draws.
 
     Raises:
         ValueError: The shapes differ.
     """
-    test = (
-        permutations.pearson_sums if by == "none" else partial(permutations.pearson_groups, by=by)
-    )
-    values = {name: pearson(gold, metric, by=by) for name, metric in metrics.items()}
-    found = _by_scores(test, gold, metrics, values, by=by, draws=draws, seed=seed)
-    return _ranking(values, found, alpha)
-
-
-def compare_spa(
-    gold: Floats, metrics: Metrics, *, draws: int = 1000, seed: int = 0, alpha: float = 0.05
-) -> Ranking:
-    """Compare metrics by `spa`. Segments with a missing score are left out for all.
-
-    Arguments and errors are those of `compare_pearson`.
-    """
     complete = ~np.isnan([gold, *metrics.values()]).any(axis=(0, 1))
-    gold, metrics = gold[:, complete], {name: m[:, complete] for name, m in metrics.items()}
-    values = {name: system_level.spa(gold, metric) for name, metric in metrics.items()}
-    found = _by_scores(
-        permutations.spa_draws, gold, metrics, values, by="none", draws=draws, seed=seed
-    )
-    return _ranking(values, found, alpha)
+    metrics = {name: scores[:, complete] for name, scores in metrics.items()}
+    return compare_by_scores(spa, gold[:, complete], metrics, draws=draws, seed=seed)
 
 
 def compare_pairwise_accuracy(
-    gold: Floats, metrics: Metrics, *, draws: int = 1000, seed: int = 0, alpha: float = 0.05
+    gold: Floats, metrics: Metrics, *, draws: int = 1000, seed: int = 0
 ) -> Ranking:
     """Compare metrics by `pairwise_accuracy`; whole systems are swapped.
 
@@ -119,85 +136,126 @@ def compare_pairwise_accuracy(
         gold: Human scores of systems (S,).
         metrics: Metric scores of systems (S,) by name.
         draws: How often scores are swapped.
-        seed: Of the permutations.
-        alpha: p-values up to here are significant.
+        seed: Of the draws.
 
     Raises:
         ValueError: The lengths differ.
     """
-    columns = {name: metric[:, None] for name, metric in metrics.items()}
+    columns = {name: scores[:, None] for name, scores in metrics.items()}
     return compare_by_scores(
-        lambda human, metric: system_level.pairwise_accuracy(human[:, 0], metric[:, 0]),
+        lambda human, metric: pairwise_accuracy(human[:, 0], metric[:, 0]),
         gold[:, None],
         columns,
         draws=draws,
         seed=seed,
-        alpha=alpha,
     )
 
 
 def compare_by_scores(
-    statistic: Statistic,
-    gold: Floats,
-    metrics: Metrics,
-    *,
-    by: Grouping = "none",
-    draws: int = 1000,
-    seed: int = 0,
-    alpha: float = 0.05,
+    statistic: Statistic, gold: Floats, metrics: Metrics, *, draws: int = 1000, seed: int = 0
 ) -> Ranking:
-    """Compare metrics by any statistic, which is asked twice per draw.
+    """Compare metrics by any statistic, which is measured twice per draw.
 
     Args:
         statistic: Of human and metric scores (S, M) with NaN for what is left out.
         gold: Human scores (S, M), NaN = missing.
         metrics: Metric scores (S, M) by name, NaN = missing.
-        by: The order in which cells get their random numbers: segment by segment for ``item``.
         draws: How often scores are swapped.
-        seed: Of the permutations.
-        alpha: p-values up to here are significant.
+        seed: Of the draws.
 
     Raises:
         ValueError: The shapes differ.
     """
     values = {name: statistic(gold, metric) for name, metric in metrics.items()}
-    test = partial(permutations.any_draws, statistic=statistic, by=by)
-    found = _by_scores(test, gold, metrics, values, by=by, draws=draws, seed=seed)
-    return _ranking(values, found, alpha)
+    counts: dict[Pair, int] = {}
+    for known, pairs in _alike(gold, metrics, values):
+        standard = {
+            name: permutations.standardised(metrics[name][known])
+            for name in {name for pair in pairs for name in pair}
+        }
+        tests = {
+            (a, b): permutations.swapped_scores(statistic, gold, known, standard[a], standard[b])
+            for a, b in pairs
+        }
+        blocks = permutations.numbers(int(known.sum()), draws, seed)
+        counts |= permutations.count_reached(tests, blocks)
+    return _ranking(values, counts, draws)
 
 
 def compare_accuracy_eq(
-    gold: Floats,
-    metrics: Metrics,
-    *,
-    by: Grouping = "item",
-    draws: int = 1000,
-    seed: int = 0,
-    alpha: float = 0.05,
+    gold: Floats, metrics: Metrics, *, draws: int = 1000, seed: int = 0
 ) -> Ranking:
-    """Compare metrics by `accuracy_eq`, each at its own threshold; outcomes of pairs are swapped.
+    """Compare metrics by `accuracy_eq` by item, each at its own threshold.
 
-    Arguments are those of `compare_pearson`. Time grows with the pairs.
+    Outcomes of pairs are swapped. Time grows with the pairs.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metrics: Metric scores (S, M) by name, NaN = missing.
+        draws: How often outcomes are swapped.
+        seed: Of the draws.
 
     Raises:
         ValueError: The shapes differ.
         TooManyPairs: A draw needs more than `permutations.MOST_NUMBERS` numbers.
     """
-    best = {name: accuracy_eq(gold, metric, by=by) for name, metric in metrics.items()}
+    best = {name: accuracy_eq(gold, metric, by="item") for name, metric in metrics.items()}
     values = {name: found.value for name, found in best.items()}
     counts: dict[Pair, int] = {}
-    for known, pairs in _alike(gold, metrics, values, by):
-        outcomes = permutations.Outcomes.of(cells(gold, by), known)
+    for known, pairs in _alike(gold, metrics, values):
+        outcomes = permutations.Outcomes.of(gold.T, known.T)
         correct = {
-            name: outcomes.correct(cells(metrics[name], by), best[name].epsilon)
+            name: outcomes.correct(metrics[name].T, best[name].epsilon)
             for name in {name for pair in pairs for name in pair}
         }
         tests = {(a, b): outcomes.test(correct[a], correct[b]) for a, b in pairs}
-        counts |= permutations.counted(tests, outcomes.blocks(draws, seed))
-    return _ranking(values, {pair: count / draws for pair, count in counts.items()}, alpha)
+        counts |= permutations.count_reached(tests, outcomes.blocks(draws, seed))
+    return _ranking(values, counts, draws)
 
 
-def significance_ranks(p: Floats, *, alpha: float = 0.05) -> list[int]:
+def _alike(
+    gold: Floats, metrics: Metrics, values: Mapping[str, float]
+) -> Iterator[tuple[Bools, list[Pair]]]:
+    """Pairs of metrics that have values, better one first, those with the same cells together.
+
+    Yields:
+        Which cells are known (S, M), and the pairs.
+    """
+    names = [name for name in _ordered(values) if not math.isnan(values[name])]
+    groups: dict[bytes, tuple[Bools, list[Pair]]] = {}
+    for at, first in enumerate(names):
+        for second in names[at + 1 :]:
+            known = ~np.isnan(gold + metrics[first] + metrics[second])
+            groups.setdefault(known.tobytes(), (known, []))[1].append((first, second))
+    yield from groups.values()
+
+
+def _ranking(values: Mapping[str, float], counts: Mapping[Pair, int], draws: int) -> Ranking:
+    """Order the metrics.
+
+    Args:
+        values: The statistic, by metric.
+        counts: Draws that reach the observed difference, by pair of metrics that have values.
+        draws: Of how many.
+    """
+    names = _ordered(values)
+    p = np.full((len(names), len(names)), np.nan)
+    comparisons: list[Comparison] = []
+    for i, first in enumerate(names):
+        for j, second in enumerate(names[i + 1 :], start=i + 1):
+            p[i, j] = counts.get((first, second), math.nan) / draws
+            difference = values[first] - values[second]
+            comparisons.append(Comparison(first, second, difference, float(p[i, j])))
+    ranks = dict(zip(names, significance_ranks(p), strict=True))
+    return Ranking({name: values[name] for name in names}, ranks, tuple(comparisons))
+
+
+def _ordered(values: Mapping[str, float]) -> list[str]:
+    """From best to worst, equal ones by name, NaN last."""
+    return sorted(values, key=lambda name: (math.isnan(values[name]), -values[name], name))
+
+
+def significance_ranks(p: Floats, *, alpha: float = ALPHA) -> list[int]:
     """Ranks of metrics from best to worst, as mt-metrics-eval assigns them.
 
     A metric opens a new rank when any metric of the current rank is significantly better.
@@ -218,67 +276,3 @@ def significance_ranks(p: Floats, *, alpha: float = 0.05) -> list[int]:
         else:
             ranks.append(ranks[-1] if ranks else 1)
     return ranks
-
-
-def _ordered(values: Mapping[str, float]) -> list[str]:
-    """From best to worst, equal ones by name, NaN last."""
-    return sorted(values, key=lambda name: (math.isnan(values[name]), -values[name], name))
-
-
-def _alike(
-    gold: Floats, metrics: Metrics, values: Mapping[str, float], by: Grouping
-) -> Iterator[tuple[Bools, list[Pair]]]:
-    """Pairs of metrics that have values, better one first, those with the same cells together.
-
-    Yields:
-        Which cells are known (groups, cells), and the pairs.
-    """
-    names = [name for name in _ordered(values) if not math.isnan(values[name])]
-    groups: dict[bytes, tuple[Bools, list[Pair]]] = {}
-    for at, first in enumerate(names):
-        for second in names[at + 1 :]:
-            known = ~np.isnan(cells(gold + metrics[first] + metrics[second], by))
-            groups.setdefault(known.tobytes(), (known, []))[1].append((first, second))
-    yield from groups.values()
-
-
-def _by_scores(
-    test: ScoreTest,
-    gold: Floats,
-    metrics: Metrics,
-    values: Mapping[str, float],
-    *,
-    by: Grouping,
-    draws: int,
-    seed: int,
-) -> dict[Pair, float]:
-    """p-values of the pairs of metrics, by swapping z-scores of cells."""
-    counts: dict[Pair, int] = {}
-    for known, pairs in _alike(gold, metrics, values, by):
-        standard = {
-            name: permutations.standardised(cells(metrics[name], by)[known])
-            for name in {name for pair in pairs for name in pair}
-        }
-        tests = {(a, b): test(gold, known, standard[a], standard[b]) for a, b in pairs}
-        drawn = permutations.numbers(int(known.sum()), draws, seed)
-        counts |= permutations.counted(
-            tests, ((block > HALF).astype(np.float64) for block in drawn)
-        )
-    return {pair: count / draws for pair, count in counts.items()}
-
-
-def _ranking(values: Mapping[str, float], p: Mapping[Pair, float], alpha: float) -> Ranking:
-    names = _ordered(values)
-    matrix = np.full((len(names), len(names)), np.nan)
-    comparisons: list[Comparison] = []
-    for i, first in enumerate(names):
-        for j, second in enumerate(names[i + 1 :], start=i + 1):
-            matrix[i, j] = p.get((first, second), math.nan)
-            difference = values[first] - values[second]
-            comparisons.append(Comparison(first, second, difference, float(matrix[i, j])))
-    ranks = significance_ranks(matrix, alpha=alpha)
-    return Ranking(
-        {name: values[name] for name in names},
-        dict(zip(names, ranks, strict=True)),
-        tuple(comparisons),
-    )

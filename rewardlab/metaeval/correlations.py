@@ -1,30 +1,36 @@
-"""Pearson, Spearman and Kendall between human and metric scores, grouped as the WMT tables are.
+"""Correlations of human and metric scores: Pearson, Spearman, Kendall; grouped as in WMT tables.
 
 Grouping a (S, M) matrix says which cells are compared with each other: ``none`` all S*M of them,
 ``item`` the S translations of one segment, ``system`` the M segments of one system. The statistic
 is the plain mean over the groups in which it is defined. A cell in which either side is NaN is
 left out, and so is a group that keeps fewer than two cells or on which either side is constant.
-Where no group is left the statistic is NaN (mt-metrics-eval says 0 there).
+Where no group is left the statistic is NaN (mt-metrics-eval returns 0 there).
+
+A new correlation is a function of the rows of groups (``*_rows``) here, its resamples in
+`rewardlab.metaeval.bootstrap`, and a line in `rewardlab.metaeval.segment_level.STATISTICS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.human.score_matrix import Floats
 
+Bools: TypeAlias = NDArray[np.bool_]
 Grouping: TypeAlias = Literal["none", "item", "system"]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Rows: TypeAlias = Callable[[Floats, Floats], Floats]
+"""A statistic of each row: (g, n) human and (g, n) metric scores without NaN to (g,)."""
 
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 SMALL_GROUP = 128
-"""Up to here all pairs of a group are looked at; beyond it scipy's n log n takes over."""
-CELLS = 1 << 13
-"""Cells worked on at once; they and their pairs stay in the processor's cache."""
+"""Up to this size all pairs of a group are enumerated; above it scipy's n log n algorithm runs."""
+BLOCK = 1 << 13
+"""Cells processed at once; they and their pairs stay in the processor's cache."""
 
 
 def pearson(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
@@ -50,24 +56,30 @@ def pearson(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
 def spearman(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
     """Spearman's ρ, Pearson's r of the ranks (equal values share their mean rank).
 
-    Args, returns and errors are those of `pearson`.
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+        by: Which cells are compared with each other.
+
+    Returns:
+        In [-1, 1]; NaN where no group has one.
+
+    Raises:
+        ValueError: The shapes differ.
     """
     return _average(spearman_rows, gold, metric, by)
 
 
-def kendall(
-    gold: Floats, metric: Floats, *, by: Grouping = "none", variant: Literal["b", "c"] = "b"
-) -> float:
-    """Kendall's τ over pairs of cells: C concordant, D discordant, T tied in x or in y.
+def kendall(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
+    """Kendall's τ_b (1945) over pairs of cells, averaged over groups.
 
-    ``τ_b = (C - D) / √((P - T_x)(P - T_y))`` with ``P = n(n-1)/2`` pairs of n cells;
-    ``τ_c = 2(C - D) / (n² (k-1)/k)`` with k the smaller number of distinct values.
+    ``τ_b = (C - D) / √((P - T_x)(P - T_y))`` with C concordant and D discordant ones among the
+    ``P = n(n-1)/2`` pairs of n cells, and T_x, T_y tied in x, in y.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
         metric: Metric scores (S, M), NaN = missing.
         by: Which cells are compared with each other.
-        variant: ``b`` (Kendall 1945) or ``c`` (Stuart 1953).
 
     Returns:
         In [-1, 1]; NaN where no group has one. Time grows as n log n in the cells of large groups.
@@ -75,11 +87,37 @@ def kendall(
     Raises:
         ValueError: The shapes differ.
     """
-    return _average(_tau_b_rows if variant == "b" else _tau_c_rows, gold, metric, by)
+    return _average(kendall_rows, gold, metric, by)
 
 
-def cells(values: NDArray[Scalar], by: Grouping) -> NDArray[Scalar]:
-    """The groups as rows: (1, S*M), (M, S) or (S, M)."""
+def known_cells(gold: Floats, metric: Floats) -> Bools:
+    """Which cells have both scores.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+
+    Returns:
+        bool (S, M).
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    if gold.shape != metric.shape:
+        raise ValueError(f"human scores {gold.shape} and metric scores {metric.shape}")
+    return ~(np.isnan(gold) | np.isnan(metric))
+
+
+def grouped(values: NDArray[Scalar], by: Grouping) -> NDArray[Scalar]:
+    """A (S, M) matrix with one group per row.
+
+    Args:
+        values: (S, M).
+        by: Which cells form a group.
+
+    Returns:
+        (1, S*M) for ``none``, (M, S) for ``item``, (S, M) for ``system``.
+    """
     if by == "none":
         return values.reshape(1, -1)
     return values.T if by == "item" else values
@@ -90,6 +128,11 @@ def complete_groups(
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats]]:
     """Groups without their incomplete cells, some of the same size at a time.
 
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+        by: Which cells form a group.
+
     Yields:
         Numbers of the groups (g,), their human scores (g, n) and their metric scores (g, n), for
         sizes n of at least 2.
@@ -97,14 +140,12 @@ def complete_groups(
     Raises:
         ValueError: The shapes differ.
     """
-    if gold.shape != metric.shape:
-        raise ValueError(f"human scores {gold.shape} and metric scores {metric.shape}")
-    x, y = cells(gold, by), cells(metric, by)
-    known = ~(np.isnan(x) | np.isnan(y))
+    known = grouped(known_cells(gold, metric), by)
+    x, y = grouped(gold, by), grouped(metric, by)
     sizes = known.sum(axis=1)
     for size in np.unique(sizes[sizes > 1]).tolist():
         groups = np.flatnonzero(sizes == size)
-        step = max(1, CELLS // size)
+        step = max(1, BLOCK // size)
         for chosen in (groups[at : at + step] for at in range(0, len(groups), step)):
             if len(groups) == len(x) and size == x.shape[1]:  # nothing is missing: no copies
                 rows = slice(int(chosen[0]), int(chosen[-1]) + 1)
@@ -116,29 +157,38 @@ def complete_groups(
 
 
 def group_values(rows: Rows, gold: Floats, metric: Floats, by: Grouping) -> Floats:
-    """The statistic of each group, NaN where it is not defined.
+    """A statistic of each group.
+
+    Args:
+        rows: The statistic.
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+        by: Which cells form a group.
 
     Returns:
-        (1,), (M,) or (S,).
+        (1,), (M,) or (S,); NaN where it is not defined.
     """
-    found = np.full(len(cells(gold, by)), np.nan)
+    values = np.full(len(grouped(gold, by)), np.nan)
     for chosen, x, y in complete_groups(gold, metric, by):
-        found[chosen] = rows(x, y)
-    return found
+        values[chosen] = rows(x, y)
+    return values
 
 
 def _average(rows: Rows, gold: Floats, metric: Floats, by: Grouping) -> float:
-    found = group_values(rows, gold, metric, by)
-    defined = found[~np.isnan(found)]
+    values = group_values(rows, gold, metric, by)
+    defined = values[~np.isnan(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 
 
 def pearson_rows(x: Floats, y: Floats) -> Floats:
-    """Pearson's r of each row; NaN where either side is constant.
+    """Pearson's r of each row.
 
     Args:
         x: (g, n), no NaN.
         y: (g, n), no NaN.
+
+    Returns:
+        (g,); NaN where either side is constant.
     """
     x_range, y_range = ((side.max(axis=1), side.min(axis=1)) for side in (x, y))
     varies = (x_range[0] > x_range[1]) & (y_range[0] > y_range[1])
@@ -163,10 +213,17 @@ def _unit(x: Floats, most: Floats, least: Floats) -> Floats:
 
 
 def spearman_rows(x: Floats, y: Floats) -> Floats:
-    """Spearman's ρ of each row; NaN where either side is constant.
+    """Spearman's ρ of each row.
 
-    Sums of centred ranks are exact, and what follows is divided as numpy's ``corrcoef`` does it:
-    equal values must have equal last digits.
+    Sums of centred ranks are exact, and the divisions are those of numpy's ``corrcoef``: equal
+    values must have equal last digits.
+
+    Args:
+        x: (g, n), no NaN.
+        y: (g, n), no NaN.
+
+    Returns:
+        (g,); NaN where either side is constant.
     """
     from scipy.stats import rankdata
 
@@ -181,61 +238,45 @@ def spearman_rows(x: Floats, y: Floats) -> Floats:
     return np.clip(rho, -1.0, 1.0)
 
 
-def _tau_b_rows(x: Floats, y: Floats) -> Floats:
-    return kendall_rows(x, y, "b")
+def kendall_rows(x: Floats, y: Floats) -> Floats:
+    """Kendall's τ_b of each row.
 
+    Args:
+        x: (g, n), no NaN.
+        y: (g, n), no NaN.
 
-def _tau_c_rows(x: Floats, y: Floats) -> Floats:
-    return kendall_rows(x, y, "c")
-
-
-def kendall_rows(x: Floats, y: Floats, variant: Literal["b", "c"]) -> Floats:
-    """Kendall's τ of each row; NaN where either side is constant."""
-    size = x.shape[1]
-    if size > SMALL_GROUP:
+    Returns:
+        (g,); NaN where either side is constant.
+    """
+    if x.shape[1] > SMALL_GROUP:
         from scipy.stats import kendalltau
 
-        return np.array(
-            [
-                kendalltau(a, b, variant=variant, method="asymptotic")[0]
-                for a, b in zip(x, y, strict=True)
-            ]
-        )
-    net, x_untied, y_untied = np.concatenate(
-        [_order_counts(a, b) for a, b in pair_differences(x, y)], axis=1
-    )
+        taus = [kendalltau(a, b, method="asymptotic")[0] for a, b in zip(x, y, strict=True)]
+        return np.array(taus)
+    counts = [
+        ((np.sign(a) * np.sign(b)).sum(axis=1), *(np.count_nonzero(s, axis=1) for s in (a, b)))
+        for a, b in pair_differences(x, y)
+    ]
+    net, x_untied, y_untied = np.concatenate(counts, axis=1)
     defined = (x_untied > 0) & (y_untied > 0)
     tau = np.full(len(x), np.nan)
-    if variant == "b":
-        # divided twice, as scipy does: equal values must have equal last digits
-        tau[defined] = net[defined] / np.sqrt(x_untied[defined]) / np.sqrt(y_untied[defined])
-    else:
-        fewest = np.minimum(_distinct(x), _distinct(y))[defined]
-        tau[defined] = 2 * net[defined] / (size**2 * (fewest - 1) / fewest)
+    # divided twice, as scipy does: equal values must have equal last digits
+    tau[defined] = net[defined] / np.sqrt(x_untied[defined]) / np.sqrt(y_untied[defined])
     return np.clip(tau, -1.0, 1.0)
 
 
 def pair_differences(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """First minus second of all pairs within each row of (g, n), some rows at a time.
+    """First minus second of all pairs within each row, some rows at a time.
+
+    Args:
+        x: (g, n).
+        y: (g, n).
 
     Yields:
         Differences of x and of y, each (rows, n(n-1)/2).
     """
     first, second = np.triu_indices(x.shape[1], 1)
-    step = max(1, 8 * CELLS // len(first))
+    step = max(1, 8 * BLOCK // len(first))
     for at in range(0, len(x), step):
         rows = slice(at, at + step)
         yield x[rows, first] - x[rows, second], y[rows, first] - y[rows, second]
-
-
-def _order_counts(x: Floats, y: Floats) -> NDArray[np.int64]:
-    """Concordant less discordant pairs, pairs untied in x, pairs untied in y: (3, rows)."""
-    net = (np.sign(x) * np.sign(y)).sum(axis=1)
-    untied = [np.count_nonzero(side, axis=1) for side in (x, y)]
-    return np.array([net, *untied], dtype=np.int64)
-
-
-def _distinct(x: Floats) -> NDArray[np.int64]:
-    """How many different values each row has."""
-    ordered = np.sort(x, axis=1)
-    return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)

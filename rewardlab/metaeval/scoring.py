@@ -1,6 +1,7 @@
-"""What rewards say about the translations that people judged, and which systems are compared.
+"""Scoring the translations that people judged with rewards, and choosing the compared systems.
 
-How far they agree is measured in `rewardlab.metaeval.agreement`.
+`score_gold` asks rewards, `compared_systems` says whose translations; a file of scores becomes a
+`Scored` directly. How far they agree with people is measured in `rewardlab.metaeval.meta_evaluate`.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 
 import numpy as np
 
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import EXIT_DATA, EXIT_USAGE, Problem, UserError, shown
+from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
 from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
@@ -41,7 +42,7 @@ def is_reference_name(system: str) -> bool:
     return REFERENCE_NAME.fullmatch(system) is not None
 
 
-# ── what is compared ────────────────────────────────────────────────────────────────────────────
+# ── which systems ───────────────────────────────────────────────────────────────────────────────
 
 
 def compared_systems(
@@ -51,7 +52,7 @@ def compared_systems(
     exclude: Iterable[str] = (),
     exclude_references: bool = False,
 ) -> tuple[str, ...]:
-    """The systems that correlations run over, in the order of the gold scores.
+    """The systems that are compared, in the order of the gold scores.
 
     Args:
         gold: Human scores.
@@ -61,22 +62,15 @@ def compared_systems(
         exclude_references: Leave out what `is_reference_name` takes for references.
 
     Raises:
-        UserError: E250 a name that is no system, E251 fewer than two are left; exit code 3.
+        UserError: E250 an unknown system, E251 fewer than two are left; exit code 3.
     """
     systems = gold.scores.systems
     named = [("--exclude-systems", name) for name in exclude]
     named += [("--reference-system", reference_system)] if reference_system is not None else []
     # a reference may be there as a text that nobody judged
     known = sorted({*systems, *gold.unscored, *(system for system, _ in gold.hypotheses)})
-    problems = [
-        Problem(
-            "E250", where, f"no system {shown(name)} in the human judgements", _near(name, known)
-        )
-        for where, name in named
-        if name not in known
-    ]
-    if problems:
-        raise UserError(problems, EXIT_DATA)
+    if problems := [_unknown(where, name, known) for where, name in named if name not in known]:
+        refuse(*problems)
     out = {name for _, name in named}
     if exclude_references or reference_system is not None:
         out |= {name for name in systems if is_reference_name(name)}
@@ -84,13 +78,14 @@ def compared_systems(
     if len(left) < FEWEST_SYSTEMS:
         what = f"{len(left)} of {len(systems)} systems left to compare: {', '.join(left) or 'none'}"
         fix = f"leave out fewer than {', '.join(sorted(out)) or 'none'}"
-        raise UserError([Problem("E251", "--gold", what, fix)], EXIT_DATA)
+        refuse(Problem("E251", "--gold", what, fix))
     return left
 
 
-def _near(name: str, known: Sequence[str]) -> str:
+def _unknown(where: str, name: str, known: Sequence[str]) -> Problem:
     near = get_close_matches(name, known, n=1)
-    return near[0] if near else f"one of {', '.join(known)}"
+    fix = near[0] if near else f"one of {', '.join(known)}"
+    return Problem("E250", where, f"no system {shown(name)} in the human judgements", fix)
 
 
 # ── scoring ─────────────────────────────────────────────────────────────────────────────────────
@@ -111,6 +106,12 @@ class Scored:
     scores: ScoreMatrix
     spans: Mapping[Cell, Sequence[ErrorSpan]] | None = None
     unscored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def scored_cells(self) -> set[Cell]:
+        """The cells that have a score."""
+        rows, columns = np.nonzero(~np.isnan(self.scores.values))
+        systems, segments = self.scores.systems, self.scores.segments
+        return {(systems[row], segments[column]) for row, column in zip(rows, columns, strict=True)}
 
 
 def candidates(
@@ -151,32 +152,40 @@ def candidates(
 
 
 def check_texts(rewards: Sequence[Reward], gold: Gold, reference_system: str | None) -> None:
-    """Refuse rewards that read what is not there.
+    """Refuse rewards that read what the gold file lacks.
+
+    Args:
+        rewards: Those that are to be asked.
+        gold: Human scores, perhaps with texts.
+        reference_system: Whose texts are the references, or None.
 
     Raises:
         UserError: E042 no references (exit code 2), E252 no texts or no sources (3).
     """
-    problems: list[Problem] = []
     if rewards and not gold.hypotheses:
         what = f"holds scores and no texts for {', '.join(reward.name for reward in rewards)}"
         fix = "give ratings with texts (MQM), or scores of the metric: --scores NAME=FILE"
-        raise UserError([Problem("E252", "--gold", what, fix)], EXIT_DATA)
-    for reward in rewards:
-        reads: Sequence[str] = getattr(reward, "reads", ("source",))
-        if gold.sources is None and "source" in reads:
-            what = f"holds no sources, and {reward.name} reads them"
-            fix = f"give ratings with sources (MQM), or --scores {reward.name}=FILE"
-            problems.append(Problem("E252", "--gold", what, fix))
-    if problems:
-        raise UserError(problems, EXIT_DATA)
+        refuse(Problem("E252", "--gold", what, fix))
+    if problems := [
+        Problem(
+            "E252",
+            "--gold",
+            f"holds no sources, and {reward.name} reads them",
+            f"give ratings with sources (MQM), or --scores {reward.name}=FILE",
+        )
+        for reward in rewards
+        if gold.sources is None and "source" in getattr(reward, "reads", ("source",))
+    ]:
+        refuse(*problems)
     people = sorted({name for name, _ in gold.hypotheses if is_reference_name(name)})
     fix = f"--reference-system {people[0] if people else 'NAME'}"
-    for reward in rewards:
-        if reward.needs_reference and reference_system is None:
-            what = f"{reward.name} reads references, and no system is named as one"
-            problems.append(Problem("E042", "--reward", what, fix))
-    if problems:
-        raise UserError(problems, EXIT_USAGE)
+    what = "reads references, and no system is named as one"
+    if problems := [
+        Problem("E042", "--reward", f"{reward.name} {what}", fix)
+        for reward in rewards
+        if reward.needs_reference and reference_system is None
+    ]:
+        refuse(*problems, exit_code=EXIT_USAGE)
 
 
 def score_gold(
@@ -188,7 +197,7 @@ def score_gold(
     source_lang: str | None = None,
     target_lang: str | None = None,
 ) -> list[Scored]:
-    """Ask rewards about all translations at once; what has the same key is scored once.
+    """Score all translations with several rewards; those with the same key are scored once.
 
     Args:
         rewards: With different names.
@@ -225,42 +234,6 @@ def score_gold(
     ]
 
 
-def _column(scores: Scores, at: int) -> RewardOutput:
-    """What one of the rewards said."""
-    return RewardOutput(
-        scores.values[:, at],
-        [row[at] for row in scores.status],
-        [row[at] for row in scores.spans],
-    )
-
-
-def _scored(
-    reward: Reward,
-    said: RewardOutput,
-    cells: Sequence[Cell],
-    shape: ScoreMatrix,
-    reference_system: str | None,
-) -> Scored:
-    """One reward's answers, put back into their cells."""
-    row = {system: at for at, system in enumerate(shape.systems)}
-    column = {segment: at for at, segment in enumerate(shape.segments)}
-    values = np.full(shape.values.shape, np.nan)
-    for (system, segment), score in zip(cells, said.scores, strict=True):
-        values[row[system], column[segment]] = score
-    unscored = Counter(status.value for status in said.status if not status.scored)
-    unscored[NO_TEXT] = values.size - len(cells)
-    signature = reward.signature
-    if reward.needs_reference:
-        signature += f"|reference_system:{reference_system!r}"
-    spans = dict(zip(cells, said.spans, strict=True)) if said.spans is not None else {}
-    return Scored(
-        reward.name,
-        ScoreMatrix(shape.systems, shape.segments, values, signature),
-        spans if any(spans.values()) else None,
-        {why: count for why, count in unscored.items() if count},
-    )
-
-
 def ask_about(
     reward: Reward,
     gold: Gold,
@@ -291,9 +264,36 @@ def ask_about(
         source_lang=source_lang,
         target_lang=target_lang,
     )
-    said = reward(list(rows.values()))
-    shape = gold.scores.only(systems)
-    found = _scored(reward, replace(said, spans=None), list(rows), shape, reference_system)
-    if said.spans is None:
-        return found
-    return replace(found, spans=dict(zip(rows, said.spans, strict=True)))
+    output = reward(list(rows.values()))
+    return _scored(reward, output, list(rows), gold.scores.only(systems), reference_system)
+
+
+def _column(scores: Scores, at: int) -> RewardOutput:
+    """The output of one of the rewards; without spans where it marked none at all."""
+    spans = [row[at] for row in scores.spans]
+    status = [row[at] for row in scores.status]
+    return RewardOutput(scores.values[:, at], status, spans if any(spans) else None)
+
+
+def _scored(
+    reward: Reward,
+    output: RewardOutput,
+    cells: Sequence[Cell],
+    shape: ScoreMatrix,
+    reference_system: str | None,
+) -> Scored:
+    """One reward's output, put back into its cells."""
+    row = {system: at for at, system in enumerate(shape.systems)}
+    column = {segment: at for at, segment in enumerate(shape.segments)}
+    values = np.full(shape.values.shape, np.nan)
+    for (system, segment), score in zip(cells, output.scores, strict=True):
+        values[row[system], column[segment]] = score
+    unscored = Counter(status.value for status in output.status if not status.scored)
+    unscored[NO_TEXT] = values.size - len(cells)
+    read = f"|reference_system:{reference_system!r}" if reward.needs_reference else ""
+    return Scored(
+        reward.name,
+        ScoreMatrix(shape.systems, shape.segments, values, f"{reward.signature}{read}"),
+        None if output.spans is None else dict(zip(cells, output.spans, strict=True)),
+        {why: count for why, count in unscored.items() if count},
+    )

@@ -1,21 +1,74 @@
-"""Does a metric rank systems as humans do? Pairwise accuracy and its soft form, SPA.
+"""System-level statistics: does a metric rank systems as humans do? Pairwise accuracy, SPA, r, τ.
 
-SPA (Thompson et al. 2024, arXiv 2409.09598) compares how sure humans and metric are of each pair
-of systems, by one-sided paired permutation tests. Generator, seed, float32 and the order of the
-matrix product are those of mt-metrics-eval, so the numbers are the same to the last bit. They
-depend on the order of systems and segments: sort systems by name and keep segments ascending.
+A new statistic of the systems' mean scores is a function of rows here and a line in `STATISTICS`;
+its intervals follow.
+
+SPA (soft pairwise accuracy; Thompson et al. 2024, arXiv 2409.09598) compares how sure humans and
+metric are of each pair of systems, by one-sided paired permutation tests. Generator, seed, float32
+and the order of the matrix product are those of mt-metrics-eval, so the numbers are the same to the
+last bit. They depend on the order of systems and segments: sort systems by name and keep segments
+ascending.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.human.score_matrix import Floats
+from rewardlab.human.gold import FEWEST_SYSTEMS
+from rewardlab.human.score_matrix import Floats, system_means
+from rewardlab.metaeval.correlations import Rows, kendall_rows, known_cells, pearson_rows
+from rewardlab.statistics import ratio
 
 Signs = NDArray[np.float32]
+
+PERMUTATIONS = 1000
+SEED = 4
+"""Number and seed of the permutations of SPA, as in mt-metrics-eval."""
+
+
+def system_statistics(gold: Floats, metric: Floats) -> dict[str, float]:
+    """All system-level statistics; the score of a system is the mean over its cells.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing. Only cells with both scores count.
+
+    Returns:
+        By name; all NaN where fewer than two systems have a score.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    gold, metric = scored_systems(gold, metric)
+    if len(gold) < FEWEST_SYSTEMS:
+        return dict.fromkeys((*STATISTICS, "spa"), math.nan)
+    humans, scores = system_means(gold)[None], system_means(metric)[None]
+    means = {name: float(rows(humans, scores)[0]) for name, rows in STATISTICS.items()}
+    return means | {"spa": spa(gold, metric)}
+
+
+def scored_systems(gold: Floats, metric: Floats) -> tuple[Floats, Floats]:
+    """Scores of the systems that have a cell with both scores.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+
+    Returns:
+        Human and metric scores of these systems, NaN in the cells that either side lacks.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    known = known_cells(gold, metric)
+    scored = known.any(axis=1)
+    human, machine = (np.where(known, side, np.nan)[scored] for side in (gold, metric))
+    return human, machine
 
 
 def pairwise_accuracy(gold: Floats, metric: Floats) -> float:
@@ -48,45 +101,77 @@ def pairwise_accuracies(gold: Floats, metrics: Floats) -> Floats:
 
     Returns:
         (K,).
+
+    Raises:
+        ValueError: The numbers of systems differ.
     """
     if gold.shape[-1] != metrics.shape[1]:
         raise ValueError(f"{gold.shape[-1]} human scores and {metrics.shape[1]} metric scores")
     first, second = np.triu_indices(metrics.shape[1], 1)
     human = np.sign(gold[..., first] - gold[..., second])
-    found = np.sign(metrics[:, first] - metrics[:, second])
-    known = ~(np.isnan(human) | np.isnan(found))
-    counts = known.sum(axis=1)
-    alike = (known & (human == found)).sum(axis=1)
-    return np.divide(alike, counts, out=np.full(len(metrics), np.nan), where=counts > 0)
+    machine = np.sign(metrics[:, first] - metrics[:, second])
+    known = ~(np.isnan(human) | np.isnan(machine))
+    return ratio((known & (human == machine)).sum(axis=1), known.sum(axis=1))
 
 
-def pairwise_p_values(values: Floats, *, permutations: int = 1000, seed: int = 4) -> Floats:
-    """One-sided p-values of "this system is better than that one", by paired permutation.
+STATISTICS: Mapping[str, Rows] = {
+    "pearson": pearson_rows,
+    "kendall": kendall_rows,
+    "pairwise_accuracy": pairwise_accuracies,
+}
+"""Statistics of the systems' mean scores: (B, S) of humans and (B, S) of a metric to (B,)."""
+
+
+# ── SPA ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def spa(gold: Floats, metric: Floats) -> float:
+    """Soft pairwise accuracy: ``1 - mean over i < j of |p_ij(human) - p_ij(metric)|``.
+
+    The p-values of the last few matrices are kept, so that those of the humans are computed once
+    for all metrics.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+
+    Returns:
+        In [0, 1]. Segments with a missing score of any system are left out on both sides; NaN if
+        none is left or there are fewer than two systems. A constant metric has p = 1 everywhere.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    complete = known_cells(gold, metric).all(axis=0)
+    if len(gold) < FEWEST_SYSTEMS or not complete.any():
+        return math.nan
+    human, machine = (
+        _kept_p_values(side[:, complete].astype(np.float32).tobytes(), len(side))
+        for side in (gold, metric)
+    )
+    return soft_agreement(human, machine)
+
+
+@lru_cache(maxsize=16)
+def _kept_p_values(content: bytes, systems: int) -> Floats:
+    """`p_values` of a float32 matrix, by its bytes."""
+    values = np.frombuffer(content, dtype=np.float32).reshape(systems, -1)
+    return p_values(values, signs(values.shape[1]))
+
+
+def p_values(values: Floats | Signs, drawn: Signs) -> Floats:
+    """One-sided p-values of "system i is better than system j", by paired permutation.
 
     With random signs r, ``p_ij = #{r: Σ_m r_m (v_im - v_jm) ≥ Σ_m (v_im - v_jm)} / permutations``:
     scores of the two systems are swapped on half of the segments. All pairs share the signs.
 
     Args:
-        values: (S, M), no NaN.
-        permutations: Draws of M signs.
-        seed: Of the draws.
+        values: Scores (S, M), no NaN.
+        drawn: (permutations, M) of `signs`.
 
     Returns:
-        (S, S) with p_ij above the diagonal and NaN elsewhere.
-
-    Raises:
-        ValueError: A value is missing.
+        (S(S-1)/2,) of the pairs i < j in order.
     """
-    if np.isnan(values).any():
-        raise ValueError("p-values of systems need every segment scored for every system")
-    found = np.full((len(values), len(values)), np.nan)
-    above = np.triu_indices(len(values), 1)
-    found[above] = p_values(values, signs(values.shape[1], permutations, seed))
-    return found
-
-
-def p_values(values: Floats | Signs, drawn: Signs) -> Floats:
-    """`pairwise_p_values` of the pairs i < j in order, for given signs (permutations, M)."""
     single = np.ascontiguousarray(values, dtype=np.float32)
     totals = single.sum(axis=1)
     # (permutations, M) by (M, S): another shape may round otherwise
@@ -99,9 +184,9 @@ def p_values(values: Floats | Signs, drawn: Signs) -> Floats:
 
 
 @lru_cache(maxsize=2)
-def signs(segments: int, permutations: int, seed: int) -> Signs:
-    """Random signs, read-only: (permutations, M) of -1 and 1 in float32."""
-    drawn = np.random.default_rng(seed).random((permutations, segments), dtype=np.float32)
+def signs(segments: int) -> Signs:
+    """Random signs of M segments, read-only: (`PERMUTATIONS`, M) of -1 and 1 in float32."""
+    drawn = np.random.default_rng(SEED).random((PERMUTATIONS, segments), dtype=np.float32)
     np.rint(drawn, out=drawn)
     drawn *= 2.0
     drawn -= 1.0
@@ -109,44 +194,11 @@ def signs(segments: int, permutations: int, seed: int) -> Signs:
     return drawn
 
 
-def spa(gold: Floats, metric: Floats, *, permutations: int = 1000, seed: int = 4) -> float:
-    """Soft pairwise accuracy: ``1 - mean over i < j of |p_ij(human) - p_ij(metric)|``.
-
-    Signs and p-values of the last few matrices are remembered, so that the humans' are found once
-    for all metrics.
+def soft_agreement(human: Floats, metric: Floats) -> float:
+    """``1 - mean |p - q|`` over the pairs of systems.
 
     Args:
-        gold: Human scores (S, M), NaN = missing.
-        metric: Metric scores (S, M), NaN = missing.
-        permutations: As in `pairwise_p_values`.
-        seed: As there.
-
-    Returns:
-        In [0, 1]. Segments with a missing score of any system are left out on both sides; NaN if
-        none is left or there are fewer than two systems. A constant metric has p = 1 everywhere.
-
-    Raises:
-        ValueError: The shapes differ.
+        human: p-values (P,) of `p_values`.
+        metric: Likewise.
     """
-    if gold.shape != metric.shape:
-        raise ValueError(f"human scores {gold.shape} and metric scores {metric.shape}")
-    complete = ~(np.isnan(gold) | np.isnan(metric)).any(axis=0)
-    if len(gold) < 2 or not complete.any():  # noqa: PLR2004 - a pair
-        return float("nan")
-    human, found = (
-        _remembered(side[:, complete].astype(np.float32).tobytes(), len(side), permutations, seed)
-        for side in (gold, metric)
-    )
-    return soft_agreement(human, found)
-
-
-@lru_cache(maxsize=16)
-def _remembered(content: bytes, systems: int, permutations: int, seed: int) -> Floats:
-    """`p_values` of a float32 matrix, by its bytes."""
-    values = np.frombuffer(content, dtype=np.float32).reshape(systems, -1)
-    return p_values(values, signs(values.shape[1], permutations, seed))
-
-
-def soft_agreement(human: Floats, metric: Floats) -> float:
-    """``1 - mean |p - q|`` over the pairs of systems."""
     return float(1.0 - np.mean(np.abs(human - metric)))

@@ -1,4 +1,4 @@
-"""Tie-calibrated accuracy: do metric and humans agree on which of two translations is better?
+"""Tie-calibrated accuracy, acc_eq: do metric and humans agree on which translation is better?
 
 Deutsch et al. 2023 (arXiv 2305.14324). A pair of cells counts as correct when both sides order it
 alike or both call it a tie; the metric calls a tie whatever differs by at most ε. With C
@@ -6,9 +6,8 @@ concordant pairs among P,
 
     acc_eq(ε) = (C - #{concordant, |d| ≤ ε} + #{tied by humans, |d| ≤ ε}) / P
 
-with d the difference of the metric's scores: discordant pairs are wrong at every ε. Then
-``τ_eq(ε) = 2 acc_eq(ε) - 1``, so both have their optimum in the same place. Every |d| is tried as ε
-and 0 too, none is sampled, and of several optima the first is taken.
+with d the difference of the metric's scores: discordant pairs are wrong at every ε. Every |d| is
+tried as ε and 0 too, none is sampled, and of several optima the first is taken.
 
 Value and ε equal those of mt-metrics-eval with ``sample_rate=1``. Averaged over groups, equally
 good thresholds differ there by rounding alone, so its float additions are repeated in their order.
@@ -23,34 +22,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.human.score_matrix import Floats
-from rewardlab.metaeval.correlations import (
-    SMALL_GROUP,
-    Grouping,
-    cells,
-    group_values,
-    pair_differences,
-)
+from rewardlab.metaeval.correlations import Bools, Grouping, grouped, known_cells, pair_differences
 
 MOST_PAIRS: dict[Grouping, int] = {"none": 100_000_000, "item": 15_000_000, "system": 15_000_000}
 """Pairs that stay below 1 GB: 8 bytes a pair for ``none``, at most 55 for the others."""
 BLOCK = 1 << 16
-"""Pairs worked on at once; they stay in the processor's cache."""
+"""Pairs processed at once; they stay in the processor's cache."""
 BUCKETS = 1 << 16
-"""Intervals of the first look at the thresholds of one large group."""
-
-Ratio = Callable[[Floats, Floats], Floats]
+"""Intervals into which the thresholds of one large group are first counted."""
 
 
 class TooManyPairs(ValueError):  # noqa: N818 - names what happened
-    """Enumerating the pairs would take more memory than is promised."""
+    """Enumerating the pairs would take more memory than is allowed."""
 
 
 class TieCalibrated(NamedTuple):
-    """The best agreement there is over all tie thresholds.
+    """The best accuracy over all tie thresholds.
 
     Attributes:
         value: At ``epsilon``; NaN where there is no pair.
-        epsilon: The least difference threshold, in the metric's units, that reaches it; >= 0.
+        epsilon: The smallest threshold, in the metric's units, that reaches it; >= 0.
         pairs: Pairs of cells that were compared.
     """
 
@@ -83,68 +74,7 @@ def accuracy_eq(
     >>> accuracy_eq(np.array([[1.0], [2.0], [2.0]]), np.array([[0.1], [0.9], [0.7]]))[:2]
     (1.0, 0.20000000000000007)
     """
-    return _calibrated(_accuracy, gold, metric, by, max_pairs)
-
-
-def tau_eq(
-    gold: Floats, metric: Floats, *, by: Grouping = "item", max_pairs: int | None = None
-) -> TieCalibrated:
-    """The same on Kendall's scale: ``τ_eq = 2 acc_eq - 1``, in [-1, 1].
-
-    Arguments and errors are those of `accuracy_eq`.
-    """
-    return _calibrated(_tau, gold, metric, by, max_pairs)
-
-
-def accuracy_at(gold: Floats, metric: Floats, epsilon: float, *, by: Grouping = "item") -> float:
-    """``acc_eq(ε)`` at a given threshold.
-
-    Args:
-        gold: Human scores (S, M), NaN = missing.
-        metric: Metric scores (S, M), NaN = missing.
-        epsilon: Metric differences up to here are ties; >= 0.
-        by: Which cells are compared.
-
-    Returns:
-        In [0, 1], the mean over groups that have a pair; NaN where there is none. Memory stays
-        small; time grows with the pairs.
-
-    Raises:
-        ValueError: The shapes differ, or epsilon is negative or NaN.
-    """
-    if not epsilon >= 0.0:
-        raise ValueError(f"epsilon {epsilon} is not a threshold; it must be at least 0")
-    found = group_values(lambda x, y: accuracy_rows(x, y, epsilon), gold, metric, by)
-    defined = found[~np.isnan(found)]
-    return float(defined.mean()) if len(defined) else float("nan")
-
-
-def accuracy_rows(x: Floats, y: Floats, epsilon: float) -> Floats:
-    """``acc_eq(ε)`` of each row of complete groups (g, n), n >= 2."""
-    if x.shape[1] > SMALL_GROUP:
-        return np.array([_share_of_correct(a, b, epsilon) for a, b in zip(x, y, strict=True)])
-    return np.concatenate(
-        [
-            np.equal(np.sign(h), np.where(np.abs(d) <= epsilon, 0.0, np.sign(d))).mean(axis=1)
-            for h, d in pair_differences(x, y)
-        ]
-    )
-
-
-def _accuracy(correct: Floats, pairs: Floats) -> Floats:
-    return correct / pairs
-
-
-def _tau(correct: Floats, pairs: Floats) -> Floats:
-    return (2.0 * correct - pairs) / pairs
-
-
-def _calibrated(
-    ratio: Ratio, gold: Floats, metric: Floats, by: Grouping, max_pairs: int | None
-) -> TieCalibrated:
-    if gold.shape != metric.shape:
-        raise ValueError(f"human scores {gold.shape} and metric scores {metric.shape}")
-    known = cells(~(np.isnan(gold) | np.isnan(metric)), by)
+    known = grouped(known_cells(gold, metric), by)
     sizes = known.sum(axis=1, dtype=np.int64)
     pairs = int((sizes * (sizes - 1)).sum()) // 2
     limit = MOST_PAIRS[by] if max_pairs is None else max_pairs
@@ -155,54 +85,39 @@ def _calibrated(
         )
     if not pairs:
         return TieCalibrated(float("nan"), float("nan"), 0)
-    x, y = cells(gold, by), cells(metric, by)
+    x, y = grouped(gold, by), grouped(metric, by)
     if by == "none":
-        return _best_of_one(ratio, x[known], y[known], pairs)
-    return _best_of_groups(ratio, _Pairs.of(x, y, pairs))
+        return _best_of_one(x[known], y[known], pairs)
+    return _best_of_groups(_Pairs.of(x, y, pairs))
 
 
-def _differences(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Metric differences of each cell to the later ones, humans' ties apart from the rest.
+def accuracy_rows(x: Floats, y: Floats, epsilon: float) -> Floats:
+    """``acc_eq(ε)`` of each row at a given threshold.
 
-    Yields:
-        ``|d|`` to cells with the same human score, and ``d`` to cells with a better one, which
-        is positive where the pair is concordant.
+    Args:
+        x: Human scores (g, n), n >= 2, no NaN.
+        y: Metric scores (g, n), no NaN.
+        epsilon: Metric differences up to this size are ties; >= 0.
+
+    Returns:
+        (g,).
     """
-    order = np.argsort(x, kind="stable")
-    x, y = x[order], y[order]
-    ends = np.searchsorted(x, x, side="right")
-    for at, end in enumerate(ends.tolist()):
-        yield np.abs(y[at + 1 : end] - y[at]), y[end:] - y[at]
-
-
-def _share_of_correct(x: Floats, y: Floats, epsilon: float) -> float:
-    correct = sum(
-        np.count_nonzero(tied <= epsilon) + np.count_nonzero(better > epsilon)
-        for tied, better in _differences(x, y)
+    return np.concatenate(
+        [
+            np.equal(np.sign(h), np.where(np.abs(d) <= epsilon, 0.0, np.sign(d))).mean(axis=1)
+            for h, d in pair_differences(x, y)
+        ]
     )
-    return correct / (len(x) * (len(x) - 1) // 2)
 
 
-def _chunks(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """``|d|`` of the pairs that humans tie and of the concordant ones, many cells at a time."""
-    tied: list[Floats] = []
-    concordant: list[Floats] = []
-    held = 0
-    for ties, better in _differences(x, y):
-        tied.append(ties)
-        concordant.append(better[better > 0.0])
-        held += len(ties) + len(better)
-        if held >= BLOCK:
-            yield np.concatenate(tied), np.concatenate(concordant)
-            tied, concordant, held = [], [], 0
-    yield np.concatenate([*tied, np.empty(0)]), np.concatenate([*concordant, np.empty(0)])
+# ── one group ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _best_of_one(ratio: Ratio, x: Floats, y: Floats, pairs: int) -> TieCalibrated:
-    """One group: the correct pairs are an integer, so the first optimum is exact.
+def _best_of_one(x: Floats, y: Floats, pairs: int) -> TieCalibrated:
+    """The optimum over all pairs of n cells; their number is exact, so the first one is found.
 
     The pairs are counted in `BUCKETS` intervals of ``|d|``. Within an interval the count rises by
-    its human ties at most, so only intervals that can reach the best count seen are looked into.
+    its human ties at most, so only intervals that can reach the best count so far are searched.
     """
     buckets = BUCKETS if pairs > BUCKETS else 1
     spread = float(y.max() - y.min())
@@ -225,20 +140,39 @@ def _best_of_one(ratio: Ratio, x: Floats, y: Floats, pairs: int) -> TieCalibrate
     outside = int(lost.sum()) + np.cumsum(np.where(open_, 0, gained - lost))
     for start in range(0, len(tied), BLOCK):
         part = tied[start : start + BLOCK]
-        found = (  # ties of the same |d| further on are not yet counted: the last one counts all
+        counts = (  # ties of the same |d| further on are not yet counted: the last one counts all
             outside[bucket(part)]
             - np.searchsorted(concordant, part, side="right")
             + np.arange(start + 1, start + 1 + len(part))
         )
-        if found.max() > best:
-            best, epsilon = int(found.max()), float(part[found.argmax()])
-    return TieCalibrated(float(ratio(np.array([best]), np.array([pairs]))[0]), epsilon, pairs)
+        if counts.max() > best:
+            best, epsilon = int(counts.max()), float(part[counts.argmax()])
+    return TieCalibrated(best / pairs, epsilon, pairs)
+
+
+def _chunks(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """``|d|`` of the pairs that humans tie and of the concordant ones, many cells at a time."""
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    ends = np.searchsorted(x, x, side="right")  # where better human scores begin
+    tied: list[Floats] = []
+    concordant: list[Floats] = []
+    held = 0
+    for at, end in enumerate(ends.tolist()):
+        better = y[end:] - y[at]
+        tied.append(np.abs(y[at + 1 : end] - y[at]))
+        concordant.append(better[better > 0.0])
+        held += len(y) - at - 1
+        if held >= BLOCK:
+            yield np.concatenate(tied), np.concatenate(concordant)
+            tied, concordant, held = [], [], 0
+    yield np.concatenate([*tied, np.empty(0)]), np.concatenate([*concordant, np.empty(0)])
 
 
 def _within(
     x: Floats,
     y: Floats,
-    wanted: Callable[[Floats], NDArray[np.bool_]],
+    wanted: Callable[[Floats], Bools],
     gained: NDArray[np.int64],
     lost: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:
@@ -253,6 +187,9 @@ def _within(
     tied.sort()
     concordant.sort()
     return tied, concordant
+
+
+# ── the mean over groups ────────────────────────────────────────────────────────────────────────
 
 
 class _Pairs(NamedTuple):
@@ -277,7 +214,8 @@ class _Pairs(NamedTuple):
         """Enumerate them; a pair with a missing cell is left out."""
         first, second = np.triu_indices(x.shape[1], 1)
         correct, sizes = np.zeros((2, len(x)), dtype=np.int64)
-        found = cls(np.empty(pairs), *_empty(pairs), correct, sizes)
+        group, gain = np.empty(pairs, dtype=np.int32), np.empty(pairs, dtype=np.int8)
+        differences = np.empty(pairs)
         step, end = max(1, BLOCK // len(first)), 0
         for start in range(0, len(x), step):
             groups = slice(start, start + step)
@@ -288,20 +226,16 @@ class _Pairs(NamedTuple):
             correct[groups] = (concordant | (tied & (d == 0))).sum(axis=1)
             sizes[groups] = known.sum(axis=1)
             place = slice(end, end := end + int(known.sum()))
-            found.differences[place] = np.abs(d[known])
-            found.gain[place] = ((tied & (d != 0)).astype(np.int8) - concordant)[known]
-            found.group[place] = start + np.nonzero(known)[0]
-        return found
+            differences[place] = np.abs(d[known])
+            gain[place] = ((tied & (d != 0)).astype(np.int8) - concordant)[known]
+            group[place] = start + np.nonzero(known)[0]
+        return cls(differences, group, gain, correct, sizes)
 
 
-def _empty(pairs: int) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
-    return np.empty(pairs, dtype=np.int32), np.empty(pairs, dtype=np.int8)
-
-
-def _best_of_groups(ratio: Ratio, pairs: _Pairs) -> TieCalibrated:
+def _best_of_groups(pairs: _Pairs) -> TieCalibrated:
     """Raise ε pair by pair and follow the mean over groups as a running float total."""
     present = set(np.flatnonzero(pairs.sizes).tolist())
-    start = ratio(pairs.correct.astype(np.float64), np.maximum(pairs.sizes, 1).astype(np.float64))
+    start = pairs.correct / np.maximum(pairs.sizes, 1)
     # the order of a set, and Python's own sum: the total must begin with the tool's last digit
     total = sum(start[group] for group in present)
     groups = len(present)
@@ -311,7 +245,7 @@ def _best_of_groups(ratio: Ratio, pairs: _Pairs) -> TieCalibrated:
     correct = pairs.correct.copy()
     for at in range(0, len(order), BLOCK):
         chosen = order[at : at + BLOCK]
-        totals = _running(ratio, total, correct, pairs, chosen)
+        totals = _running(total, correct, pairs, chosen)
         total = totals[-1]
         here, following = differences[at : at + BLOCK], differences[at + 1 : at + BLOCK + 1]
         # all pairs of one difference become ties together: only the last of them counts
@@ -336,11 +270,7 @@ def _stable_order(values: Floats) -> NDArray[np.int64]:
 
 
 def _running(
-    ratio: Ratio,
-    total: float,
-    correct: NDArray[np.int64],
-    pairs: _Pairs,
-    chosen: NDArray[np.int64],
+    total: float, correct: NDArray[np.int64], pairs: _Pairs, chosen: NDArray[np.int64]
 ) -> Floats:
     """Totals after each of the chosen pairs became a tie; updates ``correct``.
 
@@ -358,8 +288,8 @@ def _running(
     after[together] = correct[ordered] + summed - earlier
     terms = np.empty(2 * len(chosen) + 1)
     terms[0] = total
-    sizes = pairs.sizes[group].astype(np.float64)
-    terms[1::2] = -ratio((after - gain).astype(np.float64), sizes)
-    terms[2::2] = ratio(after.astype(np.float64), sizes)
+    sizes = pairs.sizes[group]
+    terms[1::2] = -((after - gain) / sizes)
+    terms[2::2] = after / sizes
     np.add.at(correct, group, gain)
     return np.cumsum(terms)[2::2]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.human.score_matrix import Floats
-from rewardlab.metaeval.resampled import segment_counts
+from rewardlab.metaeval.bootstrap import segment_counts
 from rewardlab.preflight.shares import Share
 from rewardlab.statistics import interval
 

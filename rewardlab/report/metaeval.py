@@ -1,20 +1,28 @@
-"""How metrics agree with people, as tables on a terminal and as tab-separated values."""
+"""Tables of a meta-evaluation on a terminal, and its statistics as tab-separated values.
+
+A new column of the table of metrics is a line in `_columns`; the tab-separated values have all
+statistics by themselves.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from rich.table import Table
 
-from rewardlab.metaeval.agreement import GROUPINGS, MetaEvaluation, MetricResult
-from rewardlab.report.terminal import printable
+from rewardlab.metaeval.correlations import GROUPINGS, Grouping
+from rewardlab.metaeval.results import MetaEvaluation, MetricResult
+from rewardlab.report.terminal import ends, new_table, number, printable
 
 TSV_HEADER = ("metric", "level", "grouping", "statistic", "value")
 SPAN_STATISTICS = (
     "precision", "recall", "f1", "weighted_precision", "weighted_recall", "weighted_f1",
 )  # fmt: skip
+Column: TypeAlias = tuple[str, Callable[[MetricResult], str]]
+"""A heading, and what stands under it for each metric."""
 LEGEND = (
     "acc_eq, ε: pairs of translations of one text, ties calibrated; SPA, pairs, r, τ: of systems",
     "r item ... τ all: Pearson's r and Kendall's τ_b of segments, by item, by system, ungrouped",
@@ -24,59 +32,63 @@ LEGEND = (
 def metric_table(found: MetaEvaluation) -> Table:
     """One row per metric, the best acc_eq by item first; the constant metric is always last.
 
-    Ranks stand beside what was compared: a metric of a higher rank number is significantly worse
-    than one of the rank before.
+    A rank belongs to the statistic before it: a metric of a higher rank number is significantly
+    worse than one of the rank before.
     """
-    ranks = found.rankings
-    has_intervals = any(metric.intervals is not None for metric in found.metrics)
     title = (
         f"{len(found.metrics)} metrics on {len(found.systems)} systems x "
         f"{len(found.gold.scores.segments):,} segments"
     )
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    ranked = {name: ["rank"] if name in ranks else [] for name in ("acc_eq", "spa")}
-    interval = ["95%"] if has_intervals else []
-    headings = ["metric", "acc_eq", *interval, *ranked["acc_eq"], "ε"]
-    headings += ["SPA", *interval, *ranked["spa"], "pairs", "r", "τ"]
-    headings += [f"{sign} {by}" for by in ("item", "system", "all") for sign in ("r", "τ")]
-    for heading in headings:
-        left = heading == "metric"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    columns = list(_columns(found))
+    table = new_table([heading for heading, _ in columns], title=title)
     for metric in (*_best_first(found.metrics), found.constant):
-        cells = [_number(metric.segment["item"]["acc_eq"])]
-        at = metric.intervals
-        cells += [_interval(at and at.segment["item"].get("acc_eq"))] if has_intervals else []
-        cells += _ranks(found, metric, "acc_eq")
-        cells += [_number(metric.segment["item"]["epsilon"], significant=True)]
-        cells += [_number(metric.system["spa"])]
-        cells += [_interval(at and at.system.get("spa"))] if has_intervals else []
-        cells += _ranks(found, metric, "spa")
-        cells += [
-            _number(metric.system[key]) for key in ("pairwise_accuracy", "pearson", "kendall")
-        ]
-        cells += [
-            _number(metric.segment[by][key])
-            for by in ("item", "system", "none")
-            for key in ("pearson", "kendall")
-        ]
-        table.add_row(printable(metric.name), *cells)
+        table.add_row(*(cell(metric) for _, cell in columns))
     return table
 
 
+def _columns(found: MetaEvaluation) -> Iterator[Column]:
+    def ranks(statistic: str) -> Iterator[Column]:
+        if ranking := found.rankings.get(statistic):
+            yield "rank", lambda one: str(ranking.ranks.get(one.name, ""))
+
+    with_intervals = any(metric.intervals is not None for metric in found.metrics)
+    yield "metric", lambda one: printable(one.name)
+    yield _segment("acc_eq", "item", "acc_eq")
+    if with_intervals:
+        yield "95%", lambda one: ends(one.intervals and one.intervals.segment["item"].get("acc_eq"))
+    yield from ranks("acc_eq")
+    yield _segment("ε", "item", "epsilon", ".3g")
+    yield _system("SPA", "spa")
+    if with_intervals:
+        yield "95%", lambda one: ends(one.intervals and one.intervals.system.get("spa"))
+    yield from ranks("spa")
+    yield _system("pairs", "pairwise_accuracy")
+    yield _system("r", "pearson")
+    yield _system("τ", "kendall")
+    groupings: dict[str, Grouping] = {"item": "item", "system": "system", "all": "none"}
+    for name, by in groupings.items():
+        yield _segment(f"r {name}", by, "pearson")
+        yield _segment(f"τ {name}", by, "kendall")
+
+
+def _segment(heading: str, by: Grouping, statistic: str, form: str = ".3f") -> Column:
+    return heading, lambda one: number(one.segment[by][statistic], form) or "-"
+
+
+def _system(heading: str, statistic: str) -> Column:
+    return heading, lambda one: number(one.system[statistic]) or "-"
+
+
 def gold_table(found: MetaEvaluation) -> Table:
-    """The systems as people see them, the best first, with the means that are published."""
+    """The systems, best human score first, with the means that are published."""
     gold = found.gold
     means = gold.scores.system_scores()
     order = np.argsort(np.where(np.isnan(means), -np.inf, means), kind="stable")[::-1]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("system")
-    table.add_column("human mean, as published", justify="right")
-    table.add_column("")
-    for row in order:
-        system = gold.scores.systems[row]
+    table = new_table(("system", "human mean, as published", ""), align="lrl", wrap=1)
+    for system in (gold.scores.systems[row] for row in order):
         role = "" if system in found.systems else "left out"
         role = "reference" if system == found.reference_system else role
-        table.add_row(printable(system), _number(gold.published[system]), role)
+        table.add_row(printable(system), number(gold.published[system]) or "-", role)
     return table
 
 
@@ -85,11 +97,10 @@ def span_table(found: MetaEvaluation) -> Table | None:
     marked = [metric for metric in _best_first(found.metrics) if metric.spans is not None]
     if not marked:
         return None
-    table = Table(box=None, pad_edge=False)
-    for heading in ("error spans", "P", "R", "F1", "weighted P", "weighted R", "weighted F1"):
-        table.add_column(heading, justify="left" if heading == "error spans" else "right")
+    headings = ("error spans", "P", "R", "F1", "weighted P", "weighted R", "weighted F1")
+    table = new_table(headings, wrap=1)
     for metric in marked:
-        values = [_number(getattr(metric.spans, name)) for name in SPAN_STATISTICS]
+        values = [number(getattr(metric.spans, name)) or "-" for name in SPAN_STATISTICS]
         table.add_row(printable(metric.name), *values)
     return table
 
@@ -115,10 +126,9 @@ def _long(metric: MetricResult) -> Iterator[tuple[str, str, str, float]]:
     for level, grouping, statistics, intervals in groups:
         for statistic, value in statistics.items():
             yield level, grouping, statistic, value
-            if statistic in intervals:
-                low, high = intervals[statistic]
-                yield level, grouping, f"{statistic}.low", low
-                yield level, grouping, f"{statistic}.high", high
+            if found := intervals.get(statistic):
+                yield level, grouping, f"{statistic}.low", found.low
+                yield level, grouping, f"{statistic}.high", found.high
     if metric.spans is not None:
         for name in SPAN_STATISTICS:
             yield "span", "", name, getattr(metric.spans, name)
@@ -130,20 +140,3 @@ def _best_first(metrics: Sequence[MetricResult]) -> list[MetricResult]:
         return math.inf if math.isnan(value) else -value
 
     return sorted(metrics, key=place)
-
-
-def _ranks(found: MetaEvaluation, metric: MetricResult, statistic: str) -> list[str]:
-    if statistic not in found.rankings:
-        return []
-    rank = found.rankings[statistic].ranks.get(metric.name)
-    return ["" if rank is None else str(rank)]
-
-
-def _interval(found: tuple[float, float] | None) -> str:
-    return "" if found is None or math.isnan(found[0]) else f"{found[0]:.3f} … {found[1]:.3f}"
-
-
-def _number(value: float, *, significant: bool = False) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3g}" if significant else f"{value:.3f}"

@@ -20,14 +20,14 @@ import numpy as np
 from rewardlab.human.gold import Gold
 from rewardlab.human.rated import Preference
 from rewardlab.human.score_matrix import Floats
-from rewardlab.metaeval.correlations import pearson, spearman
-from rewardlab.metaeval.resampled import (
+from rewardlab.metaeval.bootstrap import (
     Counts,
     accuracy_samples,
     pearson_samples,
     segment_counts,
     spearman_samples,
 )
+from rewardlab.metaeval.correlations import pearson, spearman
 from rewardlab.metaeval.scoring import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
 from rewardlab.metaeval.ties import accuracy_eq

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from score_matrices import REFERENCE, scores, with_holes
 
 from rewardlab.metaeval import ties
-from rewardlab.metaeval.ties import accuracy_at, accuracy_eq, tau_eq
+from rewardlab.metaeval.ties import accuracy_eq, accuracy_rows
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 NAN = float("nan")
@@ -52,9 +52,7 @@ def exact_accuracy(gold, metric, by, epsilon):
 def test_equal_to_mt_metrics_eval_to_the_last_digit(data, metric, by):
     gold, metrics = scores()
     gold = gold if data == "whole" else with_holes(gold)
-    expected = REFERENCE[data, metric, by]
-    assert accuracy_eq(gold, metrics[metric], by=by)[:2] == expected[4:6]
-    assert tau_eq(gold, metrics[metric], by=by)[:2] == expected[6:8]
+    assert accuracy_eq(gold, metrics[metric], by=by)[:2] == REFERENCE[data, metric, by][3:]
 
 
 def test_by_hand():
@@ -62,10 +60,9 @@ def test_by_hand():
     # 3 of 6 pairs are correct at 0, and at 1 the tie is won too
     gold = np.array([[0.0], [0.0], [1.0], [0.5]])
     metric = np.array([[2.0], [1.0], [5.0], [0.0]])
-    assert accuracy_at(gold, metric, 0.0) == pytest.approx(3 / 6)
-    found = accuracy_eq(gold, metric)
-    assert found == (pytest.approx(4 / 6), 1.0, 6)
-    assert tau_eq(gold, metric) == (pytest.approx(2 * 4 / 6 - 1), 1.0, 6)
+    assert accuracy_rows(gold.T, metric.T, 0.0) == pytest.approx(3 / 6)
+    assert accuracy_rows(gold.T, metric.T, 1.0) == pytest.approx(4 / 6)
+    assert accuracy_eq(gold, metric) == (pytest.approx(4 / 6), 1.0, 6)
 
 
 def test_a_constant_metric_gets_the_share_of_human_ties():
@@ -82,7 +79,6 @@ def test_nothing_to_compare(by):
     assert math.isnan(found.value)
     assert math.isnan(found.epsilon)
     assert found.pairs == 0
-    assert math.isnan(accuracy_at(empty, empty, 0.0, by=by))
 
 
 def test_too_many_pairs_are_refused_with_their_number():
@@ -94,34 +90,23 @@ def test_too_many_pairs_are_refused_with_their_number():
     assert accuracy_eq(gold, gold, by="item", max_pairs=40).pairs == 40
 
 
-@pytest.mark.parametrize("epsilon", [-0.1, NAN])
-def test_a_threshold_is_not_negative(epsilon):
-    with pytest.raises(ValueError, match="is not a threshold"):
-        accuracy_at(np.zeros((2, 2)), np.zeros((2, 2)), epsilon)
-
-
-@pytest.mark.parametrize("statistic", [accuracy_eq, tau_eq])
-def test_shapes_must_agree(statistic):
+def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"human scores \(1, 3\) and metric scores \(3, 3\)"):
-        statistic(np.ones((1, 3)), np.ones((3, 3)))
+        accuracy_eq(np.ones((1, 3)), np.ones((3, 3)))
 
 
 @QUICK
 @given(gold=grades(), metric=grades(), by=st.sampled_from(GROUPINGS))
 def test_the_optimum_over_all_thresholds(gold, metric, by):
     found = accuracy_eq(gold, metric, by=by)
-    tau = tau_eq(gold, metric, by=by)
     if not found.pairs:
         return
     thresholds = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     exact = [exact_accuracy(gold, metric, by, epsilon) for epsilon in thresholds]
     assert found.value == pytest.approx(float(max(exact)), abs=1e-12)
     assert exact[thresholds.index(found.epsilon)] == max(exact)
-    assert accuracy_at(gold, metric, found.epsilon, by=by) == pytest.approx(found.value, abs=1e-12)
-    assert accuracy_at(gold, metric, 0.0, by=by) <= found.value + 1e-12
-    assert tau.value == pytest.approx(2 * found.value - 1, abs=1e-12)
     if by == "none":  # integers: the first optimum
-        assert found.epsilon == tau.epsilon == thresholds[exact.index(max(exact))]
+        assert found.epsilon == thresholds[exact.index(max(exact))]
 
 
 @QUICK

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rewardlab.metaeval.agreement import meta_evaluate
+from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.scoring import Scored
 from rewardlab.report.metaeval import (
     LEGEND,

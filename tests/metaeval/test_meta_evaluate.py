@@ -8,15 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.metaeval.agreement import (
-    both,
-    flat_items,
-    is_constant,
-    meta_evaluate,
-    segment_statistics,
-    system_statistics,
-)
+from rewardlab.metaeval.meta_evaluate import meta_evaluate
+from rewardlab.metaeval.notes import flat_items, is_constant
 from rewardlab.metaeval.scoring import Scored
+from rewardlab.metaeval.segment_level import segment_statistics
+from rewardlab.metaeval.system_level import scored_systems, system_statistics
 from rewardlab.types import WMT_MQM, ErrorSpan
 
 SYSTEMS = ("A", "B", "C")
@@ -189,11 +185,14 @@ def test_tie_calibration_never_falls_behind_the_constant_metric(values):
 
 
 def test_what_both_sides_have():
-    gold, metric = both(np.array([[1.0, np.nan]]), np.array([[2.0, 3.0]]))
-    np.testing.assert_array_equal(gold, [[1.0, np.nan]])
-    np.testing.assert_array_equal(metric, [[2.0, np.nan]])
+    nan = np.nan
+    gold, metric = scored_systems(
+        np.array([[1.0, nan], [nan, 1.0]]), np.array([[2.0, 3.0], [4.0, nan]])
+    )
+    np.testing.assert_array_equal(gold, [[1.0, nan]])
+    np.testing.assert_array_equal(metric, [[2.0, nan]])
     with pytest.raises(ValueError, match=r"human scores \(1, 2\) and metric scores \(2, 1\)"):
-        both(np.zeros((1, 2)), np.zeros((2, 1)))
+        scored_systems(np.zeros((1, 2)), np.zeros((2, 1)))
 
 
 def test_what_is_constant():
@@ -248,12 +247,13 @@ def test_segments_without_two_scores_are_not_flat():
 def test_intervals_hold_what_they_are_of():
     found = evaluated(gold_scores.GOOD, resamples=50).metrics[0]
     for statistic in ("pearson", "kendall", "pairwise_accuracy", "spa"):
-        low, high = found.intervals.system[statistic]
-        assert low <= found.system[statistic] + 1e-12
-        assert high >= found.system[statistic] - 1e-12
+        interval = found.intervals.system[statistic]
+        assert interval.low <= found.system[statistic] + 1e-12
+        assert interval.high >= found.system[statistic] - 1e-12
     assert {*found.intervals.segment} == {"none", "item", "system"}
     # of two texts, each alone is a quarter of the resamples: τ_b of 1 and of 0.816
-    assert found.intervals.segment["item"]["kendall"] == pytest.approx((math.sqrt(2 / 3), 1.0))
+    kendall = found.intervals.segment["item"]["kendall"]
+    assert (kendall.low, kendall.high) == pytest.approx((math.sqrt(2 / 3), 1.0))
     assert "epsilon" not in found.intervals.segment["item"]
 
 

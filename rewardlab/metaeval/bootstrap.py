@@ -1,12 +1,12 @@
-"""Statistics on bootstrap resamples of segments: how far would one move on another test set?
+"""Bootstrap resamples of segments: the value of every statistic on each of them.
 
 A resample draws M of the M segments with replacement (Efron 1979; Koehn 2004, W04-3250), with all
 their systems, or draws whole documents. Every statistic here takes the same ``counts``, how often
 each segment was drawn, so metrics are compared on the same resamples: the interval of
 ``samples_a - samples_b`` is that of their difference, and `rewardlab.statistics.interval` makes a
-percentile interval of either.
+percentile interval of either. `rewardlab.metaeval.intervals` has those of a whole meta-evaluation.
 
-A segment drawn twice is two segments. Nothing is computed anew per resample but sums: of moments
+A segment drawn twice counts as two segments. Only sums are computed anew per resample: of moments
 for Pearson, of weighted ranks for Spearman, and for pairs (Kendall's τ_b, accuracy) the quadratic
 form ``½ cᵀKc`` with K the segment by segment matrix of what the pairs of their cells contribute.
 """
@@ -14,6 +14,7 @@ form ``½ cᵀKc`` with K the segment by segment matrix of what the pairs of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,22 +26,24 @@ from rewardlab.metaeval.correlations import (
     Grouping,
     Rows,
     group_values,
+    grouped,
     kendall_rows,
     pearson_rows,
     spearman_rows,
 )
-from rewardlab.metaeval.ties import accuracy_rows
-from rewardlab.statistics import FEWEST, ROUNDING, draws
+from rewardlab.metaeval.ties import TooManyPairs, accuracy_rows
+from rewardlab.statistics import FEWEST, ROUNDING, draws, ratio
 
 Counts: TypeAlias = NDArray[np.int64]
-Cells: TypeAlias = tuple[Floats, Floats]
-Contribution: TypeAlias = Callable[[Cells, Cells], Floats]
-"""What pairs of cells add: of two systems' (x, y), each (M,), to (M, M)."""
+BothSides: TypeAlias = tuple[Floats, Floats]
+"""Human and metric scores of one system, each (M,)."""
+Contribution: TypeAlias = Callable[[BothSides, BothSides], Floats]
+"""What the pairs of cells of two systems add to a statistic: (M, M)."""
 
 BLOCK = 1 << 17
-"""Numbers worked on at once; they stay in the processor's cache."""
+"""Numbers processed at once; they stay in the processor's cache."""
 MOST_SEGMENTS = 4000
-"""A segment by segment matrix of these takes 128 MB; up to three are held."""
+"""A segment by segment matrix of this size takes 128 MB; up to three are held."""
 
 
 def segment_counts(
@@ -55,7 +58,7 @@ def segment_counts(
     Args:
         segments: M.
         resamples: B.
-        seed: Of the draws, which are those of `rewardlab.evaluation.significance.draws`.
+        seed: Of the draws, which are those of `rewardlab.statistics.draws`.
         documents: The document of each segment (M,), to draw as many documents as there are; None
             draws segments.
 
@@ -107,46 +110,60 @@ def pearson_samples(
 def spearman_samples(
     gold: Floats, metric: Floats, counts: Counts, *, by: Grouping = "none"
 ) -> Floats:
-    """Resamples of `spearman`; arguments as for `pearson_samples`."""
+    """Resamples of `spearman`.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+        counts: (B, M) of `segment_counts`.
+        by: Which cells are compared with each other.
+
+    Returns:
+        (B,), NaN where a resample has no group in which the statistic is defined.
+    """
     if by == "item":
         return _by_item(spearman_rows, gold, metric, counts)
     columns = np.broadcast_to(np.arange(gold.shape[1]), gold.shape)
-    sides = (
-        (gold, metric, columns)
-        if by == "system"
-        else (gold.reshape(1, -1), metric.reshape(1, -1), columns.reshape(1, -1))
-    )
-    found = [
+    sides = (grouped(side, by) for side in (gold, metric, columns))
+    samples = [
         _weighted_spearman(x[known], y[known], counts, column[known])
         for x, y, column in zip(*sides, strict=True)
         for known in [~np.isnan(x + y)]
     ]
-    return _mean_of_defined(np.array(found))
+    return _mean_of_defined(np.array(samples))
 
 
 def kendall_samples(
     gold: Floats, metric: Floats, counts: Counts, *, by: Grouping = "none"
 ) -> Floats:
-    """Resamples of `kendall`, τ_b; arguments as for `pearson_samples`.
+    """Resamples of `kendall`, τ_b.
+
+    Args:
+        gold: Human scores (S, M), NaN = missing.
+        metric: Metric scores (S, M), NaN = missing.
+        counts: (B, M) of `segment_counts`.
+        by: Which cells are compared with each other.
+
+    Returns:
+        (B,), NaN where a resample has no group in which the statistic is defined.
 
     Raises:
-        ValueError: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
+        TooManyPairs: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
     """
     if by == "item":
-        return _by_item(lambda x, y: kendall_rows(x, y, "b"), gold, metric, counts)
-    found = [
-        np.divide(net, scale, out=np.full(len(counts), np.nan), where=scale > 0.0)
-        for forms in _forms(gold, metric, by, (_net, _gold_untied, _metric_untied))
-        for net, x, y in [[_quadratic(form, counts) for form in forms]]
-        for scale in [np.sqrt(x) * np.sqrt(y)]
-    ]
-    return _mean_of_defined(np.array(found))
+        return _by_item(kendall_rows, gold, metric, counts)
+    contributions = (_net, partial(_untied, side=0), partial(_untied, side=1))
+    samples: list[Floats] = []
+    for forms in _forms(gold, metric, by, contributions):
+        net, x, y = (_quadratic(form, counts) for form in forms)
+        samples.append(ratio(net, np.sqrt(x) * np.sqrt(y)))
+    return _mean_of_defined(np.array(samples))
 
 
 def accuracy_samples(
     gold: Floats, metric: Floats, epsilon: float, counts: Counts, *, by: Grouping = "item"
 ) -> Floats:
-    """Resamples of `accuracy_at`: the threshold stays that of the whole test set.
+    """Resamples of acc_eq at one threshold, that of the whole test set.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
@@ -155,11 +172,14 @@ def accuracy_samples(
         counts: (B, M) of `segment_counts`.
         by: Which cells are compared with each other.
 
+    Returns:
+        (B,), NaN where a resample has no pair.
+
     Raises:
-        ValueError: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
+        TooManyPairs: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
     """
 
-    def correct(a: Cells, b: Cells) -> Floats:
+    def correct(a: BothSides, b: BothSides) -> Floats:
         x, y = (np.subtract.outer(p, q) for p, q in zip(a, b, strict=True))
         order = np.where(np.abs(y) <= epsilon, 0.0, np.sign(y))
         return ((np.sign(x) == order) & ~np.isnan(x + y)).astype(np.float64)
@@ -168,30 +188,31 @@ def accuracy_samples(
         return _by_item(lambda x, y: accuracy_rows(x, y, epsilon), gold, metric, counts)
     known = (~np.isnan(gold + metric)).astype(np.float64)
     sizes = known if by == "system" else known.sum(axis=0, keepdims=True)
-    found: list[Floats] = []
+    samples: list[Floats] = []
     for (form,), size in zip(_forms(gold, metric, by, (correct,)), sizes, strict=True):
         cells = counts @ size
-        pairs = cells * (cells - 1.0)
         # a cell pairs correctly with each of its own copies, but not with itself
         right = 2.0 * _quadratic(form, counts) - cells
-        found.append(np.divide(right, pairs, out=np.full(len(counts), np.nan), where=pairs > 0))
-    return _mean_of_defined(np.array(found))
+        samples.append(ratio(right, cells * (cells - 1.0)))
+    return _mean_of_defined(np.array(samples))
 
 
 def system_samples(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> Floats:
     """Resamples of a statistic of the systems' means.
 
     Args:
-        rows: Of (B, S) and (B, S) to (B,): `pearson_rows`, `spearman_rows` or, for pairwise
-            accuracy, `pairwise_accuracies`. Every system needs a score in every resample.
+        rows: (B, S) and (B, S) to (B,), such as `system_level.STATISTICS`.
         gold: Human scores (S, M), NaN = missing.
         metric: Metric scores (S, M), NaN = missing.
         counts: (B, M) of `segment_counts`.
+
+    Returns:
+        (B,), NaN where a system has no score in a resample.
     """
-    human, found = (_system_means(side, counts) for side in (gold, metric))
-    complete = ~np.isnan(human + found).any(axis=1)
+    human, machine = (_system_means(side, counts) for side in (gold, metric))
+    complete = ~np.isnan(human + machine).any(axis=1)
     values = np.full(len(counts), np.nan)
-    values[complete] = rows(human[complete], found[complete])
+    values[complete] = rows(human[complete], machine[complete])
     return values
 
 
@@ -202,18 +223,21 @@ def spa_samples(gold: Floats, metrics: Mapping[str, Floats], counts: Counts) -> 
         gold: Human scores (S, M), NaN = missing.
         metrics: Metric scores (S, M) by name, NaN = missing.
         counts: (B, M) of `segment_counts`.
+
+    Returns:
+        By name, (B,); NaN for a resample without a complete segment.
     """
     complete = np.flatnonzero(~np.isnan([gold, *metrics.values()]).any(axis=(0, 1)))
-    found = {name: np.full(len(counts), np.nan) for name in metrics}
+    samples = {name: np.full(len(counts), np.nan) for name in metrics}
     for at, count in enumerate(counts[:, complete]):
         drawn = complete.repeat(count)
         if len(drawn):
-            signs = system_level.signs(len(drawn), 1000, 4)
+            signs = system_level.signs(len(drawn))
             human = system_level.p_values(gold[:, drawn], signs)
             for name, metric in metrics.items():
                 p = system_level.p_values(metric[:, drawn], signs)
-                found[name][at] = system_level.soft_agreement(human, p)
-    return found
+                samples[name][at] = system_level.soft_agreement(human, p)
+    return samples
 
 
 def _by_item(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> Floats:
@@ -222,14 +246,13 @@ def _by_item(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> Floats
     defined = ~np.isnan(values)
     summed = np.stack([np.where(defined, values, 0.0), defined], axis=1)
     total, number = (counts.astype(np.float64) @ summed).T
-    return np.divide(total, number, out=np.full(len(counts), np.nan), where=number > 0)
+    return ratio(total, number)
 
 
 def _mean_of_defined(values: Floats) -> Floats:
     """(groups, B) to (B,), NaN where no group has a value."""
     defined = ~np.isnan(values)
-    number, total = defined.sum(axis=0), np.where(defined, values, 0.0).sum(axis=0)
-    return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)
+    return ratio(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0))
 
 
 def _centred(gold: Floats, metric: Floats, by: Grouping) -> tuple[Floats, Floats, Floats]:
@@ -245,8 +268,8 @@ def _centred(gold: Floats, metric: Floats, by: Grouping) -> tuple[Floats, Floats
 
 
 def _weighted_spearman(x: Floats, y: Floats, counts: Counts, columns: Counts) -> Floats:
-    """Spearman's ρ of cells that stand in for ``counts`` copies of themselves."""
-    found = np.full(len(counts), np.nan)
+    """Spearman's ρ of cells, each counted as often as its segment (``columns``) was drawn."""
+    rho = np.full(len(counts), np.nan)
     x_order, y_order = _Order.of(x), _Order.of(y)
     step = max(1, BLOCK // max(len(x), 1))
     for at in range(0, len(counts), step):
@@ -256,17 +279,17 @@ def _weighted_spearman(x: Floats, y: Floats, counts: Counts, columns: Counts) ->
         spread = np.einsum("bn,bn->b", left, a) * np.einsum("bn,bn->b", right, b)
         product = np.einsum("bn,bn->b", left, b)
         varies = spread > 0.0
-        found[at : at + step][varies] = product[varies] / np.sqrt(spread[varies])
-    return found
+        rho[at : at + step][varies] = product[varies] / np.sqrt(spread[varies])
+    return rho
 
 
 class _Order(NamedTuple):
-    """How N values are ordered.
+    """The order of N values.
 
     Attributes:
         group: (N,) which of the distinct values each is.
         order: (N,) positions, ascending.
-        ends: Where the last of each distinct value stands in that order.
+        ends: Position of the last of each distinct value in that order.
     """
 
     group: NDArray[np.int64]
@@ -275,7 +298,7 @@ class _Order(NamedTuple):
 
     @classmethod
     def of(cls, values: Floats) -> _Order:
-        """Sort them."""
+        """Sort the values."""
         distinct, group = np.unique(values, return_inverse=True)
         order = np.argsort(group, kind="stable")
         return cls(group, order, np.bincount(group, minlength=len(distinct)).cumsum() - 1)
@@ -298,20 +321,14 @@ class _Order(NamedTuple):
         return middle.take(self.group, axis=1)
 
 
-def _net(a: Cells, b: Cells) -> Floats:
+def _net(a: BothSides, b: BothSides) -> Floats:
+    """1 for concordant pairs, -1 for discordant ones, 0 for ties."""
     x, y = (np.sign(np.subtract.outer(p, q)) for p, q in zip(a, b, strict=True))
     return np.nan_to_num(x * y)
 
 
-def _gold_untied(a: Cells, b: Cells) -> Floats:
-    return _untied(a, b, 0)
-
-
-def _metric_untied(a: Cells, b: Cells) -> Floats:
-    return _untied(a, b, 1)
-
-
-def _untied(a: Cells, b: Cells, side: int) -> Floats:
+def _untied(a: BothSides, b: BothSides, side: int) -> Floats:
+    """1 for pairs that are not tied in the human (side 0) or the metric scores (side 1)."""
     known = np.logical_and.outer(*(~np.isnan(cells[0] + cells[1]) for cells in (a, b)))
     return (known & np.not_equal.outer(a[side], b[side])).astype(np.float64)
 
@@ -321,7 +338,7 @@ def _forms(
 ) -> Iterator[list[Floats]]:
     """Segment by segment matrices of each contribution, for each group."""
     if gold.shape[1] > MOST_SEGMENTS:
-        raise ValueError(
+        raise TooManyPairs(
             f"{gold.shape[1]:,} segments are more than {MOST_SEGMENTS:,}, whose pairs can be "
             'resampled; by="item" has no limit'
         )
@@ -334,8 +351,8 @@ def _forms(
     for at, first in enumerate(systems):
         for second in systems[at:]:
             weight = 1.0 if second is first else 2.0  # two systems stand for both orders
-            for at_form, contribution in enumerate(contributions):
-                totals[at_form] += weight * contribution(first, second)
+            for number, contribution in enumerate(contributions):
+                totals[number] += weight * contribution(first, second)
     yield totals
 
 
@@ -349,5 +366,4 @@ def _system_means(values: Floats, counts: Counts) -> Floats:
     """Means of systems in each resample (B, S), NaN where one has no score."""
     known = ~np.isnan(values)
     number = counts @ known.T.astype(np.float64)
-    total = counts @ np.where(known, values, 0.0).T
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return ratio(counts @ np.where(known, values, 0.0).T, number)

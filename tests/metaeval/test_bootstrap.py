@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from score_matrices import scores, with_small_holes
 
 from rewardlab.human.score_matrix import system_means
-from rewardlab.metaeval import resampled as module
-from rewardlab.metaeval.correlations import kendall, pearson, pearson_rows, spearman
-from rewardlab.metaeval.resampled import (
+from rewardlab.metaeval import bootstrap as module
+from rewardlab.metaeval.bootstrap import (
     accuracy_samples,
     kendall_samples,
     pearson_samples,
@@ -18,8 +17,15 @@ from rewardlab.metaeval.resampled import (
     spearman_samples,
     system_samples,
 )
+from rewardlab.metaeval.correlations import (
+    group_values,
+    kendall,
+    pearson,
+    pearson_rows,
+    spearman,
+)
 from rewardlab.metaeval.system_level import pairwise_accuracies, pairwise_accuracy, spa
-from rewardlab.metaeval.ties import accuracy_at
+from rewardlab.metaeval.ties import accuracy_rows
 from rewardlab.statistics import draws, interval
 
 QUICK = settings(max_examples=20, deadline=None, derandomize=True)
@@ -33,6 +39,12 @@ def one_by_one(statistic, gold, metric, counts):
         columns = np.repeat(np.arange(gold.shape[1]), count)
         found.append(statistic(gold[:, columns], metric[:, columns]))
     return np.array(found)
+
+
+def accuracy_at(gold, metric, epsilon, by):
+    """The mean of acc_eq at a threshold over the groups that have a pair."""
+    values = group_values(lambda x, y: accuracy_rows(x, y, epsilon), gold, metric, by)
+    return np.nanmean(values)
 
 
 @pytest.fixture(params=["whole", "holes", "documents"])

@@ -1,0 +1,123 @@
+"""Meta-evaluation: how far metrics agree with people, all statistics in one call.
+
+Both sides are higher-is-better, and a cell (one translation) counts where both have a score. The
+statistics are in `system_level`, `segment_level` and `span_agreement` beside this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rewardlab.human.gold import FEWEST_SYSTEMS, Gold
+from rewardlab.human.score_matrix import Floats, ScoreMatrix
+from rewardlab.metaeval.comparison import rankings
+from rewardlab.metaeval.correlations import Grouping
+from rewardlab.metaeval.intervals import intervals_of
+from rewardlab.metaeval.notes import notes_on
+from rewardlab.metaeval.results import CONSTANT, MetaEvaluation, MetricResult
+from rewardlab.metaeval.scoring import Scored
+from rewardlab.metaeval.segment_level import segment_statistics
+from rewardlab.metaeval.span_agreement import SpanAgreement, span_agreement
+from rewardlab.metaeval.system_level import scored_systems, system_statistics
+
+FEWEST_SEGMENTS = 2
+"""One segment is the same in every resample."""
+
+
+def meta_evaluate(
+    gold: Gold,
+    metrics: Sequence[Scored],
+    *,
+    systems: Sequence[str],
+    reference_system: str | None = None,
+    compare: bool = False,
+    resamples: int = 0,
+) -> MetaEvaluation:
+    """Measure the agreement of metrics with people.
+
+    Args:
+        gold: Human scores.
+        metrics: With different names, each of the compared systems and all segments.
+        systems: Those that are compared (`compared_systems`), at least two.
+        reference_system: Whose texts were the references, for the record.
+        compare: Test the differences between metrics.
+        resamples: Bootstrap resamples of segments for intervals; 0 for none. A single segment has
+            none either.
+
+    Raises:
+        ValueError: Two metrics of one name, or one of other systems or segments.
+    """
+    human = gold.scores.only(systems)
+    names = [metric.name for metric in metrics]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two metrics are named {twice[0]!r}")
+    for metric in metrics:
+        if (metric.scores.systems, metric.scores.segments) != (human.systems, human.segments):
+            raise ValueError(f"{metric.name} is of other systems or segments, or in another order")
+    same = np.where(np.isnan(human.values), np.nan, 0.0)
+    constant = Scored(CONSTANT, ScoreMatrix(human.systems, human.segments, same, CONSTANT))
+    results = [_result(gold, human.values, metric) for metric in (*metrics, constant)]
+    ranked, left_out = (
+        rankings(human.values, {metric.name: metric.scores.values for metric in metrics})
+        if compare
+        else ({}, [])
+    )
+    if resamples and (~np.isnan(human.values)).any(axis=0).sum() >= FEWEST_SEGMENTS:
+        results = _with_intervals(human.values, (*metrics, constant), results, resamples)
+    elif resamples:
+        left_out.append("intervals are left out: one segment is the same in every resample")
+    found = MetaEvaluation(
+        gold=gold,
+        systems=tuple(systems),
+        reference_system=reference_system,
+        scores=tuple(metrics),
+        metrics=tuple(results[:-1]),
+        constant=results[-1],
+        rankings=ranked,
+    )
+    return replace(found, notes=(*notes_on(found), *left_out))
+
+
+def _result(gold: Gold, human: Floats, metric: Scored) -> MetricResult:
+    segment, notes = segment_statistics(human, metric.scores.values)
+    return MetricResult(
+        name=metric.name,
+        signature=metric.scores.signature,
+        system=system_statistics(human, metric.scores.values),
+        segment=segment,
+        spans=_span_agreement(gold, metric),
+        unscored=metric.unscored,
+        notes=tuple(notes),
+    )
+
+
+def _with_intervals(
+    gold: Floats, metrics: Sequence[Scored], results: Sequence[MetricResult], resamples: int
+) -> list[MetricResult]:
+    """The same results with intervals; a metric of fewer than two systems has none."""
+    epsilons: dict[str, dict[Grouping, float]] = {
+        one.name: {by: values["epsilon"] for by, values in one.segment.items()} for one in results
+    }
+    scores = {
+        metric.name: metric.scores.values
+        for metric in metrics
+        if len(scored_systems(gold, metric.scores.values)[0]) >= FEWEST_SYSTEMS
+    }
+    intervals = intervals_of(gold, scores, epsilons, resamples=resamples)
+    return [replace(one, intervals=intervals.get(one.name)) for one in results]
+
+
+def _span_agreement(gold: Gold, metric: Scored) -> SpanAgreement | None:
+    """Agreement about the errors of the translations that the metric scored and people marked."""
+    if metric.spans is None or not gold.spans:
+        return None
+    scored = metric.scored_cells()
+    cells = [cell for cell in metric.spans if cell in scored and cell in gold.spans]
+    return span_agreement(
+        [metric.spans[cell] for cell in cells],
+        [gold.spans[cell] for cell in cells],
+        [gold.hypotheses[cell] for cell in cells],
+    )

@@ -1,0 +1,143 @@
+"""Results of a meta-evaluation: one object per metric, one for all, and their JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import Any
+
+from rewardlab.human.gold import Gold
+from rewardlab.json_values import json_value
+from rewardlab.metaeval.comparison import Ranking
+from rewardlab.metaeval.correlations import Grouping
+from rewardlab.metaeval.intervals import Intervals
+from rewardlab.metaeval.scoring import Scored
+from rewardlab.metaeval.span_agreement import SpanAgreement
+from rewardlab.statistics import Interval
+
+CONSTANT = "constant"
+"""Name of the metric that gives every translation the same score."""
+HUMAN = "human"
+"""Name of the gold scores among those of metrics."""
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """How one metric agrees with people; NaN is what has no value.
+
+    Attributes:
+        name: The metric's.
+        signature: What its scores depend on.
+        system: By statistic: ``pearson``, ``kendall``, ``pairwise_accuracy``, ``spa``.
+        segment: By grouping and statistic: ``pearson``, ``spearman``, ``kendall``, ``acc_eq``,
+            ``epsilon``.
+        spans: Agreement of its error spans with those of the raters; None where either has none.
+        unscored: How many translations it has no score for, by reason.
+        intervals: Of what was resampled; None where none were asked for.
+        notes: What is missing, and why.
+    """
+
+    name: str
+    signature: str
+    system: Mapping[str, float]
+    segment: Mapping[Grouping, Mapping[str, float]]
+    spans: SpanAgreement | None = None
+    unscored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    intervals: Intervals | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but name and notes, as plain values; intervals as ``[low, high]``."""
+
+        def ends(intervals: Mapping[str, Interval]) -> dict[str, list[float]]:
+            return {name: [one.low, one.high] for name, one in intervals.items()}
+
+        at = self.intervals
+        document = {
+            "system": self.system,
+            "segment": self.segment,
+            "spans": self.spans and self.spans._asdict(),
+            "intervals": at
+            and {
+                "system": ends(at.system),
+                "segment": {by: ends(intervals) for by, intervals in at.segment.items()},
+            },
+            "unscored": self.unscored,
+            "signature": self.signature,
+        }
+        return json_value(document)
+
+
+@dataclass(frozen=True, eq=False)
+class MetaEvaluation:
+    """How metrics agree with people about one set of translations.
+
+    Attributes:
+        gold: The human side, all systems of the file.
+        systems: Those that were compared.
+        reference_system: Whose texts were the references, or None.
+        scores: Of every metric, in the order they were given.
+        metrics: Their results, in the same order.
+        constant: The result of a metric that gives every translation the same score: what ties
+            alone are worth.
+        rankings: Tests of the differences, by statistic: ``acc_eq`` (by item),
+            ``pairwise_accuracy``, ``spa``; empty where none were asked for.
+        notes: What a reader must know, one line each.
+    """
+
+    gold: Gold
+    systems: tuple[str, ...]
+    reference_system: str | None
+    scores: tuple[Scored, ...]
+    metrics: tuple[MetricResult, ...]
+    constant: MetricResult
+    rankings: Mapping[str, Ranking] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+
+    @property
+    def signature(self) -> str:
+        """What the numbers depend on besides the metrics: each of those has its own signature."""
+        left_out = [repr(name) for name in self.gold.scores.systems if name not in self.systems]
+        packages = [f"{name}:{version(name)}" for name in ("rewardlab", "numpy", "scipy")]
+        return "|".join(
+            [
+                self.gold.scores.signature,
+                f"segments:{len(self.gold.scores.segments)}",
+                f"systems:{len(self.systems)}",
+                f"left_out:{','.join(left_out) or None}",
+                f"reference_system:{self.reference_system!r}",
+                *packages,
+            ]
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that was measured, as plain values for a JSON file; no value is None.
+
+        Keys: ``signature``; ``gold`` (``systems`` with their means as published, ``n_segments``,
+        ``n_raters``, ``funnel``, what was compared and with which reference); ``metrics`` by name
+        and ``constant``, each with ``system``, ``segment`` by grouping, ``spans``, ``intervals``,
+        ``unscored`` and ``signature``; ``comparisons``; ``ranks`` by statistic; ``notes``.
+        """
+        document = {
+            "signature": self.signature,
+            "gold": {
+                "systems": self.gold.published,
+                "n_segments": len(self.gold.scores.segments),
+                "n_raters": self.gold.raters,
+                "funnel": self.gold.funnel,
+                "compared": self.systems,
+                "reference_system": self.reference_system,
+            },
+            "metrics": {metric.name: metric.as_json() for metric in self.metrics},
+            "constant": self.constant.as_json(),
+            "comparisons": [
+                {"statistic": statistic, **one._asdict()}
+                for statistic, ranking in self.rankings.items()
+                for one in ranking.comparisons
+            ],
+            "ranks": {name: ranking.ranks for name, ranking in self.rankings.items()},
+            "notes": self.notes,
+        }
+        return json_value(document)
