@@ -20,7 +20,7 @@ from rewardlab.config.ensemble import load_ensemble
 from rewardlab.human.gold import read_gold
 from rewardlab.perturbations.attacks import PROBES
 from rewardlab.preflight.honest_texts import Honest, honest_of_gold
-from rewardlab.preflight.preflight import Preflight, as_json, preflight
+from rewardlab.preflight.preflight import Preflight, preflight
 from rewardlab.report.preflight import agreement_table, exposure_tables, gate_table, verdicts
 from rewardlab.rewards import LengthRatio, NotEmpty
 from rewardlab.rewards.registry import build_reward, reward_names
@@ -62,7 +62,7 @@ def gate_bars(honest: Honest) -> dict[str, object]:
     }
     missed = [name for name, share in shares.items() if not share.value <= LIMIT]
     print(f"let through at most {LIMIT:.0%}: {'yes' if not missed else 'NO: ' + ', '.join(missed)}")
-    document = as_json(found)
+    document = found.as_json()
     return {
         "limit": LIMIT,
         "missed": missed,
@@ -119,13 +119,13 @@ def main() -> None:
         rewards = [Term(build_reward(name)) for name in reward_names()]
         found = preflight(rewards, honest, most_cases=options.cases, tell=say)
         show(found)
-        result["rewards"] = as_json(found)
+        result["rewards"] = found.as_json()
         terms, gates = load_ensemble(ENSEMBLE)
         found = preflight(
             terms, honest, own_gates=gates, total=True, most_cases=options.cases, tell=say
         )
         show(found)
-        result["close_pair"] = as_json(found)
+        result["close_pair"] = found.as_json()
         result |= {"cpu_seconds": round(time.process_time() - started, 1), "versions": versions()}
         path = options.out / f"preflight_ted_{pair}.json"
         path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n")

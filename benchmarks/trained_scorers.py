@@ -24,11 +24,9 @@ from rich.console import Console
 
 from rewardlab.human.gold import read_gold
 from rewardlab.json_values import json_value
-from rewardlab.metaeval.agreement import meta_evaluate
-from rewardlab.metaeval.as_json import as_json
+from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.scoring import ask_about, compared_systems
 from rewardlab.preflight.honest_texts import honest_of_gold
-from rewardlab.preflight.preflight import as_json as preflight_json
 from rewardlab.preflight.preflight import preflight
 from rewardlab.report.metaeval import metric_table, span_table
 from rewardlab.report.preflight import exposure_tables
@@ -159,7 +157,7 @@ def rows(pair: str, one: Judgements, scorers: list[object], cases: int) -> None:
     for table in (metric_table(found), span_table(found)):
         if table is not None:
             console.print(table)
-    write(f"metaeval_trained_{pair}", as_json(found))
+    write(f"metaeval_trained_{pair}", found.as_json())
     honest = honest_of_gold(
         one.gold,
         reference_system=one.reference_system,
@@ -169,7 +167,7 @@ def rows(pair: str, one: Judgements, scorers: list[object], cases: int) -> None:
     attacked = preflight([Term(reward) for reward in everyone], honest, most_cases=cases)
     for table in exposure_tables(attacked.safety):
         console.print(table)
-    write(f"preflight_trained_{pair}", {"cases": cases, **preflight_json(attacked)})
+    write(f"preflight_trained_{pair}", {"cases": cases, **attacked.as_json()})
 
 
 def write(name: str, result: dict[str, object]) -> None:

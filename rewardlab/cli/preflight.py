@@ -158,7 +158,7 @@ def run(config: PreflightConfig) -> None:
 
     from rewardlab.cli.training import report, say
     from rewardlab.heartbeat import heartbeat
-    from rewardlab.preflight.preflight import as_json, preflight
+    from rewardlab.preflight.preflight import preflight
     from rewardlab.store.files import replace_file
 
     terms, own_gates = check_usage(config)
@@ -181,7 +181,7 @@ def run(config: PreflightConfig) -> None:
             seed=config.seed,
             tell=tell,
         )
-    result = {**as_json(found), "notes": list(notes), "seed": config.seed}
+    result = {**found.as_json(), "notes": list(notes), "seed": config.seed}
     if config.json is not None:
         text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
         replace_file(config.json, f"{text}\n")

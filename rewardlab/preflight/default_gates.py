@@ -1,4 +1,7 @@
-"""Gates that close what lexical and learned rewards leave open, with measured thresholds."""
+"""Default gates: they close holes of lexical and learned rewards, with measured thresholds.
+
+A new default gate is a line in `DEFAULT_GATES`; a probe names the gates that exist for it.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,12 @@ DEFAULT_GATES = (
     Gate(NoRepetition(n=8), below=0.99),
     Gate(NumbersAgree(), below=0.99),
 )
-"""Thresholds were chosen on the en-de TED set, where each lets through at most 2% of the probe it
-exists for and closes on the fewest honest texts; docs/preflight.md has the figures."""
+"""Thresholds were chosen on the en-de TED set: each gate lets through at most 2% of the probe it
+exists for and closes on the fewest honest texts. docs/preflight.md has the figures."""
 
 
 def gate_line(gate: Gate) -> str:
-    """A gate as it stands under ``gates:`` of a configuration.
+    """A gate as a line of YAML under ``gates:``.
 
     >>> gate_line(Gate(NoRepetition(n=8), below=0.99))
     '- {reward: no_repetition, n: 8, below: 0.99}'

@@ -1,7 +1,7 @@
-"""Whether a reward tells the translations of one source apart, as people do.
+"""Discrimination: does a reward tell the translations of one source apart, as people do?
 
-RL learns from differences within a group of translations of one source and from nothing else: a
-reward that gives all of them the same score teaches nothing there, however well it orders sources.
+RL learns only from differences within a group of translations of one source: a reward that gives
+all of them the same score teaches nothing there, however well it orders sources.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.bootstrap import segment_counts
-from rewardlab.preflight.shares import Share
-from rewardlab.statistics import interval
+from rewardlab.statistics import Estimate, estimate, ratio
 
 
 class Discrimination(NamedTuple):
@@ -29,17 +28,17 @@ class Discrimination(NamedTuple):
         sources: How many have at least two translations with a score.
     """
 
-    right: Share
-    tied: Share
+    right: Estimate
+    tied: Estimate
     pairs: int
-    constant: Share
+    constant: Estimate
     sources: int
 
 
 def discrimination(
     gold: Floats, metric: Floats, *, resamples: int = 1000, seed: int = 0
 ) -> Discrimination:
-    """Count pairs within sources; the rest of the pairs is ordered against people.
+    """Count the pairs within sources that people score differently, and how the reward orders them.
 
     Args:
         gold: Human scores (S, M), higher is better, NaN = missing; all NaN where nobody scored.
@@ -57,7 +56,7 @@ def discrimination(
         raise ValueError(f"human scores {gold.shape} and scores of the reward {metric.shape}")
     differ, right, tied = _pairs(gold, metric)
     several = (~np.isnan(metric)).sum(axis=0) > 1
-    same = several & ~(_spread(metric) > 0.0)
+    same = several & (np.fmax.reduce(metric, axis=0) == np.fmin.reduce(metric, axis=0))
     drawn = segment_counts(gold.shape[1], resamples=resamples, seed=seed).astype(np.float64)
     return Discrimination(
         right=_share(right, differ, drawn),
@@ -68,8 +67,8 @@ def discrimination(
     )
 
 
-def _pairs(gold: Floats, metric: Floats) -> tuple[Floats, Floats, Floats]:
-    """Pairs that people score differently, those of them in the right order, those tied: (M,)."""
+def _pairs(gold: Floats, metric: Floats) -> Floats:
+    """(3, M): pairs that people score differently, those in the right order, those tied."""
     counts = np.zeros((3, gold.shape[1]))
     for first in range(len(gold) - 1):
         people = np.sign(gold[first] - gold[first + 1 :])
@@ -78,19 +77,10 @@ def _pairs(gold: Floats, metric: Floats) -> tuple[Floats, Floats, Floats]:
         counts[0] += differ.sum(axis=0)
         counts[1] += (differ & (people == reward)).sum(axis=0)
         counts[2] += (differ & (reward == 0.0)).sum(axis=0)
-    return counts[0], counts[1], counts[2]
+    return counts
 
 
-def _spread(metric: Floats) -> Floats:
-    known = ~np.isnan(metric)
-    high = np.where(known, metric, -np.inf).max(axis=0)
-    return np.where(known.any(axis=0), high - np.where(known, metric, np.inf).min(axis=0), 0.0)
-
-
-def _share(part: Floats, whole: Floats, drawn: NDArray[np.float64]) -> Share:
-    if not whole.sum():
-        return Share(math.nan, math.nan, math.nan)
-    wholes = drawn @ whole
-    ends = interval((drawn @ part)[wholes > 0] / wholes[wholes > 0])
-    low, high = (ends.low, ends.high) if ends else (math.nan, math.nan)
-    return Share(float(part.sum() / whole.sum()), low, high)
+def _share(part: Floats, whole: Floats, drawn: NDArray[np.float64]) -> Estimate:
+    """A share summed over sources (M,), with its interval over resamples (B, M)."""
+    value = float(part.sum() / whole.sum()) if whole.any() else math.nan
+    return estimate(value, ratio(drawn @ part, drawn @ whole))

@@ -1,7 +1,7 @@
-"""The honest translations that a preflight attacks: those of real systems, never the reference.
+"""Honest translations that a preflight attacks: those of real systems, never the reference.
 
-A reference attacked and scored against itself would make every reward look safe: overlap with the
-reference falls from its maximum whatever is done to the text.
+An attacked reference that is scored against itself would make every reward look safe: overlap with
+the reference falls from its maximum whatever is done to the text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.errors import EXIT_DATA, Problem, UserError
+from rewardlab.errors import Problem, refuse
 from rewardlab.human.gold import Gold
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.metaeval.scoring import candidates, compared_systems
@@ -19,19 +19,19 @@ from rewardlab.perturbations.attacks import Case, cases
 from rewardlab.types import Candidate
 
 MOSTLY = 0.5
-"""A system of whose texts more than this share equal their reference is the reference itself."""
+"""Above this share of texts equal to their reference, a system is the reference itself."""
 
 
 @dataclass(frozen=True, eq=False)
 class Honest:
-    """Honest translations, and what people say of them.
+    """Honest translations and their human scores.
 
     Attributes:
         cases: N translations, each with what an attack may use.
-        cells: For each its row and column in ``gold``.
+        cells: Row and column of each in ``gold``.
         gold: Human scores (S, M) of the systems, higher is better; all NaN where there are none.
-        left_out: Texts that are no case: empty, with an empty source or reference, or without
-            another one to attack with.
+        left_out: Texts that are not attacked: empty, with an empty source or reference, or without
+            another text to attack with.
         equal: Cases whose text is the reference.
     """
 
@@ -43,10 +43,10 @@ class Honest:
 
     def matrix(self, values: Floats) -> Floats:
         """Scores of the cases (N,) as (S, M), NaN elsewhere."""
-        found = np.full(self.gold.values.shape, np.nan)
-        for (row, column), value in zip(self.cells, values, strict=True):
-            found[row, column] = value
-        return found
+        scores = np.full(self.gold.values.shape, np.nan)
+        for cell, value in zip(self.cells, values, strict=True):
+            scores[cell] = value
+        return scores
 
 
 def honest_of_gold(
@@ -57,7 +57,7 @@ def honest_of_gold(
     source_lang: str | None = None,
     target_lang: str | None = None,
 ) -> Honest:
-    """The translations that people judged, without those by people.
+    """The translations by systems that people judged.
 
     Args:
         gold: With texts and sources.
@@ -75,18 +75,18 @@ def honest_of_gold(
         lacking = "sources" if gold.hypotheses else "texts"
         what = f"holds human scores and no {lacking}, so there is nothing to attack"
         fix = "give ratings with texts (MQM), or -s FILE -t FILE in place of --gold"
-        raise UserError([Problem("E242", "--gold", what, fix)], EXIT_DATA)
+        refuse(Problem("E242", "--gold", what, fix))
     systems = compared_systems(
         gold, reference_system=reference_system, exclude=exclude, exclude_references=True
     )
-    found = candidates(
+    texts = candidates(
         gold,
         systems=systems,
         reference_system=reference_system,
         source_lang=source_lang,
         target_lang=target_lang,
     )
-    return _honest(found, gold.scores.only(systems), "--gold")
+    return _honest(texts, gold.scores.only(systems), "--gold")
 
 
 def honest_of_texts(
@@ -97,7 +97,7 @@ def honest_of_texts(
     source_lang: str,
     target_lang: str,
 ) -> Honest:
-    """Line-aligned translations that nobody judged.
+    """Line-aligned translations without human scores.
 
     Args:
         sources: M texts.
@@ -128,14 +128,15 @@ def honest_of_texts(
 
 
 def _honest(found: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where: str) -> Honest:
+    """Make cases of the translations, which are by system and segment."""
     columns = {segment: at for at, segment in enumerate(gold.segments)}
     made: list[Case] = []
     cells: list[tuple[int, int]] = []
     equal = 0
     problems: list[Problem] = []
     for row, system in enumerate(gold.systems):
-        texts = [one for (name, _), one in found.items() if name == system and _is_whole(one)]
-        theirs = cases(texts)
+        own = [one for (name, _), one in found.items() if name == system and _is_whole(one)]
+        theirs = cases(own)
         same = sum(case.honest.hypothesis == case.honest.reference for case in theirs)
         if same > MOSTLY * len(theirs):
             what = f"{same:,} of {len(theirs):,} translations by {system} are the reference itself"
@@ -149,7 +150,7 @@ def _honest(found: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where
         fix = "give translations of two source texts, not empty and not the same"
         problems.append(Problem("E240", where, what, fix))
     if problems:
-        raise UserError(problems, EXIT_DATA)
+        refuse(*problems)
     return Honest(tuple(made), tuple(cells), gold, len(found) - len(made), equal)
 
 

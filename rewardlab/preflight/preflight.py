@@ -1,11 +1,10 @@
-"""Is a reward safe to train on? What `rewardlab preflight` measures, in one object."""
+"""Preflight: is a reward safe to train on? Everything that `rewardlab preflight` measures."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,12 +15,13 @@ from rewardlab.metaeval.ties import accuracy_eq
 from rewardlab.preflight.default_gates import gate_line
 from rewardlab.preflight.discrimination import Discrimination, discrimination
 from rewardlab.preflight.honest_texts import Honest
-from rewardlab.preflight.safety import ALL, OWN, Attacked, Safety, examine
-from rewardlab.preflight.shares import Share
+from rewardlab.preflight.safety import ALL, OWN, Safety, examine
 from rewardlab.types import Gate, Term
 
 CONSTANT = "constant"
-"""The reward that says the same of every translation."""
+"""Name of the reward that gives every translation the same score."""
+DIGITS = 4
+"""Of the numbers in the JSON document."""
 
 
 class Agreement(NamedTuple):
@@ -42,7 +42,7 @@ class Agreement(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Preflight:
-    """What was found about every reward, and about the total of an ensemble.
+    """Results for every reward, and for the total of an ensemble.
 
     Attributes:
         safety: Under attack.
@@ -55,6 +55,51 @@ class Preflight:
     agreement: Mapping[str, Agreement]
     discrimination: Mapping[str, Discrimination]
     honest: Honest
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that was measured, for a JSON file; what has no value is None.
+
+        Shares are ``[value, low, high]``. Keys: ``signature``; ``honest`` (how many texts, of which
+        systems); ``limit``; ``agreement`` and ``discrimination`` by reward; ``gates`` and
+        ``own_gates`` (the line of YAML, the share of honest texts it closes on); ``probes`` by
+        name, each with ``cases``, ``not_applicable``, ``passed`` by gate and ``rewards`` by name.
+        """
+        safety, honest = self.safety, self.honest
+        closed = {name: {"closes_on_honest": closes} for name, closes in safety.closed.items()}
+        lines = {gate.reward.name: {"yaml": gate_line(gate)} for gate in safety.gates}
+        document = {
+            "signature": safety.signature,
+            "honest": {
+                "systems": honest.gold.systems,
+                "segments": len(honest.gold.segments),
+                "texts": safety.cases,
+                "sources": safety.sources,
+                "left_out": honest.left_out,
+                "equal_to_reference": honest.equal,
+                "human_scores": honest.gold.signature,
+            },
+            "limit": safety.limit,
+            "agreement": {name: one._asdict() for name, one in self.agreement.items()},
+            "discrimination": {name: one._asdict() for name, one in self.discrimination.items()},
+            "gates": {name: lines.get(name, {}) | closed[name] for name in (*lines, ALL)},
+            "own_gates": {
+                "yaml": [gate_line(gate) for gate in safety.own_gates],
+                "closes_on_honest": safety.closed.get(OWN),
+            },
+            "probes": {
+                one.probe.name: {
+                    "about": one.probe.about,
+                    "guards": one.probe.guards,
+                    "cases": one.cases,
+                    "not_applicable": one.not_applicable,
+                    "passed": {gate: passed.value for gate, passed in one.passed.items()}
+                    | {ALL: one.passed[ALL]},
+                    "rewards": one.exposures,
+                }
+                for one in safety.attacked
+            },
+        }
+        return _rounded(json_value(document))
 
 
 def preflight(
@@ -72,21 +117,20 @@ def preflight(
     Args:
         terms: The rewards.
         honest: The translations.
-        own_gates: Gates that the rewards are never without; agreement is without them.
+        own_gates: Gates that the rewards are never without; agreement is measured without them.
         total: Judge the weighted total of the terms as well.
-        most_cases: Attack so many of the translations, drawn at random; None attacks all.
+        most_cases: Attack this many of the translations, drawn at random; None attacks all.
         seed: Of the draw, and of the bootstrap.
-        tell: Gets a line on what is being done.
+        tell: Called with a line of progress.
 
     Raises:
         RewardFailed: A reward raised or broke its contract.
         RewardUnavailable: A gate could not judge a text.
-        TooManyFailures: A reward was not there for most texts.
+        TooManyFailures: A reward was unavailable for most texts.
     """
-    number = len(honest.cases)
-    rows = list(range(number))
-    if most_cases is not None and most_cases < number:
-        drawn = np.random.default_rng(seed).choice(number, size=most_cases, replace=False)
+    rows = None
+    if most_cases is not None and most_cases < len(honest.cases):
+        drawn = np.random.default_rng(seed).choice(len(honest.cases), most_cases, replace=False)
         rows = sorted(drawn.tolist())
     safety = examine(terms, honest.cases, rows=rows, own_gates=own_gates, total=total, tell=tell)
     scores = {name: honest.matrix(values) for name, values in safety.honest.items()}
@@ -94,14 +138,15 @@ def preflight(
     agreement: dict[str, Agreement] = {}
     if not np.isnan(gold).all():
         tell("comparing with human scores")
-        agreement = {name: _agreement(gold, values) for name, values in scores.items()}
-        agreement[CONSTANT] = _agreement(gold, np.where(np.isnan(gold), np.nan, 0.0))
-    found = {
+        constant = np.where(np.isnan(gold), np.nan, 0.0)
+        rated = {**scores, CONSTANT: constant}
+        agreement = {name: _agreement(gold, values) for name, values in rated.items()}
+    within_sources = {
         name: discrimination(gold, values, seed=seed)
         for name, values in scores.items()
         if len(gold) > 1
     }
-    return Preflight(safety, agreement, found, honest)
+    return Preflight(safety, agreement, within_sources, honest)
 
 
 def _agreement(gold: Floats, metric: Floats) -> Agreement:
@@ -111,85 +156,10 @@ def _agreement(gold: Floats, metric: Floats) -> Agreement:
     )
 
 
-# ── as plain values ─────────────────────────────────────────────────────────────────────────────
-
-DIGITS = 4
-
-
-def as_json(found: Preflight) -> dict[str, Any]:
-    """Everything that was measured, shares as ``[value, low, high]``; what has no value is None.
-
-    Keys: ``signature``; ``honest`` (how many texts, of which systems); ``limit``; ``agreement``
-    and ``discrimination`` by reward; ``gates`` and ``own_gates`` (the line of YAML, the share of
-    honest texts it closes on); ``probes`` by name, each with ``cases``, ``not_applicable``,
-    ``passed`` by gate and ``rewards`` by name.
-    """
-    safety, honest = found.safety, found.honest
-    document = {
-        "signature": safety.signature,
-        "honest": {
-            "systems": list(honest.gold.systems),
-            "segments": len(honest.gold.segments),
-            "texts": safety.cases,
-            "sources": safety.sources,
-            "left_out": honest.left_out,
-            "equal_to_reference": honest.equal,
-            "human_scores": honest.gold.signature,
-        },
-        "limit": safety.limit,
-        "agreement": {name: one._asdict() for name, one in found.agreement.items()},
-        "discrimination": {name: one._asdict() for name, one in found.discrimination.items()},
-        "gates": {
-            gate.reward.name: {
-                "yaml": gate_line(gate),
-                "closes_on_honest": safety.closed[gate.reward.name],
-            }
-            for gate in safety.gates
-        }
-        | {ALL: {"closes_on_honest": safety.closed[ALL]}},
-        "own_gates": {
-            "yaml": [gate_line(gate) for gate in safety.own_gates],
-            "closes_on_honest": safety.closed.get(OWN),
-        },
-        "probes": {one.probe.name: _probe(one) for one in safety.attacked},
-    }
-    return cast("dict[str, Any]", json_value(_rounded(document)))
-
-
-def _probe(one: Attacked) -> dict[str, Any]:
-    return {
-        "about": one.probe.about,
-        "guards": list(one.probe.guards),
-        "cases": one.cases,
-        "not_applicable": one.not_applicable,
-        "passed": {gate: share.value for gate, share in one.passed.items()}
-        | {ALL: one.passed[ALL]},
-        "rewards": {
-            name: {
-                "fooled": exposure.bare,
-                "tied": exposure.tied,
-                "cases": exposure.cases,
-                "sources": exposure.sources,
-                "unscored": exposure.unscored,
-                "with_own_gates": exposure.own,
-                "with_one_gate": exposure.after,
-                "with_all_gates": exposure.gated,
-                "judgement": exposure.judgement,
-                "closed_by": list(exposure.closed_by),
-                "together": exposure.together,
-            }
-            for name, exposure in one.exposures.items()
-        },
-    }
-
-
-def _rounded(value: object) -> object:
-    """Numbers to `DIGITS` digits, shares without their names."""
-    if isinstance(value, Share):
-        return [_rounded(number) for number in value]
-    if isinstance(value, Mapping):
-        items = cast("Mapping[str, object]", value).items()
-        return {key: _rounded(item) for key, item in items}
-    if isinstance(value, float) and math.isfinite(value):
-        return round(value, DIGITS)
-    return value
+def _rounded(value: Any) -> Any:
+    """JSON values with numbers rounded to `DIGITS` digits."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, DIGITS) if isinstance(value, float) else value

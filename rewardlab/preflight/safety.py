@@ -1,13 +1,16 @@
-"""Is a reward safe to train on? Honest translations against attacked ones, with and without gates.
+"""How safe a reward is: honest translations against attacked ones, with and without gates.
 
 RL finds whatever a reward prefers to good translations. So every probe of
 `rewardlab.perturbations.attacks` attacks honest translations, and a reward is fooled where the
-attacked text scores at or above the honest one it was made of: an equal score is no reason to be
-honest.
+attacked text scores at or above the honest one it was made of: with an equal score the attack
+costs nothing.
 
 A gate (`rewardlab.types.Gate`) that closes on the attacked text catches it, whatever the reward
 says. One that closes on the honest text gives it the worst score, so that any attack it leaves open
-succeeds; how often it does that to honest texts is its price and is measured beside.
+succeeds; how often it does that to honest texts is its price and is measured too.
+
+A new judgement is a value of `Judgement` and a line in `_judged`, with a colour in
+`rewardlab.report.preflight`.
 """
 
 from __future__ import annotations
@@ -26,8 +29,7 @@ from rewardlab.errors import RewardUnavailable
 from rewardlab.human.score_matrix import Floats
 from rewardlab.perturbations.attacks import PROBES, Case, Probe
 from rewardlab.preflight.default_gates import DEFAULT_GATES
-from rewardlab.preflight.shares import Share, share
-from rewardlab.statistics import ROUNDING
+from rewardlab.statistics import ROUNDING, Estimate, moments, share
 from rewardlab.types import Candidate, Gate, Scores, Status, Term
 
 Bools: TypeAlias = NDArray[np.bool_]
@@ -38,7 +40,9 @@ LIMIT = 0.02
 FEWEST_SOURCES = 20
 """On fewer sources than this a share says too little to call anything safe."""
 ALL = "all"
+"""Stands among the gates for all default gates together."""
 OWN = "own"
+"""Stands among the gates for the ensemble's own gates."""
 TOTAL = "total"
 """Stands among the rewards for the weighted total of an ensemble."""
 ROWS_PER_DEADLINE = 512
@@ -50,14 +54,14 @@ class Exposure:
     """What one probe does to one reward.
 
     Attributes:
-        bare: Share of cases in which the reward is fooled, without any gate.
+        fooled: Share of cases in which the reward is fooled, without any gate.
         tied: Share in which the two texts score the same.
         cases: In which both texts have a score.
-        sources: That they stand on.
-        unscored: Cases in which one of the texts has none.
-        own: Share with the ensemble's own gates; None where there are none.
-        after: The same, besides with one default gate, by its name.
-        gated: The same, with all default gates.
+        sources: Number of different sources of these cases.
+        unscored: Cases in which one of the texts has no score.
+        with_own_gates: Share fooled with the ensemble's own gates; None where there are none.
+        with_one_gate: The same, with one default gate added, by its name.
+        with_all_gates: The same, with all default gates added.
         judgement: ``safe``, ``hole`` (a gate closes it), ``open`` (none does), ``unknown`` (too
             few sources, with a text that the ensemble's own gates leave open, to say).
         closed_by: The default gates that close the hole: each of them alone, or all together where
@@ -65,14 +69,14 @@ class Exposure:
         together: No gate closes it alone.
     """
 
-    bare: Share
+    fooled: Estimate
     tied: float
     cases: int
     sources: int
     unscored: int
-    own: Share | None
-    after: Mapping[str, float]
-    gated: Share
+    with_own_gates: Estimate | None
+    with_one_gate: Mapping[str, float]
+    with_all_gates: Estimate
     judgement: Judgement
     closed_by: tuple[str, ...] = ()
     together: bool = False
@@ -94,7 +98,7 @@ class Attacked:
     probe: Probe
     cases: int
     not_applicable: int
-    passed: Mapping[str, Share]
+    passed: Mapping[str, Estimate]
     exposures: Mapping[str, Exposure]
 
 
@@ -105,7 +109,7 @@ class Safety:
     Attributes:
         signature: One line per term, gate and own gate.
         cases: Honest texts.
-        sources: That they are translations of.
+        sources: Number of different sources of these texts.
         gates: The default gates.
         own_gates: Those of the ensemble that was judged.
         closed: Share of the honest texts that a gate closes on, by its name; `ALL` and, with own
@@ -120,7 +124,7 @@ class Safety:
     sources: int
     gates: tuple[Gate, ...]
     own_gates: tuple[Gate, ...]
-    closed: Mapping[str, Share]
+    closed: Mapping[str, Estimate]
     honest: Mapping[str, Floats]
     attacked: tuple[Attacked, ...]
     limit: float
@@ -138,56 +142,61 @@ def examine(
     limit: float = LIMIT,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Safety:
-    """Attack cases with every probe, and ask every reward and gate about it.
+    """Attack cases with every probe, and score the results with every reward and gate.
 
     Args:
         terms: R rewards; with ``total``, their weights count.
         cases: N honest translations, at least one.
-        rows: Places of those that are attacked; all by default.
+        rows: Row numbers of those that are attacked; all by default.
         probes: The attacks.
         gates: Whose effect is measured.
         own_gates: Gates that the rewards are never without.
         total: Judge the weighted total of the terms as well, under the name `TOTAL`.
         limit: Share of cases up to which a reward is safe.
-        tell: Gets a line on what is being done.
+        tell: Called with a line of progress.
 
     Raises:
         RewardFailed: A reward raised or broke its contract.
         RewardUnavailable: A gate could not judge a text.
-        TooManyFailures: A reward was not there for most texts.
+        TooManyFailures: A reward was unavailable for most texts.
         ValueError: No cases.
     """
     if not cases:
         raise ValueError("no cases: nothing can be attacked")
     numbers = {text: at for at, text in enumerate(dict.fromkeys(c.honest.source for c in cases))}
     sources = np.array([numbers[case.honest.source] for case in cases])
-    panel = _Panel(tuple(terms), tuple(gates), tuple(own_gates), total=total, limit=limit)
     tell(f"scoring {len(cases):,} honest translations")
+    panel = _Panel(tuple(terms), tuple(gates), tuple(own_gates), total=total, limit=limit)
     honest = panel.ask([case.honest for case in cases])
-    scales = _scales(honest.values)
-    victims = range(len(cases)) if rows is None else rows
+    deviations = moments(honest.values)[1]
+    scales = np.where(deviations > 0.0, deviations, 1.0)
+    attacked_rows = range(len(cases)) if rows is None else rows
     attacked: list[Attacked] = []
     for probe in probes:
         tell(f"attacking them: {probe.about}")
-        texts = {at: text for at in victims if (text := probe(cases[at])) is not None}
+        texts = {at: text for at in attacked_rows if (text := probe(cases[at])) is not None}
         places = np.array([*texts], dtype=np.intp)
-        answers = panel.ask([_with_text(cases[at].honest, text) for at, text in texts.items()])
+        answers = panel.ask(
+            [dataclasses.replace(cases[at].honest, hypothesis=text) for at, text in texts.items()]
+        )
         pairs = _Pairs(answers, honest.at(places), sources[places], scales)
-        attacked.append(panel.judge(probe, pairs, not_applicable=len(victims) - len(texts)))
+        not_applicable = len(attacked_rows) - len(texts)
+        attacked.append(panel.attacked(probe, pairs, not_applicable=not_applicable))
+    closed = panel.closing(honest) | ({OWN: honest.closed[:, 0]} if own_gates else {})
     return Safety(
         signature=RewardEnsemble(terms, [*own_gates, *gates]).signature,
         cases=len(cases),
         sources=len(numbers),
         gates=tuple(gates),
         own_gates=tuple(own_gates),
-        closed=panel.closed_shares(honest, sources),
-        honest=panel.honest_scores(honest, scales),
+        closed={name: share(closes, sources) for name, closes in closed.items()},
+        honest=panel.by_reward(honest.values, honest.applies, scales),
         attacked=tuple(attacked),
         limit=limit,
     )
 
 
-# ── asking ──────────────────────────────────────────────────────────────────────────────────────
+# ── scoring ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class _Answers(NamedTuple):
@@ -196,18 +205,16 @@ class _Answers(NamedTuple):
     Attributes:
         values: (N, R), NaN where a reward did not score the text.
         applies: (N, R), False where it does not apply.
-        closed: (N, K), by the default gates.
-        own: (N,), by any gate of the ensemble's own.
+        closed: (N, 1 + K), by any gate of the ensemble's own and by each default gate.
     """
 
     values: Floats
     applies: Bools
     closed: Bools
-    own: Bools
 
     def at(self, rows: NDArray[np.intp]) -> _Answers:
         """About some of the texts."""
-        return _Answers(self.values[rows], self.applies[rows], self.closed[rows], self.own[rows])
+        return _Answers(self.values[rows], self.applies[rows], self.closed[rows])
 
 
 class _Pairs(NamedTuple):
@@ -217,7 +224,7 @@ class _Pairs(NamedTuple):
         attacked: About the attacked texts.
         honest: About the honest ones.
         sources: (n,) which source each is a translation of.
-        scales: (R,) standard deviations of the rewards over all honest texts.
+        scales: (R,) standard deviations of the rewards over all honest texts, 1 for none.
     """
 
     attacked: _Answers
@@ -228,7 +235,7 @@ class _Pairs(NamedTuple):
 
 @dataclass(frozen=True)
 class _Panel:
-    """Who is asked, and by which standard."""
+    """The rewards and gates that score texts, and the limit they are judged by."""
 
     terms: tuple[Term, ...]
     gates: tuple[Gate, ...]
@@ -239,50 +246,43 @@ class _Panel:
     def ask(self, candidates: Sequence[Candidate]) -> _Answers:
         """Scores of all rewards, and which gates close."""
         scores = _scores(self.terms, candidates)
-        shape = (len(candidates), len(self.terms))
         applies = [[one is not Status.NOT_APPLICABLE for one in row] for row in scores.status]
-        closed = [_closes(gate, candidates) for gate in self.gates]
-        own = [_closes(gate, candidates) for gate in self.own_gates]
-        nothing = np.zeros(len(candidates), dtype=np.bool_)
+        own = np.zeros(len(candidates), dtype=np.bool_)
+        for gate in self.own_gates:
+            own |= _closes(gate, candidates)
         return _Answers(
             scores.values,
-            np.array(applies, dtype=np.bool_).reshape(shape),
-            np.stack(closed, axis=1) if closed else nothing[:, None][:, :0],
-            _any(np.stack(own, axis=1)) if own else nothing,
+            np.array(applies, dtype=np.bool_).reshape(scores.values.shape),
+            np.stack([own, *(_closes(gate, candidates) for gate in self.gates)], axis=1),
         )
 
-    def honest_scores(self, honest: _Answers, scales: Floats) -> dict[str, Floats]:
-        """The scores of the honest texts, and their weighted total."""
-        found = {term.reward.name: honest.values[:, at] for at, term in enumerate(self.terms)}
-        if self.total:
-            found[TOTAL] = self._total(honest.values / scales, honest.applies)
-        return found
+    def closing(self, answers: _Answers) -> dict[str, Bools]:
+        """On which texts (N,) each default gate closes, and any of them (`ALL`)."""
+        columns: dict[str, Bools] = dict(zip(self._gate_names(), answers.closed.T[1:], strict=True))
+        return {**columns, ALL: np.asarray(answers.closed[:, 1:].any(axis=1))}
 
-    def closed_shares(self, honest: _Answers, sources: NDArray[np.intp]) -> dict[str, Share]:
-        """Share of honest texts that gates close on."""
-        found = {
-            gate.reward.name: share(honest.closed[:, at], sources)
-            for at, gate in enumerate(self.gates)
-        }
-        found[ALL] = share(_any(honest.closed), sources)
-        return found | ({OWN: share(honest.own, sources)} if self.own_gates else {})
+    def by_reward(self, values: Floats, applies: Bools, scales: Floats) -> dict[str, Floats]:
+        """Columns (N,) of scores or of their differences (N, R), and their weighted total."""
+        names = [term.reward.name for term in self.terms]
+        columns = dict(zip(names, values.T, strict=True))
+        return columns | ({TOTAL: self._total(values / scales, applies)} if self.total else {})
 
-    def judge(self, probe: Probe, pairs: _Pairs, *, not_applicable: int) -> Attacked:
+    def attacked(self, probe: Probe, pairs: _Pairs, *, not_applicable: int) -> Attacked:
         """What a probe does to every reward and gate."""
         differences = pairs.attacked.values - pairs.honest.values
-        names = [term.reward.name for term in self.terms]
-        columns = dict(zip(names, differences.T, strict=True))
-        if self.total:
-            applies = pairs.attacked.applies | pairs.honest.applies
-            columns[TOTAL] = self._total(differences / pairs.scales, applies)
-        closed = pairs.attacked.closed
-        passed = {
-            gate.reward.name: share(~closed[:, at], pairs.sources)
-            for at, gate in enumerate(self.gates)
-        }
-        passed[ALL] = share(~_any(closed), pairs.sources)
-        exposures = {name: self._exposure(probe, pairs, one) for name, one in columns.items()}
-        return Attacked(probe, len(closed), not_applicable, passed, exposures)
+        applies = pairs.attacked.applies | pairs.honest.applies
+        columns = self.by_reward(differences, applies, pairs.scales)
+        closing = self.closing(pairs.attacked)
+        return Attacked(
+            probe,
+            len(differences),
+            not_applicable,
+            {name: share(~closes, pairs.sources) for name, closes in closing.items()},
+            {name: self._exposure(probe, pairs, column) for name, column in columns.items()},
+        )
+
+    def _gate_names(self) -> list[str]:
+        return [gate.reward.name for gate in self.gates]
 
     def _total(self, standardised: Floats, applies: Bools) -> Floats:
         """The weighted sum; NaN where a term that applies and counts has no score.
@@ -298,58 +298,53 @@ class _Panel:
     def _exposure(self, probe: Probe, pairs: _Pairs, difference: Floats) -> Exposure:
         """What it does to one reward, whose scores changed by ``difference`` (n,)."""
         known = ~np.isnan(difference)
-        sources, difference = pairs.sources[known], difference[known]
-        attacked, honest = (
-            pairs.attacked.at(np.flatnonzero(known)),
-            pairs.honest.at(np.flatnonzero(known)),
-        )
+        pays, sources = difference[known] >= 0.0, pairs.sources[known]
+        caught, lost = pairs.attacked.closed[known], pairs.honest.closed[known]
 
-        def fooled(gates: Sequence[int], *, own: bool = True) -> Bools:
-            """Whether the attack pays with these default gates."""
-            caught = _any(attacked.closed[:, gates]) | (own & attacked.own)
-            lost = _any(honest.closed[:, gates]) | (own & honest.own)
-            return ~caught & ((difference >= 0.0) | lost)
+        def fooled(gates: Sequence[int]) -> Bools:
+            """Whether the attack pays with these gates: 0 for own ones, from 1 default ones."""
+            return ~caught[:, gates].any(axis=1) & (pays | lost[:, gates].any(axis=1))
 
-        every = list(range(len(self.gates)))
-        after = [float(_mean(fooled([at]))) for at in every]
-        bare, base, gated = fooled([], own=False), fooled([]), fooled(every)
-        judgement, closing = self._judgement(base, after, gated, sources[~honest.own])
+        names = self._gate_names()
+        default = range(1, 1 + len(names))
+        own, gated = fooled([0]), fooled([0, *default])
+        alone = {at: _mean(fooled([0, at])) for at in default}
+        least = min([_mean(gated), *alone.values()])
+        judgement = self._judged(_mean(own), least, sources[~lost[:, 0]])
+        closing = [at for at in default if judgement == "hole" and alone[at] <= self.limit]
         together = judgement == "hole" and not closing
         if together:
-            closing = _fewest(fooled, len(self.gates), self.limit)
-        preferred = sorted(closing, key=lambda at: self.gates[at].reward.name not in probe.guards)
+            closing = _fewest(lambda gates: _mean(fooled([0, *gates])), default, self.limit)
+        closed_by = [names[at - 1] for at in closing]
         return Exposure(
-            bare=share(bare, sources),
-            tied=_mean(difference == 0.0),
-            cases=len(difference),
+            fooled=share(pays, sources),
+            tied=_mean(difference[known] == 0.0),
+            cases=len(pays),
             sources=len(np.unique(sources)),
             unscored=int((~known).sum()),
-            own=share(base, sources) if self.own_gates else None,
-            after={gate.reward.name: after[at] for at, gate in enumerate(self.gates)},
-            gated=share(gated, sources),
+            with_own_gates=share(own, sources) if self.own_gates else None,
+            with_one_gate={names[at - 1]: left for at, left in alone.items()},
+            with_all_gates=share(gated, sources),
             judgement=judgement,
-            closed_by=tuple(self.gates[at].reward.name for at in preferred),
+            closed_by=tuple(sorted(closed_by, key=lambda name: name not in probe.guards)),
             together=together,
         )
 
-    def _judgement(
-        self, base: Bools, after: Sequence[float], gated: Bools, sources: NDArray[np.intp]
-    ) -> tuple[Judgement, list[int]]:
-        """What the shares mean, and the default gates that close the hole by themselves.
+    def _judged(self, own: float, least: float, sources: NDArray[np.intp]) -> Judgement:
+        """What the shares fooled with own gates, and at least with default gates, mean.
 
         The sources are those of honest texts that the ensemble's own gates leave open: gates that
         close on everything catch every attack, and make no reward safe.
         """
         if len(np.unique(sources)) < FEWEST_SOURCES:
-            return "unknown", []
-        if base.mean() <= self.limit:
-            return "safe", []
-        closing = [at for at, left in enumerate(after) if left <= self.limit]
-        return ("hole" if closing or gated.mean() <= self.limit else "open"), closing
+            return "unknown"
+        if own <= self.limit:
+            return "safe"
+        return "hole" if least <= self.limit else "open"
 
 
 def _scores(terms: Sequence[Term], candidates: Sequence[Candidate]) -> Scores:
-    """Ask rewards; that they fail on attacked texts is counted and stops nothing."""
+    """Scores of rewards; those that fail on attacked texts are counted and stop nothing."""
     deadline = SECONDS_PER_DEADLINE * max(1, math.ceil(len(candidates) / ROWS_PER_DEADLINE))
     return RewardEnsemble(terms, timeout=deadline, max_failed=1.0)(candidates)
 
@@ -364,36 +359,14 @@ def _closes(gate: Gate, candidates: Sequence[Candidate]) -> Bools:
     return failed | (scores.values[:, 0] < gate.below)
 
 
-def _with_text(honest: Candidate, text: str) -> Candidate:
-    return dataclasses.replace(honest, hypothesis=text)
-
-
-# ── counting ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _any(columns: Bools) -> Bools:
-    """Whether any of the columns holds, row by row."""
-    return np.logical_or.reduce(columns, axis=1)
-
-
 def _mean(hits: Bools) -> float:
     return float(hits.mean()) if len(hits) else math.nan
 
 
-def _scales(honest: Floats) -> Floats:
-    """Standard deviation of each reward over its honest texts; 1 where it has none."""
-    known = ~np.isnan(honest)
-    counts = np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, honest - np.where(known, honest, 0.0).sum(axis=0) / counts, 0.0)
-    std = np.sqrt((centred**2).sum(axis=0) / counts)
-    size = np.where(known, np.abs(honest), 0.0).max(axis=0, initial=0.0)
-    return np.where(std > ROUNDING * size, std, 1.0)
-
-
-def _fewest(fooled: Callable[[Sequence[int]], Bools], gates: int, limit: float) -> list[int]:
-    """Gates that close a hole together, by taking the one that helps most until they do."""
+def _fewest(fooled: Callable[[Sequence[int]], float], gates: range, limit: float) -> list[int]:
+    """Gates that close a hole together, by adding the one that helps most until they do."""
     taken: list[int] = []
-    while not taken or fooled(taken).mean() > limit:
-        left = [at for at in range(gates) if at not in taken]
-        taken.append(min(left, key=lambda at: float(fooled([*taken, at]).mean())))
+    while not taken or fooled(taken) > limit:
+        left = [at for at in gates if at not in taken]
+        taken.append(min(left, key=lambda at: fooled([*taken, at])))
     return taken

@@ -1,65 +1,55 @@
-"""What a preflight found, as tables on a terminal."""
+"""Tables of a preflight on a terminal: agreement with people, holes by probe, gates, verdicts.
+
+A new column of the table of agreement is a line in `AGREEMENT` or `DISCRIMINATION`.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.table import Table
 from rich.text import Text
 
 from rewardlab.preflight.default_gates import gate_line
-from rewardlab.preflight.preflight import CONSTANT, Preflight
-from rewardlab.preflight.safety import ALL, OWN, Exposure, Safety
-from rewardlab.preflight.shares import Share
-from rewardlab.report.terminal import printable
+from rewardlab.preflight.discrimination import Discrimination
+from rewardlab.preflight.preflight import CONSTANT, Agreement, Preflight
+from rewardlab.preflight.safety import ALL, OWN, Exposure, Judgement, Safety
+from rewardlab.report.terminal import ends, new_table, number, printable
+from rewardlab.statistics import Estimate
 
-STYLE = {"safe": "green", "hole": "yellow", "open": "red", "unknown": "dim"}
+STYLE: dict[Judgement, str] = {"safe": "green", "hole": "yellow", "open": "red", "unknown": "dim"}
 REWARDS_PER_TABLE = 6
 LEGEND = (
     "fooled: the attacked text scores at or above the honest one; before → with all default gates",
     "hole: a default gate closes it; open: none does; unknown: too few sources to say",
 )
+AGREEMENT: tuple[tuple[str, Callable[[Agreement], str]], ...] = (
+    ("acc_eq", lambda one: number(one.acc_eq)),
+    ("ε", lambda one: number(one.epsilon, ".3g")),
+    ("r", lambda one: number(one.pearson)),
+    ("τ", lambda one: number(one.kendall)),
+)
+DISCRIMINATION: tuple[tuple[str, Callable[[Discrimination], str]], ...] = (
+    ("right", lambda one: number(one.right.value, ".1%")),
+    ("95%", lambda one: _ends(one.right)),
+    ("tied", lambda one: number(one.tied.value, ".1%")),
+    ("constant", lambda one: number(one.constant.value, ".1%")),
+    ("95%", lambda one: _ends(one.constant)),
+)
 
 
 def agreement_table(found: Preflight) -> Table | None:
-    """How far rewards agree with people within sources; None where one text stands per source."""
+    """Agreement of rewards with people within sources; None with one translation per source."""
     if not found.discrimination:
         return None
-    table = Table(
-        title="within the translations of one source",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
-    for heading in ("reward", "acc_eq", "ε", "r", "τ", "right", "95%", "tied", "constant", "95%"):
-        left = heading == "reward"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    headings = ("reward", *(heading for heading, _ in (*AGREEMENT, *DISCRIMINATION)))
+    table = new_table(headings, title="within the translations of one source")
     for name in {**found.discrimination, **found.agreement}:
-        agrees, tells = found.agreement.get(name), found.discrimination.get(name)
-        numbers = (
-            ["", "", "", ""]
-            if agrees is None
-            else [
-                _number(agrees.acc_eq),
-                "" if math.isnan(agrees.epsilon) else f"{agrees.epsilon:.3g}",
-                _number(agrees.pearson),
-                _number(agrees.kendall),
-            ]
-        )
-        shares = (
-            ["", "", "", "", ""]
-            if tells is None
-            else [
-                _percent(tells.right.value),
-                _interval(tells.right),
-                _percent(tells.tied.value),
-                _percent(tells.constant.value),
-                _interval(tells.constant),
-            ]
-        )
+        agreement, within = found.agreement.get(name), found.discrimination.get(name)
         table.add_row(
-            Text(printable(name), style="dim" if name == CONSTANT else ""), *numbers, *shares
+            Text(printable(name), style="dim" if name == CONSTANT else ""),
+            *("" if agreement is None else cell(agreement) for _, cell in AGREEMENT),
+            *("" if within is None else cell(within) for _, cell in DISCRIMINATION),
         )
     return table
 
@@ -69,11 +59,7 @@ def exposure_tables(safety: Safety) -> Iterator[Table]:
     names = [*safety.honest]
     for start in range(0, len(names), REWARDS_PER_TABLE):
         some = names[start : start + REWARDS_PER_TABLE]
-        table = Table(title="fooled, %", title_justify="left", box=None, pad_edge=False)
-        table.add_column("probe", no_wrap=True)
-        table.add_column("cases", justify="right")
-        for name in some:
-            table.add_column(printable(name), justify="right", no_wrap=True)
+        table = new_table(("probe", "cases", *map(printable, some)), title="fooled, %")
         for one in safety.attacked:
             cells = [_exposure(one.exposures[name]) for name in some]
             table.add_row(one.probe.name, f"{one.cases:,}", *cells)
@@ -82,13 +68,8 @@ def exposure_tables(safety: Safety) -> Iterator[Table]:
 
 def gate_table(safety: Safety) -> Table:
     """Probe by gate: how much of an attack it lets through, and its price on honest texts."""
-    table = Table(
-        title="let through by the default gates, %", title_justify="left", box=None, pad_edge=False
-    )
     names = [gate.reward.name for gate in safety.gates]
-    for heading in ("probe", *names, "all"):
-        left = heading == "probe"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    table = new_table(("probe", *names, "all"), title="let through by the default gates, %")
     for one in safety.attacked:
         cells = [
             Text(
@@ -104,48 +85,48 @@ def gate_table(safety: Safety) -> Table:
 
 
 def verdicts(safety: Safety) -> Table:
-    """What every reward is safe from, which gates close its holes, and which holes stay open."""
-    table = Table(title="verdict", title_justify="left", box=None, pad_edge=False)
-    for heading in ("reward", "safe from", "hole, and the gate that closes it", "open hole"):
-        table.add_column(heading, overflow="fold")
+    """Per reward: probes it is safe from, holes with the gates that close them, open holes."""
+    headings = ("reward", "safe from", "hole, and the gate that closes it", "open hole")
+    table = new_table(headings, title="verdict", align="llll", wrap=4)
     for name in safety.honest:
-        found = {one.probe.name: one.exposures[name] for one in safety.attacked}
-        safe = [probe for probe, exposure in found.items() if exposure.judgement == "safe"]
-        unknown = [f"({probe}?)" for probe, one in found.items() if one.judgement == "unknown"]
-        holes = [
-            f"{probe} ({_closing(exposure)})"
-            for probe, exposure in found.items()
-            if exposure.judgement == "hole"
-        ]
-        open_ = [
-            f"{probe} {exposure.gated.value:.1%}"
-            for probe, exposure in found.items()
-            if exposure.judgement == "open"
-        ]
-        table.add_row(
-            printable(name),
-            Text(", ".join([*safe, *unknown]), style=STYLE["safe"]),
-            Text(", ".join(holes), style=STYLE["hole"]),
-            Text(", ".join(open_), style=STYLE["open"]),
-        )
+        probes: dict[Judgement, list[str]] = {judgement: [] for judgement in STYLE}
+        for one in safety.attacked:
+            exposure = one.exposures[name]
+            probes[exposure.judgement].append(_verdict(one.probe.name, exposure))
+        safe = Text(", ".join([*probes["safe"], *probes["unknown"]]), style=STYLE["safe"])
+        holes = (Text(", ".join(probes[key]), style=STYLE[key]) for key in ("hole", "open"))
+        table.add_row(printable(name), safe, *holes)
     return table
+
+
+def _verdict(probe: str, exposure: Exposure) -> str:
+    if exposure.judgement == "hole":
+        return f"{probe} ({' + '.join(_closing(exposure))})"
+    if exposure.judgement == "open":
+        return f"{probe} {exposure.with_all_gates.value:.1%}"
+    return probe if exposure.judgement == "safe" else f"({probe}?)"
+
+
+def _closing(exposure: Exposure) -> tuple[str, ...]:
+    """The gates to take against a hole: the first one that closes it alone, or all together."""
+    return exposure.closed_by if exposure.together else exposure.closed_by[:1]
 
 
 def advice(safety: Safety) -> Iterator[str]:
     """What a reward did not score, and the lines of YAML that close the holes, if there are any."""
     for name in safety.honest:
-        found = [one.exposures[name] for one in safety.attacked]
-        if unscored := sum(exposure.unscored for exposure in found):
-            tried = unscored + sum(exposure.cases for exposure in found)
+        exposures = [one.exposures[name] for one in safety.attacked]
+        if unscored := sum(exposure.unscored for exposure in exposures):
+            tried = unscored + sum(exposure.cases for exposure in exposures)
             what = "where the attacked or the honest text has no score"
             yield f"{printable(name)}: left out {unscored:,} of {tried:,} attacks, {what}"
-    wanted = dict.fromkeys(
+    wanted = {
         name
         for one in safety.attacked
         for exposure in one.exposures.values()
         if exposure.judgement == "hole"
-        for name in (exposure.closed_by if exposure.together else exposure.closed_by[:1])
-    )
+        for name in _closing(exposure)
+    }
     lines = [gate_line(gate) for gate in safety.gates if gate.reward.name in wanted]
     if lines:
         yield "gates that close the holes:"
@@ -153,29 +134,16 @@ def advice(safety: Safety) -> Iterator[str]:
         yield from (f"  {line}" for line in lines)
     if OWN in safety.closed:
         price = safety.closed[OWN]
-        yield f"its own gates close on {price.value:.2%} of honest texts ({_interval(price)} %)"
-
-
-def _closing(exposure: Exposure) -> str:
-    return " + ".join(exposure.closed_by) if exposure.together else exposure.closed_by[0]
+        yield f"its own gates close on {price.value:.2%} of honest texts ({_ends(price)} %)"
 
 
 def _exposure(found: Exposure) -> Text:
     if not found.cases:
         return Text("")
-    before = found.own or found.bare
-    return Text(
-        f"{100 * before.value:.1f} → {100 * found.gated.value:.1f}", style=STYLE[found.judgement]
-    )
+    before = found.with_own_gates or found.fooled
+    shares = f"{100 * before.value:.1f} → {100 * found.with_all_gates.value:.1f}"
+    return Text(shares, style=STYLE[found.judgement])
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}"
-
-
-def _percent(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.1%}"
-
-
-def _interval(found: Share) -> str:
-    return "" if math.isnan(found.low) else f"{100 * found.low:.1f} … {100 * found.high:.1f}"
+def _ends(share: Estimate) -> str:
+    return ends(share, ".1%").replace("%", "")

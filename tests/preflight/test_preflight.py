@@ -5,7 +5,7 @@ import pytest
 
 from rewardlab.perturbations.attacks import PROBES
 from rewardlab.preflight.honest_texts import honest_of_gold, honest_of_texts
-from rewardlab.preflight.preflight import as_json, preflight
+from rewardlab.preflight.preflight import preflight
 from rewardlab.preflight.safety import DEFAULT_GATES, TOTAL
 from rewardlab.rewards import ChrF, ExactMatch, NotEmpty
 from rewardlab.types import Gate, Term
@@ -63,7 +63,7 @@ def test_an_ensemble_has_a_total():
 def test_so_many_are_attacked_and_the_draw_has_a_seed():
     cases = [one.cases for one in of_texts(most_cases=10).safety.attacked if one.cases]
     assert set(cases) == {10}
-    assert as_json(of_texts(most_cases=10)) == as_json(of_texts(most_cases=10))
+    assert of_texts(most_cases=10).as_json() == of_texts(most_cases=10).as_json()
     assert of_texts(most_cases=1000).safety.attacked[0].cases == 80
 
 
@@ -76,7 +76,7 @@ def test_what_is_being_done_is_told():
 
 
 def test_the_document():
-    found = json.loads(json.dumps(as_json(of_gold(ChrF(), ExactMatch())), allow_nan=False))
+    found = json.loads(json.dumps(of_gold(ChrF(), ExactMatch()).as_json(), allow_nan=False))
     assert [*found] == [
         "signature", "honest", "limit", "agreement", "discrimination", "gates", "own_gates",
         "probes",

@@ -73,39 +73,43 @@ def exposure(probe, gates=(), reward=LENGTH, cases=None, **options):
 
 def test_a_longer_text_fools_a_reward_for_length():
     found = exposure(LONGER, [MORE])
-    assert found.bare.value == 1.0
+    assert found.fooled.value == 1.0
     assert found.tied == 0.0
-    assert found.after == {"more": 0.0}
-    assert (found.gated.value, found.judgement, found.closed_by) == (0.0, "hole", ("more",))
-    assert found.own is None
+    assert found.with_one_gate == {"more": 0.0}
+    assert (found.with_all_gates.value, found.judgement, found.closed_by) == (
+        0.0,
+        "hole",
+        ("more",),
+    )
+    assert found.with_own_gates is None
 
 
 def test_a_shorter_text_does_not():
     found = exposure(SHORTER, [MORE])
-    assert (found.bare.value, found.judgement, found.closed_by) == (0.0, "safe", ())
+    assert (found.fooled.value, found.judgement, found.closed_by) == (0.0, "safe", ())
 
 
 def test_an_equal_score_fools():
     found = exposure(SAME_LENGTH)
-    assert (found.bare.value, found.tied, found.judgement) == (1.0, 1.0, "open")
+    assert (found.fooled.value, found.tied, found.judgement) == (1.0, 1.0, "open")
 
 
 def test_a_gate_that_closes_elsewhere_leaves_the_hole_open():
     found = exposure(LONGER, [Z_ONLY])
-    assert (found.gated.value, found.judgement, found.closed_by) == (1.0, "open", ())
+    assert (found.with_all_gates.value, found.judgement, found.closed_by) == (1.0, "open", ())
 
 
 def test_a_gate_that_closes_on_the_honest_text_makes_room_for_every_attack_it_leaves_open():
     """All honest texts have a z in "zwei": they score the worst, and the attack does not."""
     probe = Probe("cut", lambda case: case.honest.hypothesis[:3], "three characters")
-    assert exposure(probe).bare.value == 0.0
+    assert exposure(probe).fooled.value == 0.0
     found = exposure(probe, [ZED])
-    assert found.after == {"zed": 1.0}
-    assert found.gated.value == 1.0
+    assert found.with_one_gate == {"zed": 1.0}
+    assert found.with_all_gates.value == 1.0
 
 
 def test_what_a_gate_closes_on_is_caught_even_when_the_honest_text_is_closed_on_too():
-    assert exposure(LONGER, [ZED]).after == {"zed": 0.0}
+    assert exposure(LONGER, [ZED]).with_one_gate == {"zed": 0.0}
 
 
 def test_only_where_the_probe_applies():
@@ -140,14 +144,14 @@ def test_honest_texts_that_gates_close_on():
 
 def test_gates_of_its_own_are_part_of_an_ensemble():
     found = exposure(LONGER, [Z_ONLY], own_gates=[MORE])
-    assert found.bare.value == 1.0
-    assert found.own.value == 0.0
+    assert found.fooled.value == 1.0
+    assert found.with_own_gates.value == 0.0
     assert found.judgement == "safe"
 
 
 def test_gates_of_its_own_that_close_on_every_honest_text_make_nothing_safe():
     found = exposure(LONGER, own_gates=[ZED])  # a z is in every "zwei"
-    assert (found.own.value, found.judgement) == (0.0, "unknown")
+    assert (found.with_own_gates.value, found.judgement) == (0.0, "unknown")
 
 
 def test_gates_that_close_a_hole_only_together():
@@ -156,7 +160,7 @@ def test_gates_that_close_a_hole_only_together():
 
     probe = Probe("either", odd_or_even, "one of two words")
     found = exposure(probe, [MORE, Z_ONLY, Gate(NotEmpty(), below=0.5)])
-    assert found.after["more"] == pytest.approx(13 / 25)
+    assert found.with_one_gate["more"] == pytest.approx(13 / 25)
     assert (found.judgement, found.together) == ("hole", True)
     assert set(found.closed_by) == {"more", "z_only"}
 
@@ -179,20 +183,20 @@ class TestTotal:
     def test_rewards_are_compared_in_standard_deviations_of_their_own(self):
         """Minus 100 times as much, at the same weight, cancels; at a half it does not."""
         assert self.total(1.0)[TOTAL].tied == pytest.approx(1.0)
-        assert self.total(0.5)[TOTAL].bare.value == 1.0
-        assert self.total(2.0)[TOTAL].bare.value == 0.0
+        assert self.total(0.5)[TOTAL].fooled.value == 1.0
+        assert self.total(2.0)[TOTAL].fooled.value == 0.0
 
     def test_every_term_is_judged_as_well(self):
         found = self.total(2.0)
         assert (found["length"].judgement, found["s"].judgement) == ("open", "safe")
 
     def test_a_term_without_weight_does_not_count(self):
-        assert self.total(0.0)[TOTAL].bare.value == 1.0
+        assert self.total(0.0)[TOTAL].fooled.value == 1.0
 
     def test_a_reward_that_is_constant_on_honest_texts_still_counts(self):
         terms = [Term(NotEmpty()), Term(NotCopied(), weight=0.0)]
         found = examine(terms, honest(), probes=[PROBES[1]], gates=[], total=True)
-        assert found.attacked[0].exposures[TOTAL].bare.value == 0.0
+        assert found.attacked[0].exposures[TOTAL].fooled.value == 0.0
 
 
 def test_what_has_no_score_is_counted_and_left_out():
@@ -202,7 +206,7 @@ def test_what_has_no_score_is_counted_and_left_out():
     reward = Term(FromFunction(fails_on_long, worst=0.0))
     found = exposure(LONGER, [MORE], reward=reward)
     assert (found.cases, found.unscored, found.judgement) == (0, NUMBER, "unknown")
-    assert np.isnan(found.bare.value)
+    assert np.isnan(found.fooled.value)
 
 
 def test_a_reward_that_breaks_on_an_attack_stops_nothing():
