@@ -155,11 +155,11 @@ def estimate(value: float, samples: NDArray[np.floating[Any]]) -> Estimate:
         value: Of the whole data.
         samples: (B,) of the resamples, NaN where not defined.
     """
-    found = interval(samples)
+    ends = interval(samples)
     return (
         Estimate(value, math.nan, math.nan)
-        if found is None
-        else Estimate(value, found.low, found.high)
+        if ends is None
+        else Estimate(value, ends.low, ends.high)
     )
 
 

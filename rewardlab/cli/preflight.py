@@ -272,7 +272,7 @@ def _language_problems(source_lang: str | None, target_lang: str | None) -> Iter
 
 
 def _reward_problems(config: PreflightConfig, terms: Sequence[Term]) -> Iterator[Problem]:
-    from rewardlab.preflight.preflight import CONSTANT
+    from rewardlab.metaeval.results import CONSTANT
     from rewardlab.preflight.safety import TOTAL
 
     of_gold = config.gold is not None

@@ -157,7 +157,8 @@ def evaluate(
     for system in systems:
         if len(system.hypotheses) != len(rows):
             raise ValueError(f"{system.name}: {len(system.hypotheses)} texts for {len(rows)} rows")
-    teams = _teams(systems)
+    groups = _groups(systems)
+    teams = {system.name: (at,) for at, system in enumerate(systems)} | groups
     if baseline is not None and baseline not in teams:
         raise ValueError(f"the baseline {baseline!r} is none of {', '.join(teams)}")
     directions = _directions(rows)
@@ -173,22 +174,19 @@ def evaluate(
             direction: _signature(one, {"bs": str(resamples), "seed": str(seed)})
             for direction, (one, _) in zip(directions, adapted, strict=True)
         }
-        segments = [
-            [
-                _segments(one, rows, system.hypotheses, scores, at)
-                for (one, _), at in zip(adapted, directions.values(), strict=True)
-            ]
-            for system, scores in zip(systems, by_row, strict=True)
+        by_direction = [
+            _segments(one, rows, systems, by_row, at)
+            for (one, _), at in zip(adapted, directions.values(), strict=True)
         ]
-        compared[metric.name] = compare(segments, drawn, teams, baseline)
+        by_system = list(zip(*by_direction, strict=True))
+        compared[metric.name] = compare(by_system, drawn, teams, baseline)
     return Evaluation(
         rows={name: len(at) for name, at in directions.items()},
         metrics=tuple(metrics),
         signatures=signatures,
         systems={system.name: system.group for system in systems},
         groups={
-            name: tuple(systems[at].name for at in members)
-            for name, members in list(teams.items())[len(systems) :]
+            name: tuple(systems[at].name for at in members) for name, members in groups.items()
         },
         baseline=baseline,
         scores={
@@ -213,18 +211,19 @@ def direction_of(row: Row) -> str:
 
 def _directions(rows: Sequence[Row]) -> dict[str, list[int]]:
     """Row numbers of each direction, in the order they first appear."""
-    found: dict[str, list[int]] = {}
+    directions: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
-        found.setdefault(direction_of(row), []).append(number)
-    return found
+        directions.setdefault(direction_of(row), []).append(number)
+    return directions
 
 
-def _teams(systems: Sequence[System]) -> dict[str, tuple[int, ...]]:
-    """Members of each team: of a system itself, and then of each group all its systems."""
-    teams: dict[str, tuple[int, ...]] = {system.name: (at,) for at, system in enumerate(systems)}
-    for group in dict.fromkeys(system.group for system in systems if system.group is not None):
-        teams[group] = tuple(at for at, system in enumerate(systems) if system.group == group)
-    return teams
+def _groups(systems: Sequence[System]) -> dict[str, tuple[int, ...]]:
+    """Positions of the systems of each group."""
+    names = dict.fromkeys(system.group for system in systems if system.group is not None)
+    return {
+        name: tuple(at for at, system in enumerate(systems) if system.group == name)
+        for name in names
+    }
 
 
 # ── metrics ─────────────────────────────────────────────────────────────────────────────────────
@@ -233,19 +232,21 @@ def _teams(systems: Sequence[System]) -> dict[str, tuple[int, ...]]:
 def _segments(
     metric: Metric,
     rows: Sequence[Row],
-    hypotheses: Sequence[str],
-    scores: Mapping[str, NDArray[np.float64]],
+    systems: Sequence[System],
+    scores: Sequence[Mapping[str, NDArray[np.float64]]],
     at: Sequence[int],
-) -> Segments:
-    """A metric's statistics of one system on the rows of one direction (``at``)."""
+) -> list[Segments]:
+    """Statistics of every system on the rows of one direction (``at``)."""
     if not isinstance(metric.reward, BLEU | ChrF | TER):
-        return mean_segments(scores[metric.name][list(at)])
+        return [mean_segments(of_system[metric.name][list(at)]) for of_system in scores]
     if without := [rows[row].id for row in at if rows[row].reference is None]:
         raise ValueError(f"{metric.name} reads references, and row {without[0]} has none")
+    peer = metric.reward.corpus_metric()
     references = [rows[row].reference or "" for row in at]
-    return corpus_segments(
-        metric.reward.corpus_metric(), [hypotheses[row] for row in at], references
-    )
+    return [
+        corpus_segments(peer, [system.hypotheses[row] for row in at], references)
+        for system in systems
+    ]
 
 
 def _signature(metric: Metric, bootstrap: Mapping[str, str]) -> str:
@@ -300,13 +301,13 @@ def _relations(
     systems: Sequence[System], teams: Teams, metrics: Sequence[Metric]
 ) -> dict[str, dict[str, Relation]]:
     closest = list(Relation).index
-    found = [
+    relations = [
         {metric.name: metric.relation(one.trained, known=one.known) for metric in metrics}
         for one in systems
     ]
     return {
         team: {
-            metric.name: min((found[member][metric.name] for member in members), key=closest)
+            metric.name: min((relations[member][metric.name] for member in members), key=closest)
             for metric in metrics
         }
         for team, members in teams.items()

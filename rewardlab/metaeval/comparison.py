@@ -200,7 +200,7 @@ def compare_accuracy_eq(
         TooManyPairs: A draw needs more than `permutations.MOST_NUMBERS` numbers.
     """
     best = {name: accuracy_eq(gold, metric, by="item") for name, metric in metrics.items()}
-    values = {name: found.value for name, found in best.items()}
+    values = {name: one.value for name, one in best.items()}
     counts: dict[Pair, int] = {}
     for known, pairs in _alike(gold, metrics, values):
         outcomes = permutations.Outcomes.of(gold.T, known.T)

@@ -35,7 +35,6 @@ def intervals_of(
     epsilons: Mapping[str, Mapping[Grouping, float]],
     *,
     resamples: int,
-    seed: int = 0,
 ) -> dict[str, Intervals]:
     """Resample segments and measure every metric on the same draws.
 
@@ -44,12 +43,11 @@ def intervals_of(
         metrics: Metric scores (S, M) by name, NaN = missing; of at least two systems.
         epsilons: Tie thresholds by metric and grouping; NaN for none.
         resamples: How many, at least 1.
-        seed: Of the draws.
 
     Returns:
         By metric. What is too large to resample is not there.
     """
-    counts = segment_counts(gold.shape[1], resamples=resamples, seed=seed)
+    counts = segment_counts(gold.shape[1], resamples=resamples)
     soft = _spa_samples(gold, metrics, counts)
     return {
         name: Intervals(
@@ -77,8 +75,8 @@ def _spa_samples(gold: Floats, metrics: Mapping[str, Floats], counts: Counts) ->
         alike.setdefault(np.isnan(gold + metric).any(axis=0).tobytes(), {})[name] = metric
     return {
         name: samples
-        for some in alike.values()
-        for name, samples in spa_samples(gold, some, counts).items()
+        for together in alike.values()
+        for name, samples in spa_samples(gold, together, counts).items()
     }
 
 

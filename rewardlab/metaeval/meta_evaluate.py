@@ -69,7 +69,7 @@ def meta_evaluate(
         results = _with_intervals(human.values, (*metrics, constant), results, resamples)
     elif resamples:
         left_out.append("intervals are left out: one segment is the same in every resample")
-    found = MetaEvaluation(
+    result = MetaEvaluation(
         gold=gold,
         systems=tuple(systems),
         reference_system=reference_system,
@@ -78,7 +78,7 @@ def meta_evaluate(
         constant=results[-1],
         rankings=ranked,
     )
-    return replace(found, notes=(*notes_on(found), *left_out))
+    return replace(result, notes=(*notes_on(result), *left_out))
 
 
 def _result(gold: Gold, human: Floats, metric: Scored) -> MetricResult:

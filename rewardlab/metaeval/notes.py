@@ -22,33 +22,33 @@ STANDARD_ERRORS = 1.5
 """Of no correlation, 1/√n: a correlation of n cells further below 0 points the wrong way."""
 
 
-def notes_on(found: MetaEvaluation) -> Iterator[str]:
+def notes_on(evaluation: MetaEvaluation) -> Iterator[str]:
     """What the numbers do not say by themselves, one line each."""
-    human = found.gold.scores.only(found.systems).values
+    human = evaluation.gold.scores.only(evaluation.systems).values
     if missing := int(np.isnan(human).sum()):
         yield f"{missing:,} of {human.size:,} translations have no human score and count nowhere"
-    if len(found.systems) < FEW_SYSTEMS:
+    if len(evaluation.systems) < FEW_SYSTEMS:
         yield (
-            f"{len(found.systems)} systems are few: what is said of systems rests on "
-            f"{math.comb(len(found.systems), 2)} pairs"
+            f"{len(evaluation.systems)} systems are few: what is said of systems rests on "
+            f"{math.comb(len(evaluation.systems), 2)} pairs"
         )
-    ties = found.constant.segment["item"]["acc_eq"]
+    ties = evaluation.constant.segment["item"]["acc_eq"]
     if not math.isnan(ties):
         yield (
             f"people tie {ties:.1%} of the pairs of translations of one text; a metric that says "
             f"the same of every translation has acc_eq {ties:.3f}"
         )
-    for scored, result in zip(found.scores, found.metrics, strict=True):
-        yield from _notes_on_metric(human, scored, result)
-    yield from dict.fromkeys(note for metric in found.metrics for note in metric.notes)
-    yield from _notes_on_signs(found)
+    for scored, metric in zip(evaluation.scores, evaluation.metrics, strict=True):
+        yield from _notes_on_metric(human, scored, metric)
+    yield from dict.fromkeys(note for metric in evaluation.metrics for note in metric.notes)
+    yield from _notes_on_signs(evaluation)
 
 
-def _notes_on_metric(human: Floats, scored: Scored, result: MetricResult) -> Iterator[str]:
+def _notes_on_metric(human: Floats, scored: Scored, metric: MetricResult) -> Iterator[str]:
     values = scored.scores.values
-    if result.unscored:
-        said = ", ".join(f"{count:,} {why}" for why, count in result.unscored.items())
-        yield f"{scored.name} has no score for {sum(result.unscored.values()):,}: {said}"
+    if metric.unscored:
+        reasons = ", ".join(f"{count:,} {why}" for why, count in metric.unscored.items())
+        yield f"{scored.name} has no score for {sum(metric.unscored.values()):,}: {reasons}"
     elif lacks := int((np.isnan(values) & ~np.isnan(human)).sum()):
         yield f"{scored.name} has no score for {lacks:,} translations that people scored"
     if np.isnan(values).all():
@@ -65,16 +65,16 @@ def _notes_on_metric(human: Floats, scored: Scored, result: MetricResult) -> Ite
         )
 
 
-def _notes_on_signs(found: MetaEvaluation) -> Iterator[str]:
+def _notes_on_signs(evaluation: MetaEvaluation) -> Iterator[str]:
     """Metrics, or the human scores, that seem to point the wrong way.
 
     On systems any negative correlation counts, on translations one below -1.5 standard errors of
     none at all: a guard that is right nearly everywhere has one a little below 0 by chance.
     """
-    human = found.gold.scores.only(found.systems).values
+    human = evaluation.gold.scores.only(evaluation.systems).values
     known: list[str] = []
     negative: list[str] = []
-    for scored, metric in zip(found.scores, found.metrics, strict=True):
+    for scored, metric in zip(evaluation.scores, evaluation.metrics, strict=True):
         systems, cells = metric.system["pearson"], metric.segment["none"]["pearson"]
         if math.isnan(systems) or math.isnan(cells):
             continue
@@ -82,7 +82,7 @@ def _notes_on_signs(found: MetaEvaluation) -> Iterator[str]:
         count = int((~np.isnan(human + scored.scores.values)).sum())
         if systems < 0.0 and cells < -STANDARD_ERRORS / math.sqrt(count):
             negative.append(metric.name)
-    if negative and negative == known and found.gold.severities is None:
+    if negative and negative == known and evaluation.gold.severities is None:
         yield (
             "every metric correlates negatively with the human scores, of systems and of segments: "
             "are these errors? then --lower-is-better; if that is given, take it away"

@@ -94,8 +94,8 @@ def swapped_scores(
     def value(mixed: Floats) -> float:
         scores = np.full(known.shape, np.nan)
         scores[known] = mixed
-        found = statistic(gold, scores)
-        return 0.0 if math.isnan(found) else found
+        mixture = statistic(gold, scores)
+        return 0.0 if math.isnan(mixture) else mixture
 
     observed = value(first) - value(second)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import Any
 
 from rewardlab.human.gold import Gold
@@ -33,8 +32,8 @@ class MetricResult:
         system: By statistic: ``pearson``, ``kendall``, ``pairwise_accuracy``, ``spa``.
         segment: By grouping and statistic: ``pearson``, ``spearman``, ``kendall``, ``acc_eq``,
             ``epsilon``.
-        spans: Agreement of its error spans with those of the raters; None where either has none.
         unscored: How many translations it has no score for, by reason.
+        spans: Agreement of its error spans with those of the raters; None where either has none.
         intervals: Of what was resampled; None where none were asked for.
         notes: What is missing, and why.
     """
@@ -43,8 +42,8 @@ class MetricResult:
     signature: str
     system: Mapping[str, float]
     segment: Mapping[Grouping, Mapping[str, float]]
+    unscored: Mapping[str, int]
     spans: SpanAgreement | None = None
-    unscored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     intervals: Intervals | None = None
     notes: tuple[str, ...] = ()
 
@@ -93,7 +92,7 @@ class MetaEvaluation:
     scores: tuple[Scored, ...]
     metrics: tuple[MetricResult, ...]
     constant: MetricResult
-    rankings: Mapping[str, Ranking] = field(default_factory=lambda: MappingProxyType({}))
+    rankings: Mapping[str, Ranking]
     notes: tuple[str, ...] = ()
 
     @property

@@ -91,6 +91,11 @@ def _unknown(where: str, name: str, known: Sequence[str]) -> Problem:
 # ── scoring ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def deadline(rows: int) -> float:
+    """Seconds to score so many rows in one call: a deadline for each call that training makes."""
+    return SECONDS_PER_DEADLINE * max(1, math.ceil(rows / ROWS_PER_DEADLINE))
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """What one metric says about the translations.
@@ -222,10 +227,8 @@ def score_gold(
         source_lang=source_lang,
         target_lang=target_lang,
     )
-    # one call, so that a text that several systems wrote is scored once; its deadline is as many
-    # deadlines as there would be calls of the size that training makes
-    deadline = SECONDS_PER_DEADLINE * math.ceil(len(rows) / ROWS_PER_DEADLINE)
-    ensemble = RewardEnsemble([Term(reward) for reward in rewards], timeout=deadline)
+    # one call, so that a text that several systems wrote is scored once
+    ensemble = RewardEnsemble([Term(reward) for reward in rewards], timeout=deadline(len(rows)))
     scores = ensemble(list(rows.values()))
     shape = gold.scores.only(systems)
     return [

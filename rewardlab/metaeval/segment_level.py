@@ -1,7 +1,8 @@
 """Segment-level statistics: does a metric order single translations as humans do?
 
-A new statistic is a line in `STATISTICS`; its intervals follow. Tie-calibrated accuracy stands
-apart, because its resamples keep the threshold of the whole test set.
+A new statistic is a line in `STATISTICS`, with the function of its resamples; its intervals
+follow. Tie-calibrated accuracy stands apart, because its resamples keep the threshold of the whole
+test set.
 """
 
 from __future__ import annotations

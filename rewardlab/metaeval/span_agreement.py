@@ -1,4 +1,4 @@
-"""Do predicted error spans cover the characters that humans marked?
+"""Agreement of error spans: do predicted spans cover the characters that humans marked?
 
 Counted over the characters of the hypothesis, summed over all rated translations and all their
 raters before anything is divided (micro average). With P the characters of predicted spans, G
@@ -12,8 +12,10 @@ other (critical counts as major):
 
     credit = #same + ½ #different,   in place of #(P ∩ G)
 
-Where minor and major spans lie over each other, the published script of WMT23 gives the full
-credit for either; here the worst one counts alone.
+Where minor and major spans overlap, the published script of WMT23 gives the full credit for either;
+here only the worst one counts.
+
+A new statistic of spans is a field of `SpanAgreement`, and a column in `rewardlab.report.metaeval`.
 """
 
 from __future__ import annotations
@@ -30,11 +32,11 @@ from rewardlab.types import ErrorSpan
 SEVERITY_CLASSES: Mapping[str, int] = MappingProxyType({"minor": 1, "major": 2, "critical": 2})
 """Worse is higher; a span of another severity (``neutral``) marks nothing."""
 HALF_CREDIT = 0.5
-"""For an error that was found with another severity."""
+"""Credit for an error that was found with another severity."""
 
 
 class SpanAgreement(NamedTuple):
-    """Agreement on characters, and what it was counted from.
+    """Agreement on characters, and the counts it is computed from.
 
     Attributes:
         precision: Share of predicted characters that are marked; NaN where nothing is predicted.
@@ -76,44 +78,42 @@ def span_agreement(
 
     Args:
         predicted: Errors found in each of N hypotheses.
-        gold: For each hypothesis the spans of each of its raters; one without raters counts
-            nothing, a rater without spans says that there is no error.
-        texts: The hypotheses.
+        gold: For each hypothesis the spans of each of its raters; one without raters does not
+            count, a rater without spans found no error.
+        texts: The N hypotheses.
 
     Raises:
         ValueError: The lengths differ, or a span reaches beyond its hypothesis.
 
-    >>> found = [[ErrorSpan(0, 4, "minor")]]
+    >>> predicted = [[ErrorSpan(0, 4, "minor")]]
     >>> marked = [[[ErrorSpan(2, 6, "major")]]]
-    >>> agreement = span_agreement(found, marked, ["abcdefgh"])
+    >>> agreement = span_agreement(predicted, marked, ["abcdefgh"])
     >>> agreement.f1, agreement.weighted_f1
     (0.5, 0.25)
     """
     if not len(predicted) == len(gold) == len(texts):
         raise ValueError(f"{len(predicted)} predictions, {len(gold)} ratings, {len(texts)} texts")
-    characters = n_predicted = n_marked = both = same = ratings = ignored = 0
+    totals = np.zeros(6, dtype=np.int64)
+    ignored = 0
     for at, (spans, raters, text) in enumerate(zip(predicted, gold, texts, strict=True)):
-        found, left_out = _severities(spans, text, f"prediction {at}")
+        spanned, left_out = _severities(spans, text, f"prediction {at}")
         ignored += left_out
         for rater in raters:
             marked, left_out = _severities(rater, text, f"rating of text {at}")
             ignored += left_out
-            shared = (found > 0) & (marked > 0)
-            ratings += 1
-            characters += len(text)
-            n_predicted += int(np.count_nonzero(found))
-            n_marked += int(np.count_nonzero(marked))
-            both += int(np.count_nonzero(shared))
-            same += int(np.count_nonzero(shared & (found == marked)))
-    credit = same + HALF_CREDIT * (both - same)
+            both = (spanned > 0) & (marked > 0)
+            parts = (spanned > 0, marked > 0, both, both & (spanned == marked))
+            totals += np.array([1, len(text), *map(np.count_nonzero, parts)])
+    ratings, characters, n_predicted, n_marked, n_both, n_same = totals.tolist()
+    credit = n_same + HALF_CREDIT * (n_both - n_same)
     return SpanAgreement(
-        *_rates(both, n_predicted, n_marked),
+        *_rates(n_both, n_predicted, n_marked),
         *_rates(credit, n_predicted, n_marked),
         characters=characters,
         predicted=n_predicted,
         marked=n_marked,
-        both=both,
-        same_severity=same,
+        both=n_both,
+        same_severity=n_same,
         ratings=ratings,
         ignored=ignored,
     )

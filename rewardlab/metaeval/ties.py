@@ -50,9 +50,7 @@ class TieCalibrated(NamedTuple):
     pairs: int
 
 
-def accuracy_eq(
-    gold: Floats, metric: Floats, *, by: Grouping = "item", max_pairs: int | None = None
-) -> TieCalibrated:
+def accuracy_eq(gold: Floats, metric: Floats, *, by: Grouping = "item") -> TieCalibrated:
     """Pairwise accuracy with the tie threshold that suits the metric best.
 
     Time and memory grow with the pairs: M * S(S-1)/2 by item (the statistic of WMT),
@@ -62,14 +60,13 @@ def accuracy_eq(
         gold: Human scores (S, M), NaN = missing.
         metric: Metric scores (S, M), NaN = missing; a cell missing on either side is left out.
         by: Which cells are compared; the mean is over groups that have a pair.
-        max_pairs: More are refused; None is `MOST_PAIRS`, which stays below 1 GB.
 
     Returns:
         ``value`` in [0, 1]. A constant metric gets the share of pairs that humans tie.
 
     Raises:
         ValueError: The shapes differ.
-        TooManyPairs: There are more than ``max_pairs``.
+        TooManyPairs: There are more than `MOST_PAIRS`.
 
     >>> accuracy_eq(np.array([[1.0], [2.0], [2.0]]), np.array([[0.1], [0.9], [0.7]]))[:2]
     (1.0, 0.20000000000000007)
@@ -77,10 +74,9 @@ def accuracy_eq(
     known = grouped(known_cells(gold, metric), by)
     sizes = known.sum(axis=1, dtype=np.int64)
     pairs = int((sizes * (sizes - 1)).sum()) // 2
-    limit = MOST_PAIRS[by] if max_pairs is None else max_pairs
-    if pairs > limit:
+    if pairs > MOST_PAIRS[by]:
         raise TooManyPairs(
-            f"{pairs:,} pairs of cells under by={by!r} are more than {limit:,}; "
+            f"{pairs:,} pairs of cells under by={by!r} are more than {MOST_PAIRS[by]:,}; "
             'by="item" is the statistic of WMT and has the fewest'
         )
     if not pairs:

@@ -110,7 +110,7 @@ def honest_of_texts(
         UserError: E240 nothing to attack, E241 the texts are the references; exit code 3.
     """
     segments = tuple(str(number) for number in range(1, len(sources) + 1))
-    found = {
+    texts_by_cell = {
         (system, segment): Candidate(
             source=sources[at],
             hypothesis=texts[at],
@@ -124,10 +124,10 @@ def honest_of_texts(
     }
     nobody = np.full((len(translations), len(segments)), np.nan)
     shape = ScoreMatrix(tuple(translations), segments, nobody, "no human scores")
-    return _honest(found, shape, "-t")
+    return _honest(texts_by_cell, shape, "-t")
 
 
-def _honest(found: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where: str) -> Honest:
+def _honest(texts: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where: str) -> Honest:
     """Make cases of the translations, which are by system and segment."""
     columns = {segment: at for at, segment in enumerate(gold.segments)}
     made: list[Case] = []
@@ -135,23 +135,23 @@ def _honest(found: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where
     equal = 0
     problems: list[Problem] = []
     for row, system in enumerate(gold.systems):
-        own = [one for (name, _), one in found.items() if name == system and _is_whole(one)]
-        theirs = cases(own)
-        same = sum(case.honest.hypothesis == case.honest.reference for case in theirs)
-        if same > MOSTLY * len(theirs):
-            what = f"{same:,} of {len(theirs):,} translations by {system} are the reference itself"
+        whole = [one for (name, _), one in texts.items() if name == system and _is_whole(one)]
+        usable = cases(whole)
+        same = sum(case.honest.hypothesis == case.honest.reference for case in usable)
+        if same > MOSTLY * len(usable):
+            what = f"{same:,} of {len(usable):,} translations by {system} are the reference itself"
             fix = "give what a system wrote, and another text as the reference"
             problems.append(Problem("E241", where, what, fix))
-        made += theirs
-        cells += [(row, columns[case.honest.id]) for case in theirs]
+        made += usable
+        cells += [(row, columns[case.honest.id]) for case in usable]
         equal += same
     if not made:
-        what = f"none of {len(found):,} translations can be attacked"
+        what = f"none of {len(texts):,} translations can be attacked"
         fix = "give translations of two source texts, not empty and not the same"
         problems.append(Problem("E240", where, what, fix))
     if problems:
         refuse(*problems)
-    return Honest(tuple(made), tuple(cells), gold, len(found) - len(made), equal)
+    return Honest(tuple(made), tuple(cells), gold, len(texts) - len(made), equal)
 
 
 def _is_whole(one: Candidate) -> bool:

@@ -11,15 +11,14 @@ import numpy as np
 from rewardlab.human.score_matrix import Floats
 from rewardlab.json_values import json_value
 from rewardlab.metaeval.correlations import kendall, pearson
+from rewardlab.metaeval.results import CONSTANT
 from rewardlab.metaeval.ties import accuracy_eq
 from rewardlab.preflight.default_gates import gate_line
 from rewardlab.preflight.discrimination import Discrimination, discrimination
 from rewardlab.preflight.honest_texts import Honest
-from rewardlab.preflight.safety import ALL, OWN, Safety, examine
+from rewardlab.preflight.safety import ALL, LIMIT, OWN, Safety, examine
 from rewardlab.types import Gate, Term
 
-CONSTANT = "constant"
-"""Name of the reward that gives every translation the same score."""
 DIGITS = 4
 """Of the numbers in the JSON document."""
 
@@ -78,7 +77,7 @@ class Preflight:
                 "equal_to_reference": honest.equal,
                 "human_scores": honest.gold.signature,
             },
-            "limit": safety.limit,
+            "limit": LIMIT,
             "agreement": {name: one._asdict() for name, one in self.agreement.items()},
             "discrimination": {name: one._asdict() for name, one in self.discrimination.items()},
             "gates": {name: lines.get(name, {}) | closed[name] for name in (*lines, ALL)},

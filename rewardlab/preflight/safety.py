@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
 from rewardlab.human.score_matrix import Floats
+from rewardlab.metaeval.scoring import deadline
 from rewardlab.perturbations.attacks import PROBES, Case, Probe
 from rewardlab.preflight.default_gates import DEFAULT_GATES
 from rewardlab.statistics import ROUNDING, Estimate, moments, share
@@ -45,8 +46,6 @@ OWN = "own"
 """Stands among the gates for the ensemble's own gates."""
 TOTAL = "total"
 """Stands among the rewards for the weighted total of an ensemble."""
-ROWS_PER_DEADLINE = 512
-SECONDS_PER_DEADLINE = 600.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,6 @@ class Safety:
             gates, `OWN`.
         honest: Scores of the rewards and the total on the honest texts, by name, each (N,).
         attacked: By probe.
-        limit: Share of cases up to which a reward is safe.
     """
 
     signature: str
@@ -127,7 +125,6 @@ class Safety:
     closed: Mapping[str, Estimate]
     honest: Mapping[str, Floats]
     attacked: tuple[Attacked, ...]
-    limit: float
 
 
 def examine(
@@ -139,7 +136,6 @@ def examine(
     gates: Sequence[Gate] = DEFAULT_GATES,
     own_gates: Sequence[Gate] = (),
     total: bool = False,
-    limit: float = LIMIT,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Safety:
     """Attack cases with every probe, and score the results with every reward and gate.
@@ -152,7 +148,6 @@ def examine(
         gates: Whose effect is measured.
         own_gates: Gates that the rewards are never without.
         total: Judge the weighted total of the terms as well, under the name `TOTAL`.
-        limit: Share of cases up to which a reward is safe.
         tell: Called with a line of progress.
 
     Raises:
@@ -166,7 +161,7 @@ def examine(
     numbers = {text: at for at, text in enumerate(dict.fromkeys(c.honest.source for c in cases))}
     sources = np.array([numbers[case.honest.source] for case in cases])
     tell(f"scoring {len(cases):,} honest translations")
-    panel = _Panel(tuple(terms), tuple(gates), tuple(own_gates), total=total, limit=limit)
+    panel = _Panel(tuple(terms), tuple(gates), tuple(own_gates), total=total)
     honest = panel.ask([case.honest for case in cases])
     deviations = moments(honest.values)[1]
     scales = np.where(deviations > 0.0, deviations, 1.0)
@@ -192,7 +187,6 @@ def examine(
         closed={name: share(closes, sources) for name, closes in closed.items()},
         honest=panel.by_reward(honest.values, honest.applies, scales),
         attacked=tuple(attacked),
-        limit=limit,
     )
 
 
@@ -235,13 +229,12 @@ class _Pairs(NamedTuple):
 
 @dataclass(frozen=True)
 class _Panel:
-    """The rewards and gates that score texts, and the limit they are judged by."""
+    """The rewards and gates that score texts."""
 
     terms: tuple[Term, ...]
     gates: tuple[Gate, ...]
     own_gates: tuple[Gate, ...]
     total: bool
-    limit: float
 
     def ask(self, candidates: Sequence[Candidate]) -> _Answers:
         """Scores of all rewards, and which gates close."""
@@ -310,11 +303,11 @@ class _Panel:
         own, gated = fooled([0]), fooled([0, *default])
         alone = {at: _mean(fooled([0, at])) for at in default}
         least = min([_mean(gated), *alone.values()])
-        judgement = self._judged(_mean(own), least, sources[~lost[:, 0]])
-        closing = [at for at in default if judgement == "hole" and alone[at] <= self.limit]
+        judgement = _judged(_mean(own), least, sources[~lost[:, 0]])
+        closing = [at for at in default if judgement == "hole" and alone[at] <= LIMIT]
         together = judgement == "hole" and not closing
         if together:
-            closing = _fewest(lambda gates: _mean(fooled([0, *gates])), default, self.limit)
+            closing = _fewest(lambda gates: _mean(fooled([0, *gates])), default)
         closed_by = [names[at - 1] for at in closing]
         return Exposure(
             fooled=share(pays, sources),
@@ -330,23 +323,24 @@ class _Panel:
             together=together,
         )
 
-    def _judged(self, own: float, least: float, sources: NDArray[np.intp]) -> Judgement:
-        """What the shares fooled with own gates, and at least with default gates, mean.
 
-        The sources are those of honest texts that the ensemble's own gates leave open: gates that
-        close on everything catch every attack, and make no reward safe.
-        """
-        if len(np.unique(sources)) < FEWEST_SOURCES:
-            return "unknown"
-        if own <= self.limit:
-            return "safe"
-        return "hole" if least <= self.limit else "open"
+def _judged(own: float, least: float, sources: NDArray[np.intp]) -> Judgement:
+    """What the shares fooled with own gates, and at least with default gates, mean.
+
+    The sources are those of honest texts that the ensemble's own gates leave open: gates that
+    close on everything catch every attack, and make no reward safe.
+    """
+    if len(np.unique(sources)) < FEWEST_SOURCES:
+        return "unknown"
+    if own <= LIMIT:
+        return "safe"
+    return "hole" if least <= LIMIT else "open"
 
 
 def _scores(terms: Sequence[Term], candidates: Sequence[Candidate]) -> Scores:
     """Scores of rewards; those that fail on attacked texts are counted and stop nothing."""
-    deadline = SECONDS_PER_DEADLINE * max(1, math.ceil(len(candidates) / ROWS_PER_DEADLINE))
-    return RewardEnsemble(terms, timeout=deadline, max_failed=1.0)(candidates)
+    ensemble = RewardEnsemble(terms, timeout=deadline(len(candidates)), max_failed=1.0)
+    return ensemble(candidates)
 
 
 def _closes(gate: Gate, candidates: Sequence[Candidate]) -> Bools:
@@ -363,10 +357,10 @@ def _mean(hits: Bools) -> float:
     return float(hits.mean()) if len(hits) else math.nan
 
 
-def _fewest(fooled: Callable[[Sequence[int]], float], gates: range, limit: float) -> list[int]:
+def _fewest(fooled: Callable[[Sequence[int]], float], gates: range) -> list[int]:
     """Gates that close a hole together, by adding the one that helps most until they do."""
     taken: list[int] = []
-    while not taken or fooled(taken) > limit:
+    while not taken or fooled(taken) > LIMIT:
         left = [at for at in gates if at not in taken]
         taken.append(min(left, key=lambda at: fooled([*taken, at])))
     return taken

@@ -29,29 +29,29 @@ LEGEND = (
 )
 
 
-def metric_table(found: MetaEvaluation) -> Table:
+def metric_table(evaluation: MetaEvaluation) -> Table:
     """One row per metric, the best acc_eq by item first; the constant metric is always last.
 
     A rank belongs to the statistic before it: a metric of a higher rank number is significantly
     worse than one of the rank before.
     """
     title = (
-        f"{len(found.metrics)} metrics on {len(found.systems)} systems x "
-        f"{len(found.gold.scores.segments):,} segments"
+        f"{len(evaluation.metrics)} metrics on {len(evaluation.systems)} systems x "
+        f"{len(evaluation.gold.scores.segments):,} segments"
     )
-    columns = list(_columns(found))
+    columns = list(_columns(evaluation))
     table = new_table([heading for heading, _ in columns], title=title)
-    for metric in (*_best_first(found.metrics), found.constant):
+    for metric in (*_best_first(evaluation.metrics), evaluation.constant):
         table.add_row(*(cell(metric) for _, cell in columns))
     return table
 
 
-def _columns(found: MetaEvaluation) -> Iterator[Column]:
+def _columns(evaluation: MetaEvaluation) -> Iterator[Column]:
     def ranks(statistic: str) -> Iterator[Column]:
-        if ranking := found.rankings.get(statistic):
+        if ranking := evaluation.rankings.get(statistic):
             yield "rank", lambda one: str(ranking.ranks.get(one.name, ""))
 
-    with_intervals = any(metric.intervals is not None for metric in found.metrics)
+    with_intervals = any(metric.intervals is not None for metric in evaluation.metrics)
     yield "metric", lambda one: printable(one.name)
     yield _segment("acc_eq", "item", "acc_eq")
     if with_intervals:
@@ -79,22 +79,22 @@ def _system(heading: str, statistic: str) -> Column:
     return heading, lambda one: number(one.system[statistic]) or "-"
 
 
-def gold_table(found: MetaEvaluation) -> Table:
+def gold_table(evaluation: MetaEvaluation) -> Table:
     """The systems, best human score first, with the means that are published."""
-    gold = found.gold
+    gold = evaluation.gold
     means = gold.scores.system_scores()
     order = np.argsort(np.where(np.isnan(means), -np.inf, means), kind="stable")[::-1]
     table = new_table(("system", "human mean, as published", ""), align="lrl", wrap=1)
     for system in (gold.scores.systems[row] for row in order):
-        role = "" if system in found.systems else "left out"
-        role = "reference" if system == found.reference_system else role
+        role = "" if system in evaluation.systems else "left out"
+        role = "reference" if system == evaluation.reference_system else role
         table.add_row(printable(system), number(gold.published[system]) or "-", role)
     return table
 
 
-def span_table(found: MetaEvaluation) -> Table | None:
+def span_table(evaluation: MetaEvaluation) -> Table | None:
     """Agreement of error spans with the raters' by character; None where no metric has spans."""
-    marked = [metric for metric in _best_first(found.metrics) if metric.spans is not None]
+    marked = [metric for metric in _best_first(evaluation.metrics) if metric.spans is not None]
     if not marked:
         return None
     headings = ("error spans", "P", "R", "F1", "weighted P", "weighted R", "weighted F1")
@@ -105,13 +105,13 @@ def span_table(found: MetaEvaluation) -> Table | None:
     return table
 
 
-def tsv_lines(found: MetaEvaluation) -> Iterator[str]:
+def tsv_lines(evaluation: MetaEvaluation) -> Iterator[str]:
     """One statistic a line, the constant metric's last; what has no value is empty.
 
     Intervals are two statistics more, ``NAME.low`` and ``NAME.high``.
     """
     yield "\t".join(TSV_HEADER)
-    for metric in (*found.metrics, found.constant):
+    for metric in (*evaluation.metrics, evaluation.constant):
         for level, grouping, statistic, value in _long(metric):
             number = "" if math.isnan(value) else repr(float(value))
             yield f"{metric.name}\t{level}\t{grouping}\t{statistic}\t{number}"
@@ -126,9 +126,9 @@ def _long(metric: MetricResult) -> Iterator[tuple[str, str, str, float]]:
     for level, grouping, statistics, intervals in groups:
         for statistic, value in statistics.items():
             yield level, grouping, statistic, value
-            if found := intervals.get(statistic):
-                yield level, grouping, f"{statistic}.low", found.low
-                yield level, grouping, f"{statistic}.high", found.high
+            if interval := intervals.get(statistic):
+                yield level, grouping, f"{statistic}.low", interval.low
+                yield level, grouping, f"{statistic}.high", interval.high
     if metric.spans is not None:
         for name in SPAN_STATISTICS:
             yield "span", "", name, getattr(metric.spans, name)

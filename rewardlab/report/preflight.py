@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from rich.table import Table
 from rich.text import Text
 
+from rewardlab.metaeval.results import CONSTANT
 from rewardlab.preflight.default_gates import gate_line
 from rewardlab.preflight.discrimination import Discrimination
-from rewardlab.preflight.preflight import CONSTANT, Agreement, Preflight
+from rewardlab.preflight.preflight import Agreement, Preflight
 from rewardlab.preflight.safety import ALL, OWN, Exposure, Judgement, Safety
 from rewardlab.report.terminal import ends, new_table, number, printable
 from rewardlab.statistics import Estimate
@@ -38,14 +39,14 @@ DISCRIMINATION: tuple[tuple[str, Callable[[Discrimination], str]], ...] = (
 )
 
 
-def agreement_table(found: Preflight) -> Table | None:
+def agreement_table(result: Preflight) -> Table | None:
     """Agreement of rewards with people within sources; None with one translation per source."""
-    if not found.discrimination:
+    if not result.discrimination:
         return None
     headings = ("reward", *(heading for heading, _ in (*AGREEMENT, *DISCRIMINATION)))
     table = new_table(headings, title="within the translations of one source")
-    for name in {**found.discrimination, **found.agreement}:
-        agreement, within = found.agreement.get(name), found.discrimination.get(name)
+    for name in {**result.discrimination, **result.agreement}:
+        agreement, within = result.agreement.get(name), result.discrimination.get(name)
         table.add_row(
             Text(printable(name), style="dim" if name == CONSTANT else ""),
             *("" if agreement is None else cell(agreement) for _, cell in AGREEMENT),
@@ -137,12 +138,12 @@ def advice(safety: Safety) -> Iterator[str]:
         yield f"its own gates close on {price.value:.2%} of honest texts ({_ends(price)} %)"
 
 
-def _exposure(found: Exposure) -> Text:
-    if not found.cases:
+def _exposure(exposure: Exposure) -> Text:
+    if not exposure.cases:
         return Text("")
-    before = found.with_own_gates or found.fooled
-    shares = f"{100 * before.value:.1f} → {100 * found.with_all_gates.value:.1f}"
-    return Text(shares, style=STYLE[found.judgement])
+    before = exposure.with_own_gates or exposure.fooled
+    shares = f"{100 * before.value:.1f} → {100 * exposure.with_all_gates.value:.1f}"
+    return Text(shares, style=STYLE[exposure.judgement])
 
 
 def _ends(share: Estimate) -> str:

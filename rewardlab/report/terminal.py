@@ -135,6 +135,8 @@ def quality_table(title: str, rows: Sequence[tuple[str, Quality]]) -> Table:
     table = Table(title=title, title_justify="left")
     for heading in ("", "exact match %", "TER (error)", "chrF (reward)"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for name, found in rows:
-        table.add_row(name, f"{found.exact_match:.1f}", f"{found.ter:.1f}", f"{found.chrf:.1f}")
+    for name, quality in rows:
+        table.add_row(
+            name, f"{quality.exact_match:.1f}", f"{quality.ter:.1f}", f"{quality.chrf:.1f}"
+        )
     return table
