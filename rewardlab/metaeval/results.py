@@ -112,7 +112,7 @@ class MetaEvaluation:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Everything that was measured, as plain values for a JSON file; no value is None.
+        """Everything that was measured, as plain values for a JSON file; what has no value is None.
 
         Keys: ``signature``; ``gold`` (``systems`` with their means as published, ``n_segments``,
         ``n_raters``, ``funnel``, what was compared and with which reference); ``metrics`` by name

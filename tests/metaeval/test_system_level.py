@@ -1,5 +1,6 @@
 import math
 
+import gold_scores
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,12 +12,15 @@ from rewardlab.metaeval.system_level import (
     p_values,
     pairwise_accuracies,
     pairwise_accuracy,
+    scored_systems,
     signs,
     spa,
+    system_statistics,
 )
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 NAN = float("nan")
+HUMAN = np.array([[-1.0, 0.0], [-5.0, 0.0], [-6.0, -1.0]])
 GRADES = arrays(np.float64, (4, 6), elements=st.integers(-5, 5).map(float))
 
 
@@ -110,3 +114,52 @@ def test_names_do_not_matter_to_pairwise_accuracy(gold, metric, order):
     moved = [side[order] for side in means]
     assert pairwise_accuracy(*moved) == pairwise_accuracy(*means)
     assert pairwise_accuracy(means[0], 3.0 * means[0] - 1.0) == 1.0
+
+
+# ── all statistics ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_systems_are_compared_by_their_means():
+    # people -0.5 -2.5 -3.5 (deviations 5/3 -1/3 -4/3), the metric 7 4.25 2.5 (29 -4 -25 by 12)
+    found = system_statistics(HUMAN, np.array(gold_scores.GOOD))
+    assert found["pearson"] == pytest.approx((83 / 12) / math.sqrt(14 / 3 * 247 / 24), abs=1e-12)
+    assert found["kendall"] == 1.0
+    assert found["pairwise_accuracy"] == 1.0
+
+
+def test_spa_is_that_of_the_field():
+    # mt-metrics-eval 0.0.3 at 68a481a, stats.PairwiseConfidenceError of both flattened, num_sys=3
+    found = system_statistics(HUMAN, np.array([[1.0, 6.0], [4.0, 2.0], [3.0, 3.5]]))
+    assert found["spa"] == 0.7283333333333333
+    assert system_statistics(HUMAN, np.array(gold_scores.GOOD))["spa"] == 1.0
+
+
+def test_a_cell_counts_where_both_sides_have_it():
+    gold, metric = HUMAN.copy(), np.array(gold_scores.GOOD)
+    gold[0, 0] = metric[2, 1] = np.nan
+    # people 0 -2.5 -6, the metric 5 4.25 1
+    found = system_statistics(gold, metric)
+    assert found["pairwise_accuracy"] == 1.0
+    human, machine = np.array([0, -2.5, -6]), np.array([5, 4.25, 1])
+    human, machine = human - human.mean(), machine - machine.mean()
+    r = (human @ machine) / math.sqrt((human @ human) * (machine @ machine))
+    assert found["pearson"] == pytest.approx(r, abs=1e-12)
+
+
+def test_a_system_without_scores_is_left_out():
+    metric = np.array(gold_scores.GOOD)
+    metric[0] = np.nan
+    assert system_statistics(HUMAN, metric)["pairwise_accuracy"] == 1.0
+    metric[1] = np.nan
+    assert {*map(math.isnan, system_statistics(HUMAN, metric).values())} == {True}
+
+
+def test_what_both_sides_have():
+    nan = np.nan
+    gold, metric = scored_systems(
+        np.array([[1.0, nan], [nan, 1.0]]), np.array([[2.0, 3.0], [4.0, nan]])
+    )
+    np.testing.assert_array_equal(gold, [[1.0, nan]])
+    np.testing.assert_array_equal(metric, [[2.0, nan]])
+    with pytest.raises(ValueError, match=r"human scores \(1, 2\) and metric scores \(2, 1\)"):
+        scored_systems(np.zeros((1, 2)), np.zeros((2, 1)))
