@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rewardlab.data.corpora import read_aligned
+from rewardlab.data.lines import read_aligned
 from rewardlab.perturbations.attacks import PROBES, Case
 from rewardlab.preflight.default_gates import DEFAULT_GATES, gate_line
 from rewardlab.rewards import LengthRatio, NumbersKept

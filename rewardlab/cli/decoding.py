@@ -209,21 +209,12 @@ def _lines(config: Config, rows: Sequence[Row]) -> list[str | None]:
     Of all rows these are the lines of the source files one after another, so that the translation
     of a file stands beside it line by line; of the held-out side, its rows.
     """
-    from rewardlab.config.rows import corpus_names
-    from rewardlab.data.corpora import read_lines
+    from rewardlab.config.rows import source_lines
 
     if config.split != "all":
         return [row.id for row in rows]
-    by_corpus: dict[str, dict[int, str]] = {}
-    for row in rows:
-        corpus, _, number = row.id.rpartition(":")
-        by_corpus.setdefault(corpus, {})[int(number)] = row.id
-    lines: list[str | None] = []
-    for corpus, one in zip(corpus_names(config.data), config.data, strict=True):
-        ids = by_corpus.get(corpus, {})
-        count = len(read_lines(one.source).lines)
-        lines += [ids.get(number) for number in range(1, count + 1)]
-    return lines
+    ids = {(row.corpus, row.line): row.id for row in rows}
+    return [ids.get(place) for place in source_lines(config.data)]
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, Any]:

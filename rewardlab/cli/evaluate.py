@@ -128,7 +128,7 @@ def run(arguments: EvaluateCommand) -> None:
     finished = finished_translations(config, test.rows)
     histories = {system.name: history(system, served=config.served) for system in config.systems}
     overlaps, warnings = overlap(test.rows, histories)
-    say(*test.notes, test.funnel, *(f"warning: {warning}" for warning in warnings))
+    say(*test.notes, str(test.funnel), *(f"warning: {warning}" for warning in warnings))
     score_one_row(scored_by(config), (), test.rows[0])
     begin(config)
     decoded, costs = decode(config, test.rows)

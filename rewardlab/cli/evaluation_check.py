@@ -50,7 +50,7 @@ def dry_run(path: Path, overrides: Sequence[str]) -> None:
     found = Findings()
     found.add(problems)
     found.attempt(check_run, config)
-    test = found.attempt(select_rows, config.data, config.split) or Corpus((), "")
+    test = found.attempt(select_rows, config.data, config.split) or Corpus()
     names = [system.name for system in config.systems]
     summary: dict[str, Any] = {"run": str(config.run), "rows": len(test), "systems": names}
     decoding = check_models(config, test.rows, found)
@@ -59,7 +59,7 @@ def dry_run(path: Path, overrides: Sequence[str]) -> None:
         _, warnings = overlap(test.rows, known_histories(config))
         found.notes += warnings
         summary["rewards"] = check_rewards(scored_by(config), (), test.rows[0], found)
-    conclude(found, summary, *test.notes, test.funnel)
+    conclude(found, summary, *test.notes, str(test.funnel))
     for name, known in decoding.items():
         say(*(f"{name}: {line}" for line in tell(known)))
     report({"dry_run": True, **summary, "decoding": decoding})

@@ -47,7 +47,8 @@ def compare_files(outputs: Outputs) -> Evaluation:
         UserError: E036, E040, E042, E072, E074 and the registry's E1xx (exit code 2); E2xx for
             the files (3).
     """
-    from rewardlab.data.corpora import Row, read_aligned
+    from rewardlab.data.corpora import Row
+    from rewardlab.data.lines import read_aligned
     from rewardlab.evaluation.evaluate import System, evaluate
 
     metrics = _metrics(outputs)

@@ -337,7 +337,7 @@ def _check_languages(config: PreflightConfig, gold: Gold) -> None:
 
 
 def _read_texts(config: PreflightConfig) -> tuple[Honest, tuple[str, ...]]:
-    from rewardlab.data.corpora import read_aligned
+    from rewardlab.data.lines import read_aligned
     from rewardlab.preflight.honest_texts import honest_of_texts
 
     texts = [config.source or "", *config.hypothesis]

@@ -62,7 +62,7 @@ def run(arguments: Arguments) -> None:
         return
     config = load_rerank_config(arguments.config, arguments.overrides)
     corpus = rows_of(config, with_references=config.references == "data")
-    say(*corpus.notes, corpus.funnel)
+    say(*corpus.notes, str(corpus.funnel))
     ensemble = RewardEnsemble(build_terms(config.rewards), gates=build_gates(config.gates))
     first = corpus.rows[0]
     row = replace(first, reference=first.reference or first.source)
@@ -126,7 +126,7 @@ def dry_run(arguments: Arguments) -> None:
     found.add(problems)
     found.attempt(check_directory, config.run)
     with_references = config.references == "data"
-    corpus = found.attempt(rows_of, config, with_references=with_references) or Corpus((), "")
+    corpus = found.attempt(rows_of, config, with_references=with_references) or Corpus()
     summary: dict[str, Any] = {"run": str(config.run), "rows": len(corpus)}
     if config.samples_from is not None:
         found.attempt(taken, config, corpus.rows)
@@ -136,7 +136,7 @@ def dry_run(arguments: Arguments) -> None:
     for first in corpus.rows[:1]:
         row = replace(first, reference=first.reference or first.source)
         summary["rewards"] = check_rewards(*build_each(config.rewards, config.gates), row, found)
-    conclude(found, summary, *corpus.notes, corpus.funnel)
+    conclude(found, summary, *corpus.notes, str(corpus.funnel))
     report({"dry_run": True, **summary})
 
 

@@ -151,13 +151,13 @@ def check(arguments: Arguments) -> Ready:
     sides = found.attempt(read_data, config.data)
     options = None if check_grpo_options(config.trainer) else found.attempt(trainer_options, config)
     terms, gates = build_each(config.rewards, config.gates)
-    train, heldout = sides or (Corpus((), ""), Corpus((), ""))
+    train, heldout = sides or (Corpus(), Corpus())
     pairs = prompts_and_references(config, train)
     summary: dict[str, Any] = {"run": str(config.run), "rows": len(train), "heldout": len(heldout)}
     summary |= examine_rl(config, pairs, options=options, found=found)
     if train.rows:
         summary["rewards"] = check_rewards(terms, gates, train.rows[0], found)
-    conclude(found, summary, *train.notes, train.funnel)
+    conclude(found, summary, *train.notes, str(train.funnel))
     assert options is not None  # noqa: S101 - nothing is wrong with them
     ensemble = RewardEnsemble(terms, gates=gates)
     return Ready(config, train, heldout, ensemble, options, before, summary)

@@ -119,7 +119,7 @@ def _rewards(config: ScoreConfig) -> list[Reward]:
 
 
 def _candidates(config: ScoreConfig) -> list[Candidate]:
-    from rewardlab.data.corpora import read_aligned
+    from rewardlab.data.lines import read_aligned
     from rewardlab.types import Candidate
 
     paths = [config.source, config.hypothesis, config.reference]

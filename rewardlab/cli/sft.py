@@ -166,11 +166,12 @@ def training_rows(config: SFTRunConfig) -> TrainingRows:
     Raises:
         UserError: E201..E208, exit code 3.
     """
-    from rewardlab.config.rows import read_data, validation_split
+    from rewardlab.config.rows import read_data
+    from rewardlab.data.corpora import validation_split
 
     train, _ = read_data(config.data)
     kept, validation = validation_split(train, config.validation, seed=config.seed)
-    notes, rows = [*kept.notes, kept.funnel], kept.rows
+    notes, rows = [*kept.notes, str(kept.funnel)], kept.rows
     if config.synthetic is not None:
         from rewardlab.data.synthetic import curriculum
 

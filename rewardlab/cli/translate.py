@@ -44,7 +44,7 @@ def run(arguments: Arguments) -> None:
         return
     config = load_translate_config(arguments.config, arguments.overrides)
     corpus = rows_of(config, with_references=False)
-    say(*corpus.notes, corpus.funnel)
+    say(*corpus.notes, str(corpus.funnel))
     prompts = prompts_of(config, corpus.rows)
     generator = build_generator(config.generation, config.model)
     signature = generator.signature
@@ -87,10 +87,10 @@ def dry_run(arguments: Arguments) -> None:
     found = Findings()
     found.add(problems)
     found.attempt(check_directory, config.run)
-    corpus = found.attempt(rows_of, config, with_references=False) or Corpus((), "")
+    corpus = found.attempt(rows_of, config, with_references=False) or Corpus()
     summary = {"run": str(config.run), "rows": len(corpus)}
     summary |= examine_decoding(
         config.model, pairs_of(config, corpus.rows), config.generation, found
     )
-    conclude(found, summary, *corpus.notes, corpus.funnel)
+    conclude(found, summary, *corpus.notes, str(corpus.funnel))
     report({"dry_run": True, **summary})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, cast
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -21,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from rewardlab.data.readers import READERS
 
 Options: TypeAlias = dict[str, Any]
 
@@ -34,6 +37,12 @@ def _file_name(value: object) -> object:
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise PydanticCustomError("float_type", "not a number")
+    return value
+
+
+def _corpus_format(value: str) -> str:
+    if value not in (names := READERS.names()):
+        raise PydanticCustomError("literal_error", "no format", {"expected": ", ".join(names)})
     return value
 
 
@@ -69,15 +78,16 @@ def require_share(key: str, value: float) -> None:
 
 
 class TextsConfig(Section):
-    """A line-aligned corpus.
+    """A parallel corpus.
 
     Attributes:
-        source: Plain or gzipped UTF-8 text, one segment per line.
+        source: In the format ``lines``: plain or gzipped UTF-8 text, one segment per line.
         reference: Its translations, line by line; not needed where nothing reads them.
         source_lang: Language code of ``source``.
         target_lang: Language code of ``reference``.
         documents: One document id per line.
         max_characters: Rows with a longer side are left out.
+        format: The name of a corpus reader, see `rewardlab.data.readers`.
     """
 
     source: FileName
@@ -86,6 +96,7 @@ class TextsConfig(Section):
     target_lang: Text
     documents: FileName | None = None
     max_characters: Annotated[Whole, Field(ge=1)] | None = None
+    format: Annotated[Text, AfterValidator(_corpus_format)] = "lines"
 
 
 class DataConfig(TextsConfig):

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rewardlab.data.corpora import Row, TextFile, read_lines
+from rewardlab.data.corpora import Row
+from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.decoding.files import TRANSLATIONS
 from rewardlab.errors import Problem, refuse, shown
 

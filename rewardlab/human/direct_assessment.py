@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rewardlab.data.corpora import TextFile
+from rewardlab.data.lines import TextFile
 from rewardlab.errors import Problem, refuse
 from rewardlab.human.mqm import digest_of
 from rewardlab.human.ratings import DUPLICATES, OTHER_TEXT, Key, segment_id

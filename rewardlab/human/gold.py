@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from rewardlab.data.corpora import TextFile, read_lines
+from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse, shown
 from rewardlab.human.direct_assessment import is_direct_header, read_direct
 from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-from rewardlab.data.corpora import TextFile
+from rewardlab.data.lines import TextFile
 from rewardlab.errors import Problem, refuse, shown
 from rewardlab.human.marked_text import EMPTY, OUTSIDE, Marked, Stretch
 from rewardlab.human.mqm import digest_of

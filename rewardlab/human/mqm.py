@@ -28,7 +28,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from rewardlab.data.corpora import TextFile, read_lines
+from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.errors import Problem, refuse
 from rewardlab.human.marked_text import read_marks
 from rewardlab.human.ratings import DUPLICATES, HEADERS, Gathering, Judgement, MqmFile

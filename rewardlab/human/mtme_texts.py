@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rewardlab.data.corpora import TextFile, read_lines
+from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.errors import Problem, refuse, shown
 
 FOLDER = "human-scores"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rewardlab.data.corpora import TextFile
+from rewardlab.data.lines import TextFile
 from rewardlab.errors import Problem, refuse, shown
 from rewardlab.human.json_ratings import check_lengths
 from rewardlab.human.mqm import digest_of

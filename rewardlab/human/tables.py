@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rewardlab.data.corpora import TextFile
+from rewardlab.data.lines import TextFile
 from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
 
 LISTED = 5

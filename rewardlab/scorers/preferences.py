@@ -26,7 +26,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from rewardlab.data.corpora import TextFile, read_lines
+from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.errors import Problem, refuse
 from rewardlab.human.rated import Preference, Rated
 from rewardlab.human.tables import RowProblems

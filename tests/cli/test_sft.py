@@ -62,7 +62,7 @@ def test_a_policy_from_scratch_from_yaml_to_its_directory(here, run):
     assert summary["peak_memory_mb"] > 50
     assert summary["seconds"] > 0
     assert f"validation loss {losses[0]:.4f}" in err
-    assert "10 lines; 8 to train on; 2 set aside to decide when to stop" in err
+    assert "10 lines: 2 held out, 2 set aside to decide when to stop left out; 6 rows" in err
     assert "max_steps: 30" in (directory / "config.yaml").read_text()
     assert (directory / "versions.json").exists()
     assert not (directory / "signature.txt").exists()

@@ -1,8 +1,7 @@
 import pytest
 
 from rewardlab.config import DataConfig, read_data, select_rows
-from rewardlab.config.rows import corpus_names, validation_split
-from rewardlab.data.corpora import Corpus, Row
+from rewardlab.config.rows import corpus_names, source_lines
 from rewardlab.errors import UserError
 
 
@@ -26,10 +25,6 @@ def corpus(tmp_path):
     return write
 
 
-def documents(corpus):
-    return [row.document for row in corpus.rows]
-
-
 def test_a_document_held_out_in_one_language_is_held_out_of_all(corpus):
     """The Swedish file is longer after the split, but must not show the Danish one's answers."""
     danish = corpus("dan", [("da1", "nb1", "a"), ("da2", "nb2", "b"), ("da3", "nb3", "c")])
@@ -38,7 +33,8 @@ def test_a_document_held_out_in_one_language_is_held_out_of_all(corpus):
     train, heldout = read_data([danish, swedish])
     assert [row.id for row in heldout.rows] == ["dan-nob:3", "swe-nob:4"]
     assert [row.id for row in train.rows] == ["dan-nob:1", "dan-nob:2", "swe-nob:1", "swe-nob:2"]
-    assert "1 of documents that are held out elsewhere left out" in train.funnel
+    assert train.funnel.steps == (("of documents that are held out elsewhere", 1),)
+    assert [one.steps for one in train.funnel.parts] == [(("held out", 1),)] * 2
 
 
 def test_corpora_that_hold_everything_out_together_are_refused(corpus):
@@ -64,7 +60,7 @@ def test_a_pair_held_out_in_one_direction_is_not_trained_on_in_reverse(corpus):
     train, heldout = read_data([there, back])
     assert [row.id for row in heldout.rows] == ["dan-nob:2", "dan-nob:3"]
     assert [row.id for row in train.rows] == ["dan-nob:1", "nob-nob:2", "nob-nob:3"]
-    assert "; 1 that are held out in the other direction left out" in train.funnel
+    assert train.funnel.steps == (("that are held out in the other direction", 1),)
 
 
 def test_one_side_of_the_data_or_all_of_it_can_be_selected(corpus):
@@ -84,46 +80,6 @@ def test_an_empty_heldout_side_is_no_selection(corpus):
     )
 
 
-def rows(*found):
-    made = (Row(str(at), source, "", "da", "nb", doc) for at, (source, doc) in enumerate(found))
-    return Corpus(tuple(made), f"{len(found)} lines")
-
-
-def test_validation_is_whole_documents_apart_from_the_rest():
-    train = rows(*((f"s{at}", f"d{at // 3}") for at in range(30)))
-    kept, aside = validation_split(train, 0.2, seed=0)
-    assert len(aside) == 6
-    assert len(set(documents(aside))) == 2
-    assert not set(documents(aside)) & set(documents(kept))
-    assert len(kept) == 24
-    assert kept.funnel == "30 lines; 6 set aside to decide when to stop"
-
-
-def test_validation_follows_the_seed_and_not_the_order_of_the_file():
-    train = rows(*((f"s{at}", f"d{at}") for at in range(50)))
-    once, again, other = (validation_split(train, 5, seed=seed)[1] for seed in (1, 1, 2))
-    assert once == again
-    assert documents(once) != documents(other)
-    assert documents(once) != documents(train)[-5:]
-
-
-def test_a_source_set_aside_is_not_trained_on_either():
-    train = rows(*(("same", f"d{at}") for at in range(2)), *((f"s{at}", None) for at in range(8)))
-    for seed in range(10):
-        kept, aside = validation_split(train, 3, seed=seed)
-        assert not {row.source for row in kept.rows} & {row.source for row in aside.rows}
-
-
-def test_setting_everything_aside_is_refused():
-    with pytest.raises(UserError) as caught:
-        validation_split(rows(("a", "d"), ("b", "d")), 0.5, seed=0)
-    assert caught.value.exit_code == 3
-    assert str(caught.value) == (
-        "error[E207] validation: setting 2 of 2 rows aside leaves none to train on. "
-        "fix: set fewer aside, or split longer documents"
-    )
-
-
 def test_corpora_of_one_language_pair_are_told_apart(corpus):
     first = corpus("dan", [("a", "1", "x"), ("b", "2", "y")], heldout=0)
     second = first.model_copy(update={"heldout": 1})
@@ -135,3 +91,11 @@ def test_corpora_of_one_language_pair_are_told_apart(corpus):
     ]
     assert corpus_names([first, second]) == ["dan-nob", "dan-nob.2"]
     assert corpus_names([first]) == [""]
+
+
+def test_source_lines_are_those_of_all_segments(corpus):
+    first = corpus("dan", [("a", "1", "x"), ("", "2", "y"), ("c", "3", "z")], heldout=0)
+    second = corpus("swe", [("a", "", "x")], heldout=0)
+    assert source_lines([first]) == [("", 1), ("", 2), ("", 3)]
+    expected = [("dan-nob", 1), ("dan-nob", 2), ("dan-nob", 3), ("swe-nob", 1)]
+    assert source_lines([first, second]) == expected

@@ -97,8 +97,18 @@ def test_any_configuration_reads_back_equal(name, run, heldout, options):
             (
                 "error[E023] run.yaml:6:3 data.zzz: unknown key. data has none like it. fix: "
                 "remove it, or write one of source, reference, source_lang, target_lang, "
-                "documents, max_characters, heldout"
+                "documents, max_characters, format, heldout"
             ),
+        ),
+        (
+            "  source_lang: dan",
+            "  source_lang: dan\n  format: line",
+            "error[E026] run.yaml:6:3 data.format: 'line' is not a choice. fix: format: lines",
+        ),
+        (
+            "  source_lang: dan",
+            "  source_lang: dan\n  format: tmx",
+            "error[E026] run.yaml:6:3 data.format: 'tmx' is not a choice. fix: one of lines",
         ),
         (
             "learning_rate: 1e-4",

@@ -1,20 +1,9 @@
-import gzip
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import (
-    Corpus,
-    Row,
-    drift,
-    join,
-    lines_of,
-    read_aligned,
-    read_lines,
-    read_parallel,
-    split,
-)
+from rewardlab.data.corpora import Corpus, Row, join, read_parallel, split, validation_split
+from rewardlab.data.funnel import Funnel
 from rewardlab.errors import UserError
 
 
@@ -24,7 +13,7 @@ def corpus_of(sources, documents=None):
         Row(str(number), source, source.upper(), "da", "nb", document)
         for number, (source, document) in enumerate(zip(sources, documents, strict=True), start=1)
     )
-    return Corpus(rows, f"{len(rows)} lines")
+    return Corpus(rows, Funnel(len(rows)))
 
 
 def refused(call, *args, **kwargs):
@@ -32,16 +21,6 @@ def refused(call, *args, **kwargs):
         call(*args, **kwargs)
     assert caught.value.exit_code == 3
     return [str(problem) for problem in caught.value.problems]
-
-
-@pytest.fixture
-def write(tmp_path):
-    def file(name, content):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return file
 
 
 def test_rows_carry_line_number_languages_and_document(write):
@@ -53,10 +32,11 @@ def test_rows_carry_line_number_languages_and_document(write):
         documents=write("docs.tsv", "news.1\tx\nnews.2\ty\n"),
     )
     assert corpus.rows == (
-        Row("1", "Hej.", "Hei.", "da", "nb", "news.1"),
-        Row("2", "Farvel.", "Ha det.", "da", "nb", "news.2"),
+        Row("1", "Hej.", "Hei.", "da", "nb", "news.1", line=1),
+        Row("2", "Farvel.", "Ha det.", "da", "nb", "news.2", line=2),
     )
-    assert corpus.funnel == "2 lines"
+    assert corpus.funnel == Funnel(2)
+    assert str(corpus.funnel) == "2 lines"
     assert corpus.notes == ()
 
 
@@ -69,54 +49,18 @@ def test_empty_and_long_rows_are_left_out_and_counted(write):
         max_characters=3,
     )
     assert [row.id for row in corpus.rows] == ["1", "3"]
-    assert corpus.funnel == "5 lines: 2 empty, 1 over 3 characters left out; 2 rows"
+    assert corpus.funnel == Funnel(5, (("empty", 2), ("over 3 characters", 1)))
+    assert corpus.funnel.kept == 2
+    assert str(corpus.funnel) == "5 lines: 2 empty, 1 over 3 characters left out; 2 rows"
 
 
 def test_without_reference_only_the_source_counts(write):
     path = write("src.txt", "a\n\nb")
     corpus = read_parallel(path, source_lang="da", target_lang="nb", name="da-nb")
-    assert [(row.id, row.source, row.reference) for row in corpus.rows] == [
-        ("da-nb:1", "a", None),
-        ("da-nb:3", "b", None),
-    ]
-
-
-def test_only_line_feeds_end_lines(write):
-    path = write("src.txt", "a\u2028b\u0085c\x0bd\x0ce\rf\n g \n")
-    assert read_lines(path).lines == ["a\u2028b\u0085c\x0bd\x0ce\rf", " g "]
-
-
-def test_crlf_and_byte_order_mark_are_taken_off_and_noted(write):
-    path = write("src.txt", b"\xef\xbb\xbfa\r\nb\r\nc\n")
-    file = read_lines(path)
-    assert file.lines == ["a", "b", "c"]
-    assert file.notes == (
-        f"{path}: a byte-order mark was taken off the start",
-        f"{path}: 2 of 3 lines end in CRLF; read as LF",
+    assert corpus.rows == (
+        Row("da-nb:1", "a", None, "da", "nb", corpus="da-nb", line=1),
+        Row("da-nb:3", "b", None, "da", "nb", corpus="da-nb", line=3),
     )
-
-
-def test_gzip_is_read_by_content_and_by_name(write):
-    packed = gzip.compress(b"a\nb\n")
-    assert read_lines(write("src.txt.gz", packed)).lines == ["a", "b"]
-    assert read_lines(write("src.txt", packed)).lines == ["a", "b"]
-
-
-def test_truncated_and_false_gzip_are_refused(write):
-    path = write("src.gz", gzip.compress(b"a\nb\n" * 100)[:-9])
-    assert refused(read_lines, path) == [
-        (
-            f"error[E205] {path}: broken gzip: Compressed file ended before the end-of-stream "
-            f"marker was reached. fix: fetch or make it anew; test with: gzip -t {path}"
-        )
-    ]
-    path = write("plain.gz", "a\n")
-    assert refused(read_lines, path) == [
-        (
-            f"error[E205] {path}: broken gzip: Not a gzipped file (b'a\\n'). "
-            f"fix: fetch or make it anew; test with: gzip -t {path}"
-        )
-    ]
 
 
 def test_missing_files_are_reported_together_and_directories_named(tmp_path):
@@ -130,45 +74,6 @@ def test_missing_files_are_reported_together_and_directories_named(tmp_path):
         ),
         f"error[E201] {tmp_path}: cannot be read: Is a directory. fix: name one of its files",
     ]
-
-
-def test_bytes_that_are_not_utf8_are_counted_and_the_first_is_shown(write):
-    path = write("src.txt", b"a\n" + b"K\xf8b\n" * 7 + b"c\n")
-    assert refused(read_lines, path) == [
-        (
-            f"error[E202] {path}:2: not UTF-8: 7 of 9 rows; first 5: 2, 3, 4, 5, 6; "
-            "byte 0xf8 at offset 3. fix: convert it: iconv -f latin1 -t utf-8"
-        )
-    ]
-
-
-def test_nul_characters_are_refused_with_their_lines(write):
-    path = write("src.txt", "a\nb\0\nc\n\0\n")
-    assert refused(read_lines, path) == [
-        (
-            f"error[E203] {path}:2: NUL characters in 2 of 4 rows; at: 2, 4. "
-            "fix: make the file anew: it is damaged"
-        )
-    ]
-
-
-def test_line_counts_that_differ_point_to_where_the_texts_part(write):
-    lengths = [3, 60, 10, 90, 30, 5, 70, 20, 110, 40]
-    source = write("src.txt", "".join("x" * length + "\n" for length in lengths))
-    lost = write("ref.txt", "".join("y" * length + "\n" for length in lengths if length != 30))
-    assert refused(read_aligned, [source, lost]) == [
-        f"error[E204] {lost}: 9 lines, but {source} has 10. fix: look near line 5"
-    ]
-
-
-@pytest.mark.parametrize("lost", range(10))
-@pytest.mark.parametrize("factor", [1, 3])
-def test_a_lost_line_is_found_wherever_it_was(lost, factor):
-    lengths = [3, 60, 10, 90, 30, 5, 70, 20, 110, 40]
-    source = ["x" * length for length in lengths]
-    other = ["y" * factor * length for at, length in enumerate(lengths) if at != lost]
-    assert abs(drift(source, other) - (lost + 1)) <= 1
-    assert abs(drift(other, source) - (lost + 1)) <= 1
 
 
 def test_a_file_without_rows_is_refused(write):
@@ -235,10 +140,11 @@ def test_sources_on_both_sides_leave_the_training_side():
     train, held = split(corpus_of(["a", "b", "a", "c", "b"]), 1)
     assert [row.source for row in held.rows] == ["b"]
     assert [row.source for row in train.rows] == ["a", "a", "c"]
-    assert train.funnel == (
-        "5 lines; 4 to train on: 1 sources that are also held out left out; 3 rows"
+    assert train.funnel == Funnel(5, (("held out", 1), ("whose source is also held out", 1)))
+    assert str(train.funnel) == (
+        "5 lines: 1 held out, 1 whose source is also held out left out; 3 rows"
     )
-    assert held.funnel == "5 lines; 1 held out"
+    assert held.funnel == Funnel(5, (("to train on", 4),))
 
 
 def test_holding_everything_out_is_refused():
@@ -275,20 +181,58 @@ def test_a_split_never_shares_a_source_or_a_document_and_loses_nothing_held_out(
 
 def test_joined_corpora_need_different_ids():
     corpus = corpus_of(["a", "b"])
-    other = Corpus((Row("x:1", "c", None, "da", "sv"),), "1 lines", ("a note",))
+    other = Corpus((Row("x:1", "c", None, "da", "sv"),), Funnel(3, (("empty", 2),)), ("a note",))
     both = join([corpus, other])
     assert [row.id for row in both.rows] == ["1", "2", "x:1"]
-    assert both.funnel == "2 lines + 1 lines"
+    assert (both.funnel.start, both.funnel.parts) == (3, (corpus.funnel, other.funnel))
+    assert str(both.funnel) == "2 lines + 3 lines: 2 empty left out; 1 rows"
+    assert join([other]).funnel == other.funnel
     assert both.notes == ("a note",)
     with pytest.raises(ValueError, match="2 ids appear twice, first 1: name the corpora"):
         join([corpus, corpus])
 
 
-@given(st.binary(max_size=200))
-def test_arbitrary_bytes_raise_nothing_but_a_user_error(data):
-    try:
-        file = lines_of(data, "x.txt")
-    except UserError as error:
-        assert error.exit_code == 3  # noqa: PT017
-    else:
-        assert all("\n" not in line for line in file.lines)
+def documents(corpus):
+    return [row.document for row in corpus.rows]
+
+
+def numbered(*found):
+    made = (Row(str(at), source, "", "da", "nb", doc) for at, (source, doc) in enumerate(found))
+    return Corpus(tuple(made), Funnel(len(found)))
+
+
+def test_validation_is_whole_documents_apart_from_the_rest():
+    train = numbered(*((f"s{at}", f"d{at // 3}") for at in range(30)))
+    kept, aside = validation_split(train, 0.2, seed=0)
+    assert len(aside) == 6
+    assert len(set(documents(aside))) == 2
+    assert not set(documents(aside)) & set(documents(kept))
+    assert len(kept) == 24
+    assert kept.funnel == Funnel(30, (("set aside to decide when to stop", 6),))
+
+
+def test_validation_follows_the_seed_and_not_the_order_of_the_file():
+    train = numbered(*((f"s{at}", f"d{at}") for at in range(50)))
+    once, again, other = (validation_split(train, 5, seed=seed)[1] for seed in (1, 1, 2))
+    assert once == again
+    assert documents(once) != documents(other)
+    assert documents(once) != documents(train)[-5:]
+
+
+def test_a_source_set_aside_is_not_trained_on_either():
+    train = numbered(
+        *(("same", f"d{at}") for at in range(2)), *((f"s{at}", None) for at in range(8))
+    )
+    for seed in range(10):
+        kept, aside = validation_split(train, 3, seed=seed)
+        assert not {row.source for row in kept.rows} & {row.source for row in aside.rows}
+
+
+def test_setting_everything_aside_is_refused():
+    with pytest.raises(UserError) as caught:
+        validation_split(numbered(("a", "d"), ("b", "d")), 0.5, seed=0)
+    assert caught.value.exit_code == 3
+    assert str(caught.value) == (
+        "error[E207] validation: setting 2 of 2 rows aside leaves none to train on. "
+        "fix: set fewer aside, or split longer documents"
+    )

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rewardlab.data.corpora import lines_of
+from rewardlab.data.lines import lines_of
 from rewardlab.errors import UserError
 from rewardlab.human.direct_assessment import read_direct
 

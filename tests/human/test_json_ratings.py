@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rewardlab.data.corpora import lines_of
+from rewardlab.data.lines import lines_of
 from rewardlab.errors import UserError
 from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings
 from rewardlab.human.ratings import Segment

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import lines_of
+from rewardlab.data.lines import lines_of
 from rewardlab.errors import UserError
 from rewardlab.human.mqm import mqm_of, read_mqm
 from rewardlab.human.ratings import RatedError, Rating, Segment, languages_of, mean_error

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import lines_of, read_lines
+from rewardlab.data.lines import lines_of, read_lines
 from rewardlab.errors import UserError
 from rewardlab.human.score_files import (
     read_lists,

@@ -1,0 +1,49 @@
+"""How many rows of a data set were read, left out and kept, as numbers and as one line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """Counts of rows from reading to use.
+
+    Attributes:
+        start: Rows that came in: the lines of a file, or what the parts kept.
+        steps: ``(reason, rows left out)`` in order. A reason completes "3 rows ...".
+        parts: The funnels of the corpora that were joined; empty for a single corpus.
+
+    >>> str(Funnel(1997).without("empty", 3).without("over 300 characters", 40))
+    '1,997 lines: 3 empty, 40 over 300 characters left out; 1,954 rows'
+    """
+
+    start: int = 0
+    steps: tuple[tuple[str, int], ...] = ()
+    parts: tuple[Funnel, ...] = ()
+
+    @classmethod
+    def joined(cls, funnels: Iterable[Funnel]) -> Funnel:
+        """The funnel of corpora that were put behind one another."""
+        parts = tuple(funnels)
+        return parts[0] if len(parts) == 1 else cls(sum(one.kept for one in parts), parts=parts)
+
+    @property
+    def kept(self) -> int:
+        """Rows that are left after all steps."""
+        return self.start - sum(count for _, count in self.steps)
+
+    def without(self, reason: str, count: int) -> Funnel:
+        """The funnel with one step more; unchanged if the step leaves nothing out.
+
+        Args:
+            reason: Why rows are left out; completes "3 rows ...".
+            count: How many rows, at least 0.
+        """
+        return replace(self, steps=(*self.steps, (reason, count))) if count else self
+
+    def __str__(self) -> str:
+        start = " + ".join(map(str, self.parts)) or f"{self.start:,} lines"
+        left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.steps)
+        return f"{start}: {left_out} left out; {self.kept:,} rows" if left_out else start

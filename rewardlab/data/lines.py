@@ -1,0 +1,215 @@
+r"""Line-aligned text files: one segment per line, the same line number in every file.
+
+Reading changes two things, each with a note: a byte-order mark at the start and the ``\r`` of a
+``\r\n`` line end are removed. Only ``\n`` ends a line; U+2028, U+0085 and vertical tabs are
+ordinary characters.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from statistics import median
+from typing import BinaryIO
+
+from rewardlab.data.readers import Files, ParallelText, Segment
+from rewardlab.errors import Problem, UserError, refuse
+
+GZIP_MAGIC = b"\x1f\x8b"
+LISTED = 5
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file that was read.
+
+    Attributes:
+        name: Its path, for messages.
+        lines: Its lines without their ends.
+        notes: Changes made on reading, a line of text for each.
+    """
+
+    name: str
+    lines: list[str]
+    notes: tuple[str, ...] = ()
+
+
+def read_line_aligned(files: Files) -> ParallelText:
+    """The reader of the format ``lines``: UTF-8 files, plain or gzipped.
+
+    The document file has one id per line; of several tab-separated columns the first counts.
+
+    Raises:
+        UserError: E201..E205 as `read_aligned`, E208 lines without a document id; exit code 3.
+    """
+    paths = {name: getattr(files, name) for name in ("source", "reference", "documents")}
+    paths = {name: path for name, path in paths.items() if path is not None}
+    columns = dict(zip(paths, read_aligned([*paths.values()]), strict=True))
+    sources = columns["source"].lines
+    references = columns["reference"].lines if "reference" in columns else [None] * len(sources)
+    ids = _document_ids(columns["documents"]) if "documents" in columns else [None] * len(sources)
+    texts = zip(sources, references, ids, strict=True)
+    return ParallelText(
+        [Segment(line, *fields) for line, fields in enumerate(texts, start=1)],
+        tuple(note for file in columns.values() for note in file.notes),
+    )
+
+
+def read_aligned(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) -> list[TextFile]:
+    """Read files that must have equally many lines.
+
+    Args:
+        paths: The files.
+        stdin: What a path of ``-`` reads; without it, ``-`` is the name of a file.
+
+    Raises:
+        UserError: E201..E205, exit code 3, with every problem of every file. E204 names the line
+            where the texts seem to drift apart.
+    """
+    files: list[TextFile] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            if stdin is not None and str(path) == "-":
+                files.append(lines_of(stdin.read(), "stdin"))
+            else:
+                files.append(read_lines(path))
+        except UserError as error:
+            problems.extend(error.problems)
+    for other in files[1:] if not problems else ():
+        first, have, want = files[0], len(other.lines), len(files[0].lines)
+        if have != want:
+            what = f"{have:,} lines, but {first.name} has {want:,}"
+            line = drift(first.lines, other.lines)
+            problems.append(Problem("E204", other.name, what, f"look near line {line:,}"))
+    if problems:
+        refuse(*problems)
+    return files
+
+
+def read_lines(path: str | Path) -> TextFile:
+    """Read the lines of one file.
+
+    Raises:
+        UserError: E201 it cannot be read; otherwise as `lines_of`. Exit code 3.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        fix = "name one of its files" if Path(path).is_dir() else "check the path"
+        refuse(Problem("E201", str(path), f"cannot be read: {reason}", fix))
+    return lines_of(data, str(path))
+
+
+def lines_of(data: bytes, name: str) -> TextFile:
+    """Split the content of a file into lines.
+
+    Args:
+        data: UTF-8 or gzipped UTF-8. Gzip is recognised by its first bytes or by a name in ``.gz``.
+        name: The file's name, for messages.
+
+    Raises:
+        UserError: E202 not UTF-8; E203 NUL characters; E205 broken gzip. Exit code 3.
+    """
+    if data.startswith(GZIP_MAGIC) or (name.endswith(".gz") and data):
+        data = _gunzip(data, name)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        refuse(_not_utf8(data, name))
+    notes: list[str] = []
+    if text.startswith("\ufeff"):
+        text = text[1:]
+        notes.append(f"{name}: a byte-order mark was taken off the start")
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    if carriages := sum(line.endswith("\r") for line in lines):
+        lines = [line.removesuffix("\r") for line in lines]
+        notes.append(f"{name}: {carriages:,} of {len(lines):,} lines end in CRLF; read as LF")
+    if "\0" in text:
+        bad = [number for number, line in enumerate(lines, start=1) if "\0" in line]
+        what = f"NUL characters in {some_rows(bad, len(lines))}"
+        refuse(Problem("E203", f"{name}:{bad[0]}", what, "make the file anew: it is damaged"))
+    return TextFile(name, lines, tuple(notes))
+
+
+def drift(source: Sequence[str], other: Sequence[str]) -> int:
+    """The line, from 1, where two misaligned texts most likely part.
+
+    Translations are about as long as their sources, up to a constant factor. So the place is the
+    one where pairing lines from the start before it, and from the end after it, makes the log
+    length ratios differ least (L1) from the usual one, the difference of the median log lengths.
+    This assumes one insertion or loss; with several it finds the one that explains most.
+
+    Args:
+        source: The lines of one text.
+        other: The lines of the other one.
+    """
+    short = min(len(source), len(other))
+    if short == 0:
+        return 1
+    lengths = [[math.log(len(line) + 1) for line in text] for text in (source, other)]
+    from_start = [b - a for a, b in zip(*lengths, strict=False)]
+    from_end = [b - a for a, b in zip(lengths[0][-short:], lengths[1][-short:], strict=True)]
+    usual = median(lengths[1]) - median(lengths[0])
+    before = [0.0, *accumulate(abs(ratio - usual) for ratio in from_start)]
+    after = [0.0, *accumulate(abs(ratio - usual) for ratio in reversed(from_end))]
+    costs = [before[cut] + after[short - cut] for cut in range(short + 1)]
+    return costs.index(min(costs)) + 1
+
+
+def some_rows(numbers: Sequence[int | str], total: int) -> str:
+    """How many rows a message is about, and the first of them.
+
+    Args:
+        numbers: Line numbers or ids of the rows.
+        total: Rows altogether.
+
+    >>> some_rows([3, 8, 9, 12, 40, 41], 2000)
+    '6 of 2,000 rows; first 5: 3, 8, 9, 12, 40'
+    """
+    some = ", ".join(str(number) for number in numbers[:LISTED])
+    first = f"first {LISTED}" if len(numbers) > LISTED else "at"
+    return f"{len(numbers):,} of {total:,} rows; {first}: {some}"
+
+
+def _gunzip(data: bytes, name: str) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        what = f"broken gzip: {error}"
+        refuse(Problem("E205", name, what, f"fetch or make it anew; test with: gzip -t {name}"))
+
+
+def _not_utf8(data: bytes, name: str) -> Problem:
+    """Name the lines that are not UTF-8, and the first byte that is not."""
+    lines = data.removesuffix(b"\n").split(b"\n")
+    bad: list[tuple[int, int]] = []
+    start = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            bad.append((number, start + error.start))
+        start += len(line) + 1
+    number, offset = bad[0]
+    what = (
+        f"not UTF-8: {some_rows([line for line, _ in bad], len(lines))}; "
+        f"byte {data[offset]:#04x} at offset {offset:,}"
+    )
+    return Problem("E202", f"{name}:{number}", what, "convert it: iconv -f latin1 -t utf-8")
+
+
+def _document_ids(file: TextFile) -> list[str]:
+    ids = [line.split("\t", 1)[0].strip() for line in file.lines]
+    if missing := [number for number, document in enumerate(ids, start=1) if not document]:
+        what = f"no document id in {some_rows(missing, len(ids))}"
+        refuse(Problem("E208", f"{file.name}:{missing[0]}", what, "write one id per line"))
+    return ids
