@@ -1,9 +1,9 @@
-"""Where error spans meet the sampled ids.
+"""From error spans to the tokens that a policy sampled.
 
-Text and character offsets come out of one call on the ids that the policy sampled, so they cannot
-disagree, and nothing is ever tokenised again: a policy samples id sequences that its tokenizer
-would not have produced, and their offsets cannot be recovered from the text. Error spans then
-become ranges of tokens. What cannot be placed is counted, never guessed.
+Text and character offsets come from one call on the sampled ids, so they cannot disagree. Nothing
+is tokenised again: a policy samples id sequences that its tokenizer would not produce, and their
+offsets cannot be recovered from the text. Error spans then become ranges of tokens. A span that
+cannot be placed is counted, never guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rewardlab.token_text import NotUnderstood, Speller
+from rewardlab.token_text import Speller
 from rewardlab.types import ErrorSpan, SeverityTable
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What T sampled ids say, and where each of them says it.
+    """The text of T sampled ids, and the characters of each of them.
 
     Attributes:
         text: Equal to ``tokenizer.decode(ids, skip_special_tokens=True)``.
         starts: int64 (T,) first character of each token, in code points of ``text``.
         ends: int64 (T,) one past its last. ``starts == ends`` for a zero-width token (a special
-            token, one stripped whole). Over all other tokens both arrays are non-decreasing, and
-            the tokens that share a code point all carry it.
-        aligned: False when the tokenizer's decoder is not understood: every token is then
-            zero-width and no span can be placed.
+            token, one that was stripped). Over all other tokens both arrays are non-decreasing,
+            and tokens that share a code point all include it.
+        aligned: False if the offsets could not be determined: every token is then zero-width and
+            no span can be placed.
     """
 
     text: str
@@ -48,8 +48,12 @@ class Decoded:
     def cut(self, start: int, end: int) -> Decoded:
         """The hypothesis within a longer completion: ``text[start:end]`` with its offsets.
 
-        The T tokens stay; those outside the cut become zero-width, one across its edge keeps the
+        All T tokens stay. Those outside the cut become zero-width; one across its edge keeps the
         characters inside.
+
+        Args:
+            start: First character to keep.
+            end: One past the last.
 
         Raises:
             ValueError: ``0 <= start <= end <= len(text)`` does not hold.
@@ -73,10 +77,10 @@ class AlignedSpans(NamedTuple):
     Attributes:
         rows: int64 (K,) row of each span.
         starts: int64 (K,) its first token.
-        ends: int64 (K,) one past its last token; zero-width tokens between them count for
-            nothing, see ``visible``.
+        ends: int64 (K,) one past its last token; zero-width tokens between them do not count,
+            see ``visible``.
         weights: float64 (K,) error weight, ``>= 0``.
-        columns: int64 (K,) the reward that found it.
+        columns: int64 (K,) column of the reward that found it.
         omissions: float64 (N, S) summed weight of the source-side spans, which have no token.
         visible: bool (N, T) tokens with at least one character.
         complete: bool (N,) the row is aligned and every one of its hypothesis spans was placed.
@@ -102,10 +106,10 @@ _SPELLERS: WeakKeyDictionary[PreTrainedTokenizerBase, Speller] = WeakKeyDictiona
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Decoded:
     """Text and character offsets of T sampled ids, in time linear in T.
 
-    The tokenizer's own decoder is interpreted (`rewardlab.token_text`) and the result compared
-    with ``tokenizer.decode``. Where they differ (a decoder that is not understood,
-    ``clean_up_tokenization_spaces`` that changed the text) the text is the tokenizer's and
-    nothing is aligned.
+    The tokenizer's decoder is interpreted (`rewardlab.token_text`), and the result is compared with
+    ``tokenizer.decode``. If they differ (``clean_up_tokenization_spaces`` changed the text), the
+    text is the tokenizer's and nothing is aligned; so it is for a tokenizer that is not built on
+    `tokenizers`.
 
     Args:
         tokenizer: The policy's.
@@ -116,31 +120,17 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Decoded:
     """
     numbers: list[int] = np.asarray(ids, np.int64).tolist()
     text = str(tokenizer.decode(numbers, skip_special_tokens=True))
-    offsets = _offsets(tokenizer, numbers, text)
-    if offsets is None:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    known = _SPELLERS.get(tokenizer)
+    spelled = known.spell(numbers) if known else None
+    if backend and (spelled is None or spelled[0] != text):
+        # Never read, or changed since: a token added or made special, another decoder.
+        known = _SPELLERS[tokenizer] = Speller(backend)
+        spelled = known.spell(numbers)
+    if spelled is None or spelled[0] != text:
         nowhere = np.zeros(len(numbers), np.int64)
         return Decoded(text, nowhere, nowhere, aligned=False)
-    return Decoded(text, *offsets, aligned=True)
-
-
-def _offsets(
-    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], text: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Where each token lies in the text, or None when the interpreted decoder spells another."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return None
-    known = _SPELLERS.get(tokenizer)
-    if known is not None:
-        spelled, starts, ends = known.spell(ids)
-        if spelled == text:
-            return starts, ends
-    try:  # never read, or changed since: a token added or made special, another decoder
-        known = _SPELLERS[tokenizer] = Speller(backend)
-    except NotUnderstood:
-        return None
-    spelled, starts, ends = known.spell(ids)
-    return (starts, ends) if spelled == text else None
+    return Decoded(*spelled, aligned=True)
 
 
 def align(
@@ -152,14 +142,14 @@ def align(
 ) -> AlignedSpans:
     """Put the error spans of N rows on their tokens.
 
-    A token is selected when it shares a character with the span. A span is placed only when the
-    selected tokens cover all of it; otherwise (it reaches outside the text, the row is not
-    aligned) it is missing from the result and ``found < total`` says so.
+    A token is selected if it shares a character with the span. A span is placed only if the
+    selected tokens cover all of it. Otherwise (it reaches outside the text, the row is not
+    aligned) it is missing from the result, and ``found < total``.
 
     Args:
         decoded: N rows.
         spans: N x S lists of errors, their characters counted in ``decoded[n].text``.
-        severities: S tables, what an error of each reward costs.
+        severities: S tables, the error weights of each reward.
         length: T of the padded batch.
 
     Raises:
@@ -167,13 +157,13 @@ def align(
     """
     _check_shapes(decoded, spans, severities, length)
     visible = np.zeros((len(decoded), length), np.bool_)
-    complete = np.array([said.aligned for said in decoded], np.bool_)
+    complete = np.array([one.aligned for one in decoded], np.bool_)
     omissions = np.zeros((len(decoded), len(severities)), np.float64)
     places: list[tuple[int, int, int, int]] = []  # (row, column, first token, one past the last)
     weights: list[float] = []
     total = 0
-    for row, (said, columns) in enumerate(zip(decoded, spans, strict=True)):
-        tokens = _VisibleTokens.of(said)
+    for row, (one, columns) in enumerate(zip(decoded, spans, strict=True)):
+        tokens = _VisibleTokens.of(one)
         visible[row, tokens.positions] = True
         for column, (table, errors) in enumerate(zip(severities, columns, strict=True)):
             for error in errors:
@@ -210,15 +200,15 @@ def _check_shapes(
 ) -> None:
     if len(spans) != len(decoded):
         raise ValueError(f"spans of {len(spans)} rows for {len(decoded)} decoded completions")
-    for row, (said, columns) in enumerate(zip(decoded, spans, strict=True)):
+    for row, (one, columns) in enumerate(zip(decoded, spans, strict=True)):
         if len(columns) != len(severities):
             raise ValueError(
                 f"row {row} has spans of {len(columns)} rewards and there are "
                 f"{len(severities)} severity tables; give a row one list per reward, empty or not"
             )
-        if len(said.starts) > length:
+        if len(one.starts) > length:
             raise ValueError(
-                f"row {row} has {len(said.starts)} tokens and the padded batch {length}; "
+                f"row {row} has {len(one.starts)} tokens and the padded batch {length}; "
                 "length is the T of the completion mask"
             )
 
@@ -231,8 +221,8 @@ class _VisibleTokens:
         positions: int64 (V,) where they are among the row's tokens.
         starts: V first characters, non-decreasing.
         ends: V last characters plus one, non-decreasing.
-        gaps: For each of the V, how many of those up to it leave a character unwritten before
-            themselves; non-decreasing, constant over tokens that leave none between them.
+        gaps: For each of the V, how many tokens up to it have a character without token right
+            before them; the same for two tokens if every character between them has one.
     """
 
     positions: NDArray[np.int64]
@@ -241,16 +231,16 @@ class _VisibleTokens:
     gaps: list[int]
 
     @classmethod
-    def of(cls, said: Decoded) -> _VisibleTokens:
-        positions = np.flatnonzero(said.ends > said.starts)
-        starts, ends = said.starts[positions], said.ends[positions]
+    def of(cls, row: Decoded) -> _VisibleTokens:
+        positions = np.flatnonzero(row.ends > row.starts)
+        starts, ends = row.starts[positions], row.ends[positions]
         before = np.concatenate(([0], ends[:-1]))
         return cls(positions, starts.tolist(), ends.tolist(), np.cumsum(starts > before).tolist())
 
     def covering(self, start: int, end: int) -> tuple[int, int] | None:
         """The tokens that share a character with a span: positions ``[first, one past the last)``.
 
-        None where they do not cover all of its characters.
+        None if they do not cover all of its characters.
         """
         first = bisect_right(self.ends, start)  # the first token that ends after the start
         last = bisect_left(self.starts, end) - 1  # the last token that starts before the end

@@ -1,18 +1,20 @@
-"""How a tokenizer spells text from ids: its decoder, interpreted with the place of every token.
+"""Text and character offsets of sampled ids: a tokenizer's decoder, interpreted token by token.
 
-A `tokenizers` decoder is a chain of steps over a list of token strings. Here each step is
-performed on *pieces* of text together with the characters that every token produced, so one pass,
-linear in the number of tokens, gives both the text and the offsets. Three kinds of step exist:
+A `tokenizers` decoder is a chain of steps over a list of token strings. Here each step runs on
+*pieces* of text together with the characters that every token produced, so one pass, linear in the
+number of tokens, gives both the text and the offsets. There are three kinds of steps:
 
-- rewriting: each piece is edited by itself (`Replace`, `Strip`, `Metaspace`, `WordPiece`,
-  `BPEDecoder`). A rule names its edits, and tokens follow them.
+- rewriting: each piece is edited by itself (`Replace`, `Strip`, `Metaspace`, `WordPiece`). A rule
+  lists its edits, and token boundaries move with them.
 - bytes: tokens that stand for bytes become characters (`ByteLevel`, `ByteFallback`). A character
   whose bytes came from several tokens belongs to each of them.
 - joining: `Fuse`, and the final join.
 
-A chain with any other step, or in an order whose meaning is not settled here, is `NotUnderstood`.
+A chain with any other step (`BPEDecoder`, `CTC`, a decoder written in Python), or in an order that
+is not handled here, is `NotUnderstood`; ids are then decoded one by one with the library's own
+`DecodeStream` (`streamed`), whose offsets are coarser.
 
-Source for the meaning of each step: ``tokenizers/src/decoders``, ``pre_tokenizers/byte_level.rs``,
+The meaning of each step follows ``tokenizers/src/decoders``, ``pre_tokenizers/byte_level.rs``,
 ``pre_tokenizers/metaspace.rs`` and ``normalizers/replace.rs`` of huggingface/tokenizers 0.23.
 """
 
@@ -28,26 +30,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
 
 Ints = NDArray[np.int64]
 Edit = tuple[int, int, str]
 """Replace the characters ``[start, end)`` of a piece by a text."""
 
-Rule = Callable[[str, bool, bool], list[Edit]]
-"""``(piece, is_first, is_last)`` -> its edits, ascending and disjoint."""
+Rule = Callable[[str, bool], list[Edit]]
+"""``(piece, is_first)`` -> its edits, ascending and disjoint."""
+
+LONGEST_WAIT = 64
+"""Tokens without a whole character after which `streamed` gives up; keeps its cost linear."""
 
 
 class NotUnderstood(Exception):  # noqa: N818 - a property of the tokenizer, not a failure
-    """The decoder has a step whose meaning is not known here."""
+    """The decoder has a step that is not handled here."""
 
 
 class Pieces(NamedTuple):
-    """The text so far, and who wrote it.
+    """The text so far, and the characters of each of the T tokens.
 
     Attributes:
         texts: The pieces in order; their concatenation is the text.
         starts: int64 (T,) first character of each token in the concatenation; None while piece
-            ``i`` is exactly what token ``i`` wrote.
+            ``i`` is exactly the text of token ``i``.
         ends: int64 (T,) one past its last character; None together with ``starts``.
     """
 
@@ -56,7 +63,7 @@ class Pieces(NamedTuple):
     ends: Ints | None = None
 
     def ranges(self) -> tuple[Ints, Ints]:
-        """Both offset arrays, measured from the pieces where they are still implied."""
+        """Both offset arrays; computed from the pieces where they are None."""
         if self.starts is not None and self.ends is not None:
             return self.starts, self.ends
         lengths = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
@@ -68,14 +75,14 @@ Step = Callable[[Pieces], Pieces]
 
 
 def decoder_steps(description: Mapping[str, Any] | None) -> list[Step]:
-    """The decoder as functions that keep every token's place.
+    """The decoder as functions that keep track of every token's characters.
 
     Args:
         description: The decoder's JSON as `tokenizers` serialises it; None for a tokenizer
             without a decoder.
 
     Raises:
-        NotUnderstood: A step, or the order of the steps, has no meaning here.
+        NotUnderstood: A step, or the order of the steps, is not handled here.
     """
     if description is None:  # tokens are joined by spaces
         return [_rewrite([_space_before])]
@@ -97,7 +104,7 @@ def decoder_steps(description: Mapping[str, Any] | None) -> list[Step]:
 
 
 def _flat(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The steps of a decoder with nested sequences opened."""
+    """The steps of a decoder, nested sequences flattened."""
     if description["type"] != "Sequence":
         return [description]
     return [part for inner in description["decoders"] for part in _flat(inner)]
@@ -109,31 +116,25 @@ def _flat(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _rewrite(rules: Sequence[Rule]) -> Step:
     """A step that applies rules to each piece.
 
-    While pieces are tokens the result depends on the token alone (and on whether it comes first
-    or last), so it is remembered: the table grows to the size of the vocabulary and no further.
+    While pieces are tokens, the result depends only on the token and on whether it comes first, so
+    it is cached: the cache holds at most two entries for each token of the vocabulary.
     """
     rules = tuple(rules)
 
     @cache
-    def spelled(token: str, first: bool, last: bool) -> str:
+    def spelled(token: str, first: bool) -> str:
         for rule in rules:
-            token = _edited(token, rule(token, first, last))
+            token = _edited(token, rule(token, first))
         return token
 
     def step(pieces: Pieces) -> Pieces:
         if pieces.starts is None:
-            return Pieces([spelled(*piece) for piece in _placed(pieces.texts)])
+            return Pieces([spelled(text, at == 0) for at, text in enumerate(pieces.texts)])
         for rule in rules:
             pieces = _rewrite_merged(pieces, rule)
         return pieces
 
     return step
-
-
-def _placed(texts: Sequence[str]) -> list[tuple[str, bool, bool]]:
-    """Each piece with whether it is the first and whether it is the last."""
-    last = len(texts) - 1
-    return [(text, index == 0, index == last) for index, text in enumerate(texts)]
 
 
 def _edited(text: str, edits: Sequence[Edit]) -> str:
@@ -146,14 +147,14 @@ def _edited(text: str, edits: Sequence[Edit]) -> str:
 
 
 def _rewrite_merged(pieces: Pieces, rule: Rule) -> Pieces:
-    """Edit pieces that several tokens wrote; the tokens under an edit all own what replaces it."""
+    """Edit merged pieces; all tokens that an edit touches share the replacement."""
     texts: list[str] = []
     edits: list[Edit] = []
     offset = 0
-    for piece, first, last in _placed(pieces.texts):
-        found = rule(piece, first, last)
-        texts.append(_edited(piece, found))
-        edits += [(offset + start, offset + end, new) for start, end, new in found]
+    for at, piece in enumerate(pieces.texts):
+        own = rule(piece, at == 0)
+        texts.append(_edited(piece, own))
+        edits += [(offset + start, offset + end, new) for start, end, new in own]
         offset += len(piece)
     return Pieces(texts, *_moved(*pieces.ranges(), edits))
 
@@ -161,8 +162,8 @@ def _rewrite_merged(pieces: Pieces, rule: Rule) -> Pieces:
 def _moved(starts: Ints, ends: Ints, edits: Sequence[Edit]) -> tuple[Ints, Ints]:
     """Token ranges after edits of the text they lie in.
 
-    A boundary inside an edit moves to that side of the replacement which keeps all of it within
-    the token; any other boundary shifts by what the edits before it added or removed.
+    A boundary inside an edit moves to the side of the replacement that keeps all of it within the
+    token; any other boundary shifts by the characters that edits before it added or removed.
     """
     if not edits:
         return starts, ends
@@ -180,14 +181,13 @@ def _moved(starts: Ints, ends: Ints, edits: Sequence[Edit]) -> tuple[Ints, Ints]
     return new_starts, np.where(starts == ends, new_starts, new_ends)
 
 
-def _space_before(piece: str, first: bool, last: bool) -> list[Edit]:
-    """Put a space between tokens; it belongs to the token it introduces."""
-    del last
+def _space_before(piece: str, first: bool) -> list[Edit]:
+    """Put a space between tokens; it belongs to the token after it."""
     return [] if first else [(0, len(piece[:1]), " " + piece[:1])]
 
 
 def _replace(pattern: re.Pattern[str], new: str) -> Rule:
-    return lambda piece, _first, _last: [(*match.span(), new) for match in pattern.finditer(piece)]
+    return lambda piece, _first: [(*match.span(), new) for match in pattern.finditer(piece)]
 
 
 def _replace_rules(part: Mapping[str, Any]) -> list[Rule]:
@@ -205,8 +205,7 @@ def _strip_rules(part: Mapping[str, Any]) -> list[Rule]:
     """At most ``start`` leading and ``stop`` trailing copies of one character."""
     content, start, stop = part["content"], part["start"], part["stop"]
 
-    def rule(piece: str, first: bool, last: bool) -> list[Edit]:
-        del first, last
+    def rule(piece: str, _first: bool) -> list[Edit]:
         left = min(start, len(piece) - len(piece.lstrip(content)))
         right = max(left, len(piece) - min(stop, len(piece) - len(piece.rstrip(content))))
         edits = [(0, left, ""), (right, len(piece), "")]
@@ -216,12 +215,11 @@ def _strip_rules(part: Mapping[str, Any]) -> list[Rule]:
 
 
 def _metaspace_rules(part: Mapping[str, Any]) -> list[Rule]:
-    """The mark is a space, except in the first piece, where encoding had put it."""
+    """The mark is a space, except in the first piece, where the encoder had added it."""
     mark = re.compile(re.escape(part["replacement"]))
     drops_first = part["prepend_scheme"] != "never"
 
-    def rule(piece: str, first: bool, last: bool) -> list[Edit]:
-        del last
+    def rule(piece: str, first: bool) -> list[Edit]:
         new = "" if first and drops_first else " "
         return [(*match.span(), new) for match in mark.finditer(piece)]
 
@@ -247,26 +245,13 @@ _CLEANUP = (
 def _wordpiece_rules(part: Mapping[str, Any]) -> list[Rule]:
     prefix: str = part["prefix"]
 
-    def rule(piece: str, first: bool, last: bool) -> list[Edit]:
+    def rule(piece: str, first: bool) -> list[Edit]:
         if not first and piece.startswith(prefix):
             return [(0, len(prefix), "")]
-        return _space_before(piece, first, last)
+        return _space_before(piece, first)
 
     cleanup = [_replace(re.compile(re.escape(old)), new) for old, new in _CLEANUP]
     return [rule, *cleanup] if part["cleanup"] else [rule]
-
-
-def _bpe_rules(part: Mapping[str, Any]) -> list[Rule]:
-    """The suffix ends a word: a space, but none after the last token."""
-    if not part["suffix"]:
-        raise NotUnderstood("BPEDecoder with an empty suffix")
-    suffix = re.compile(re.escape(part["suffix"]))
-
-    def rule(piece: str, first: bool, last: bool) -> list[Edit]:
-        del first
-        return [(*match.span(), "" if last else " ") for match in suffix.finditer(piece)]
-
-    return [rule]
 
 
 _RULES: dict[str, Callable[[Mapping[str, Any]], list[Rule]]] = {
@@ -274,7 +259,6 @@ _RULES: dict[str, Callable[[Mapping[str, Any]], list[Rule]]] = {
     "Strip": _strip_rules,
     "Metaspace": _metaspace_rules,
     "WordPiece": _wordpiece_rules,
-    "BPEDecoder": _bpe_rules,
 }
 
 
@@ -305,12 +289,12 @@ def _token_bytes(token: str) -> bytes:
 _UTF8_GROWS_AT = (0x80, 0x800, 0x10000)  # the code points from which UTF-8 takes one byte more
 _UTF8_CONTINUATION = range(0x80, 0xC0)
 _REPLACEMENT = 0xFFFD
-_MARK = 0xDC00  # a lone surrogate: no UTF-8 decodes to one, so it can carry a message
+_MARK = 0xDC00  # a lone surrogate: no UTF-8 decodes to one, so it can carry a number
 _LONGEST_INVALID = 3  # bytes of a maximal invalid subpart: all but the last of a character
 
 
 def _mark_invalid(error: UnicodeError) -> tuple[str, int]:
-    """Stand one surrogate for a maximal invalid subpart, saying how many bytes it had."""
+    """Replace a maximal invalid subpart by one surrogate that encodes how many bytes it had."""
     assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - only ever registered for decoding
     return chr(_MARK + error.end - error.start), error.end
 
@@ -356,10 +340,10 @@ def _fallback_byte(token: str) -> int | None:
 
 
 def _byte_fallback(pieces: Pieces) -> Pieces:
-    """A run of byte tokens is its UTF-8 text or, where it has none, one U+FFFD per token."""
+    """A run of byte tokens becomes its UTF-8 text or, if invalid, one U+FFFD per token."""
     texts: list[str] = []
     advances: list[int] = []  # characters that each token adds to the text ...
-    lengths: list[int] = []  # ... and that it takes part in: a continuation byte adds none
+    lengths: list[int] = []  # ... and that it is part of: a continuation byte adds none
     values = [_fallback_byte(token) for token in pieces.texts]
     for is_byte, run in groupby(
         zip(pieces.texts, values, strict=True), lambda it: it[1] is not None
@@ -397,17 +381,18 @@ _MERGES: dict[str, Step] = {
 
 
 class Speller:
-    """Text and offsets of ids, for one tokenizer as it is now.
+    """Text and offsets of ids, for one tokenizer in its present state.
 
     Args:
         backend: The `tokenizers.Tokenizer` behind a tokenizer.
-
-    Raises:
-        NotUnderstood: The meaning of its decoder is not known here.
     """
 
-    def __init__(self, backend: Any) -> None:
-        self._steps = decoder_steps(_described(backend.decoder))
+    def __init__(self, backend: Tokenizer) -> None:
+        self._backend = backend
+        try:
+            self._steps = decoder_steps(_described(backend.decoder))
+        except NotUnderstood:
+            self._steps = None
         # A token is skipped for what it is called, whichever id it has: that is Rust's test.
         special = {
             token.content
@@ -422,18 +407,23 @@ class Speller:
 
         self._token = token
 
-    def spell(self, ids: Sequence[int]) -> tuple[str, Ints, Ints]:
+    def spell(self, ids: Sequence[int]) -> tuple[str, Ints, Ints] | None:
         """Decode T ids without special tokens and unknown ids.
 
         Returns:
             The text and its offsets, int64 (T,) each; a skipped id starts and ends where the
-            next token starts.
+            next token starts. None where `streamed` fails.
         """
         tokens = [self._token(number) for number in ids]
         kept = np.array([token is not None for token in tokens], bool)
-        pieces = Pieces([token for token in tokens if token is not None])
-        for step in self._steps:
-            pieces = step(pieces)
+        if self._steps is None:
+            pieces = streamed(self._backend, np.asarray(ids)[kept].tolist())
+            if pieces is None:
+                return None
+        else:
+            pieces = Pieces([token for token in tokens if token is not None])
+            for step in self._steps:
+                pieces = step(pieces)
         text = "".join(pieces.texts)
         kept_starts, kept_ends = pieces.ranges()
         following = np.cumsum(kept) - kept  # for each id, how many kept ones come before it
@@ -441,6 +431,43 @@ class Speller:
         ends = starts.copy()
         ends[kept] = kept_ends
         return text, starts, ends
+
+
+def streamed(backend: Tokenizer, ids: Sequence[int]) -> Pieces | None:
+    """Decode T ids one by one with `DecodeStream`, whatever the decoder.
+
+    The stream holds text back while it ends within a character, and while nothing was added to it.
+    Tokens that waited share all characters that are then written: a token's range contains the
+    one that the rules above give, and is the same where the token waited for no other.
+
+    Args:
+        backend: The tokenizer.
+        ids: Ids of its vocabulary, none of a special token.
+
+    Returns:
+        None where the text of the ids so far is not a prefix of the text of more of them, or where
+        `LONGEST_WAIT` tokens add nothing.
+    """
+    stream = DecodeStream(skip_special_tokens=True)
+    chunks: list[str] = []
+    sizes: list[int] = []  # of each chunk, the tokens that share it
+    waiting = 0
+    for number in ids:
+        try:
+            chunk = stream.step(backend, number)
+        except Exception:  # noqa: BLE001 - tokenizers has no narrower class for "not a prefix"
+            return None
+        waiting += 1
+        if chunk is not None:
+            chunks.append(chunk)
+            sizes.append(waiting)
+            waiting = 0
+        elif waiting == LONGEST_WAIT:
+            return None
+    chunks.append(backend.decode(ids)[sum(map(len, chunks)) :])
+    sizes.append(waiting)
+    starts, ends = (np.repeat(side, sizes) for side in Pieces(chunks).ranges())
+    return Pieces(chunks, starts, ends)
 
 
 def _described(decoder: Any) -> Mapping[str, Any] | None:

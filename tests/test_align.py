@@ -1,6 +1,7 @@
 import os
 import random
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import PreTrainedTokenizerFast
 
 from rewardlab.align import Decoded, align, decode
+from rewardlab.token_text import Speller
 from rewardlab.types import WMT_MQM, XCOMET, ErrorSpan
 
 EXAMPLES = int(os.environ.get("REWARDLAB_EXAMPLES", "2000"))  # per family; a release runs 50,000
@@ -318,12 +320,6 @@ BY_HAND = {
         "Ja .",
         [(0, 2), (2, 4)],
     ),
-    "the end of a word is a space but at the end": (
-        decoders.BPEDecoder(),
-        ["Hund</w>", "läu", "ft</w>"],
-        "Hund läuft",
-        [(0, 5), (5, 8), (8, 10)],
-    ),
     "no decoder: spaces between tokens": (None, ["a", "bc"], "a bc", [(0, 1), (1, 4)]),
     "tokens under one replacement share it": (
         decoders.Sequence([decoders.Fuse(), decoders.Replace("ab", "xyz")]),
@@ -440,7 +436,7 @@ def test_ids_come_in_any_kind_of_sequence(kind):
     assert ranges(decode(tokenizer, kind([0, 1]))) == [(0, 1), (1, 3)]
 
 
-# -- what is not understood is not aligned -----------------------------------------------------
+# -- decoders that are not understood ----------------------------------------------------------
 
 
 class Shouting:
@@ -448,24 +444,107 @@ class Shouting:
         return [token.upper() for token in tokens]
 
 
-@pytest.mark.parametrize(
-    "decoder",
-    [
-        decoders.CTC(),
+class Backwards:
+    def decode_chain(self, tokens):
+        return tokens[::-1]
+
+
+STREAMED = {
+    "the space after a word is the next one's": (
+        decoders.BPEDecoder(),
+        ["Hund</w>", "läu", "ft</w>"],
+        "Hund läuft",
+        [(0, 4), (4, 8), (8, 10)],
+    ),
+    "CTC, where a token said again and the padding write nothing": (
+        decoders.CTC("_"),
+        ["a", "a", "_", "a", "</s>", "b", "b"],
+        "aab",
+        [(0, 1), (1, 2), (1, 2), (1, 2), (2, 2), (2, 3), (3, 3)],
+    ),
+    "bytes after a merge, where a token that makes the text shorter waits for the next": (
         decoders.Sequence([decoders.Fuse(), decoders.ByteFallback()]),
+        ["<0x41", ">", "b"],
+        "<0x41>b",
+        [(0, 5), (5, 7), (5, 7)],
+    ),
+    "an empty pattern": (
         decoders.Sequence([decoders.Fuse(), decoders.Replace(Regex("x*"), "-")]),
-        decoders.BPEDecoder(""),
+        ["a", "b"],
+        "-a-b-",
+        [(0, 3), (3, 5)],
+    ),
+    "Python": (
         decoders.Decoder.custom(Shouting()),
-    ],
-    ids=["CTC", "bytes after a merge", "empty pattern", "empty suffix", "Python"],
+        ["a", "bc", "d"],
+        "ABCD",
+        [(0, 1), (1, 3), (3, 4)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STREAMED.values(), ids=STREAMED.keys())
+def test_decoders_that_are_not_understood_are_streamed(case):
+    decoder, tokens, text, expected = case
+    tokenizer = tokenizer_of(list(dict.fromkeys(tokens)), None)
+    tokenizer.backend_tokenizer.decoder = decoder
+    ids = tokenizer.convert_tokens_to_ids(tokens)
+    decoded = decode(tokenizer, ids)
+    assert tokenizer.decode(ids, skip_special_tokens=True) == text
+    assert (decoded.text, ranges(decoded), decoded.aligned) == (text, expected, True)
+
+
+def streamed(tokenizer, ids):
+    """What the library's stream makes of ids, though the rules understand the decoder."""
+    speller = Speller(tokenizer.backend_tokenizer)
+    speller._steps = None
+    return speller.spell(ids)
+
+
+@families(t5=VARIANTS["t5"], llama=VARIANTS["llama"], none=VARIANTS["no-decoder"])
+@QUICK
+@given(data=st.data())
+def test_streamed_offsets_contain_those_of_the_rules(family, data):
+    """The same text and coverage; wider only for tokens that waited for each other."""
+    tokenizer = family()
+    ids = data.draw(sampled_ids(tokenizer))
+    decoded, found = decode(tokenizer, ids), streamed(tokenizer, ids)
+    if found is None or found[0] != decoded.text:
+        # A run of byte tokens whose text changes when a further byte makes it invalid.
+        assert "\ufffd" in decoded.text
+        assert any(token.startswith("<0x") for token in tokenizer.convert_ids_to_tokens(ids))
+        return
+    wide = list(zip(found[1].tolist(), found[2].tolist(), strict=True))
+    shared = Counter(pair for pair in wide if pair[0] < pair[1])
+    for (start, end), exact in zip(wide, ranges(decoded), strict=True):
+        if exact[0] < exact[1]:
+            assert start <= exact[0] < exact[1] <= end
+        if shared[start, end] == 1:
+            assert (start, end) == exact
+    covered = {character for pair in wide for character in range(*pair)}
+    assert covered == set(range(len(decoded.text)))
+
+
+@pytest.mark.parametrize(
+    ("decoder", "text"),
+    [(decoders.Decoder.custom(Backwards()), "ba"), (decoders.BPEDecoder(""), " a b")],
+    ids=["backwards", "empty suffix"],
 )
-def test_unknown_decoders_align_nothing(decoder):
+def test_a_text_whose_beginning_changes_is_not_aligned(decoder, text):
     tokenizer = tokenizer_of(["a", "b"], None)
     tokenizer.backend_tokenizer.decoder = decoder
     decoded = decode(tokenizer, [0, 1])
-    assert decoded.text == tokenizer.decode([0, 1], skip_special_tokens=True)
+    assert decoded.text == tokenizer.decode([0, 1], skip_special_tokens=True) == text
     assert not decoded.aligned
     assert ranges(decoded) == [(0, 0), (0, 0)]
+
+
+def test_a_long_wait_for_a_character_is_given_up():
+    tokenizer = tokenizer_of(["a", "_"], None)
+    tokenizer.backend_tokenizer.decoder = decoders.CTC("_")
+    assert ranges(decode(tokenizer, [1] * 63 + [0])) == [(0, 1)] * 64
+    given_up = decode(tokenizer, [1] * 64 + [0])
+    assert (given_up.text, given_up.aligned) == ("a", False)
 
 
 def test_a_tokenizer_without_a_backend_aligns_nothing():

@@ -110,8 +110,8 @@ def test_a_chat_template_must_render_the_prompt_and_end_the_answer(gemma, templa
     assert what in message
 
 
-def test_a_decoder_that_token_credit_does_not_understand_is_a_problem():
+def test_a_decoder_that_rewrites_earlier_text_is_a_problem_for_token_credit():
     tokenizer = copy.deepcopy(tiny_tokenizers.byte_level_bpe())
-    tokenizer.backend_tokenizer.decoder = decoders.CTC()
+    tokenizer.backend_tokenizer.decoder = decoders.BPEDecoder("")
     (problem,) = credit_problems(tokenizer, "model", "Hej")
     assert problem.code == "E061"
