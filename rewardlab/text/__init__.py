@@ -1,1 +1,1 @@
-"""What text is made of, without a model: languages, words, sentences, number words, prompts."""
+"""Text without a model: languages, words, sentences, number words, prompts."""

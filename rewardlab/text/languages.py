@@ -1,9 +1,9 @@
-r"""Languages: their codes, English names and scripts. One line per language.
+r"""Languages: their codes, English names and scripts. A new language is one line.
 
-Codes are ISO 639-1 where it has one and ISO 639-3 otherwise; other codes in use for the same
-language (macrolanguages, FLORES-200, NTREX) stand beside it. Scripts are Unicode script names as
-``\p{Script=...}`` takes them, those in everyday use for the language; a script given in a code
-(``srp-Latn``) wins. Covers WMT24++, TranslateGemma's further languages, LMT-60 and NTREX-128.
+Codes are ISO 639-1 where there is one and ISO 639-3 otherwise; other codes in use for the same
+language (macrolanguages, FLORES-200, NTREX) are its aliases. Scripts are Unicode script names as in
+``\p{Script=...}``, those in everyday use for the language; a script given in a code (``srp-Latn``)
+wins. Covers WMT24++, TranslateGemma's further languages, LMT-60 and NTREX-128.
 """
 
 from __future__ import annotations
@@ -226,10 +226,22 @@ def language_code(language: str) -> str:
     return (_BY_NAME.get(language.strip().lower()) or _entry(language)).code
 
 
-def scripts(code: str) -> tuple[str, ...]:
-    """Unicode scripts the language is written in; empty when the language is not in the table.
+def known_code(language: str | None) -> str:
+    """As `language_code`; an empty text if no language is given or the table lacks it.
 
-    A script subtag decides when it is there.
+    >>> known_code("deu_Latn"), known_code("qqq"), known_code(None)
+    ('de', '', '')
+    """
+    try:
+        return language_code(language or "")
+    except ValueError:
+        return ""
+
+
+def scripts(code: str) -> tuple[str, ...]:
+    """Unicode scripts the language is written in; empty if the language is not in the table.
+
+    A script subtag of the code wins.
 
     >>> scripts("sr"), scripts("srp-Latn"), scripts("xx")
     (('Cyrillic', 'Latin'), ('Latin',), ())

@@ -1,20 +1,19 @@
 """Words for numbers: small ones by language, Chinese numerals, and words that scale a number.
 
 Enough to see that "14 billion" may be 140亿 and that "sechs" may be 6; not a parser of spelled-out
-numbers. A language is one line.
+numbers. A new language is one line in `SMALL`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from rewardlab.text.languages import language_code
+import regex
 
-if TYPE_CHECKING:
-    import regex
+from rewardlab.text.languages import known_code
 
 SMALL = MappingProxyType(
     {
@@ -54,9 +53,9 @@ SCALES = (
     r"|тыс\w*|тис\w*|мың|миң|м[лі]н|мл[рн]д?|мільйон\w*|миллион\w*|мільярд\w*|миллиард\w*"
     r"|ألف|آلاف|مليون|مليار|हज़ार|लाख|करोड़"
 )
-"""Words behind a number that stand for zeros, of alphabets."""
+"""Words behind a number that multiply it, in alphabetic scripts."""
 SCALES_DENSE = "十百千万萬亿億兆십백천만억조"
-"""... of scripts without spaces."""
+"""Characters behind a number that multiply it, in scripts without spaces."""
 
 DIGITS = MappingProxyType(
     {character: value for value, character in enumerate("〇一二三四五六七八九")}
@@ -67,12 +66,20 @@ MOST = 10**9
 """More than any of `MYRIADS`."""
 MYRIADS = MappingProxyType({"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8})
 
+_DIGITS, _UNITS = "".join(DIGITS), "".join((*UNITS, *MYRIADS))
+WORD = regex.compile(r"\p{L}[\p{L}\p{M}'’]*")
+NUMERAL = regex.compile(rf"(?<!\p{{Nd}}\s?)[{_DIGITS}{_UNITS}]+|[{_DIGITS}][{_DIGITS}{_UNITS}]*")
+"""A unit behind digits (138亿) is part of their number and not a numeral by itself."""
+SCALE = regex.compile(
+    rf"(?i)[\s\-\u2010-\u2012]?(?:[{SCALES_DENSE}]|(?:{SCALES})(?![\p{{L}}\p{{M}}]))"
+)
+
 
 class SpelledNumber(NamedTuple):
     """A number written as a word.
 
     Attributes:
-        value: What it says.
+        value: Its value.
         start: Its first character.
         end: One past its last.
     """
@@ -83,7 +90,11 @@ class SpelledNumber(NamedTuple):
 
 
 def spelled_numbers(text: str, language: str | None) -> Iterator[SpelledNumber]:
-    """The number words of a language, and Chinese numerals in any, in order of each kind.
+    """The number words of a language, then the Chinese numerals in any language, each in order.
+
+    Args:
+        text: The text to search.
+        language: Its code; None or an unknown language finds Chinese numerals only.
 
     >>> [one.value for one in spelled_numbers("Ten out of twenty-four", "en")]
     [10, 24]
@@ -92,11 +103,13 @@ def spelled_numbers(text: str, language: str | None) -> Iterator[SpelledNumber]:
     """
     if text.isascii() and not (language or "").strip():
         return
-    known = _words(_code(language))
-    if known:
-        yield from _with_ones(text, _spelled_words(text, known))
-    for found in _numeral_pattern().finditer(text):
-        yield SpelledNumber(chinese_number(found.group()), found.start(), found.end())
+    if known := _words(known_code(language)):
+        matches = [match for match in WORD.finditer(text) if match.group().casefold() in known]
+        yield from _with_ones(
+            text, [SpelledNumber(known[m.group().casefold()], *m.span()) for m in matches]
+        )
+    for match in NUMERAL.finditer(text):
+        yield SpelledNumber(chinese_number(match.group()), *match.span())
 
 
 def chinese_number(numeral: str) -> int:
@@ -125,40 +138,33 @@ def chinese_number(numeral: str) -> int:
 
 
 def is_scaled(text: str, end: int) -> bool:
-    """Whether a word for zeros stands behind the number that ends here.
+    """Whether the number that ends here is followed by a word that multiplies it.
+
+    Args:
+        text: The text.
+        end: One past the last character of the number.
 
     >>> is_scaled("2.5 million", 3), is_scaled("25万", 2), is_scaled("25 mice", 2)
     (True, True, False)
     """
-    return _scale_pattern().match(text, end) is not None
+    return SCALE.match(text, end) is not None
 
 
-def _spelled_words(text: str, known: Mapping[str, int]) -> Iterator[SpelledNumber]:
-    for found in _word_pattern().finditer(text):
-        if (value := known.get(found.group().casefold())) is not None:
-            yield SpelledNumber(value, found.start(), found.end())
-
-
-def _with_ones(text: str, found: Iterable[SpelledNumber]) -> Iterator[SpelledNumber]:
-    """Ones behind their tens are one number."""
-    before: SpelledNumber | None = None
+def _with_ones(text: str, found: Iterable[SpelledNumber]) -> list[SpelledNumber]:
+    """The numbers, tens and the ones behind them joined into one ("twenty-four")."""
+    joined: list[SpelledNumber] = []
     for one in found:
-        joined = before is not None and text[before.end : one.start] in ("-", " ", "\u2010")
-        if before and joined and before.value in range(20, 100, 10) and one.value in range(1, 10):
-            before = SpelledNumber(before.value + one.value, before.start, one.end)
-            continue
-        if before:
-            yield before
-        before = one
-    if before:
-        yield before
-
-
-def _code(language: str | None) -> str:
-    try:
-        return language_code(language or "")
-    except ValueError:
-        return ""
+        tens = joined[-1] if joined else None
+        if (
+            tens
+            and tens.value in range(20, 100, 10)
+            and one.value in range(1, 10)
+            and text[tens.end : one.start] in ("-", " ", "\u2010")
+        ):
+            joined[-1] = SpelledNumber(tens.value + one.value, tens.start, one.end)
+        else:
+            joined.append(one)
+    return joined
 
 
 @cache
@@ -166,28 +172,3 @@ def _words(code: str) -> dict[str, int]:
     small = {word: value for value, word in enumerate(SMALL.get(code, "").split())}
     more = (entry.split(":") for entry in TENS.get(code, "").split())
     return small | {word: int(value) for word, value in more}
-
-
-@cache
-def _word_pattern() -> regex.Pattern[str]:
-    import regex
-
-    return regex.compile(r"\p{L}[\p{L}\p{M}'’]*")
-
-
-@cache
-def _numeral_pattern() -> regex.Pattern[str]:
-    import regex
-
-    # A unit behind digits (138亿) is part of their number and none by itself.
-    digits, units = "".join(DIGITS), "".join((*UNITS, *MYRIADS))
-    return regex.compile(rf"(?<!\p{{Nd}}\s?)[{digits}{units}]+|[{digits}][{digits}{units}]*")
-
-
-@cache
-def _scale_pattern() -> regex.Pattern[str]:
-    import regex
-
-    return regex.compile(
-        rf"(?i)[\s\-\u2010-\u2012]?(?:[{SCALES_DENSE}]|(?:{SCALES})(?![\p{{L}}\p{{M}}]))"
-    )

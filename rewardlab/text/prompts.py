@@ -1,9 +1,9 @@
-"""How a source becomes the text a policy continues.
+"""Prompt styles: how a source becomes the text that a policy continues.
 
-A style is a function of the source and its two language codes; `PROMPTS` names them all, and a
-new one is a function and a line there. Styles speak of languages by name where the model they
-come from does. None of them ends in a space: subword tokenizers glue a space to the word that
-follows it, so a prompt that ends in one leaves the completion to start inside a token.
+A style is a function of the source and the two language codes. A new style is a function and a line
+in `PROMPTS`. Styles use language names where the model they come from does. None ends in a space:
+subword tokenizers attach a space to the word after it, so the completion would start inside a
+token.
 """
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ class PromptStyle(Protocol):
     """Writes the prompt for one source."""
 
     def __call__(self, source: str, *, source_lang: str, target_lang: str) -> str:
-        """Return the whole prompt; the source stands in it unchanged."""
+        """Return the whole prompt, which contains the source unchanged.
+
+        Args:
+            source: The text to translate.
+            source_lang: Its language code.
+            target_lang: Language code of the translation.
+        """
         ...
 
 
 def translategemma(source: str, *, source_lang: str, target_lang: str) -> str:
     """TranslateGemma's training and evaluation prompt (arXiv 2601.09012).
 
-    Two empty lines stand before the text. The codes are used as given.
+    Two empty lines precede the text. The codes are used as given.
     """
     speaks, wants = language_name(source_lang), language_name(target_lang)
     return (
@@ -52,7 +58,7 @@ def lmt(source: str, *, source_lang: str, target_lang: str) -> str:
 
 
 def lmt_released(source: str, *, source_lang: str, target_lang: str) -> str:
-    r"""The prompt the released LMT models ask for, which is not the one of the paper.
+    r"""The prompt of the released LMT models, which differs from the one in the paper.
 
     >>> lmt_released("Hej.", source_lang="da", target_lang="sv")
     'Translate the following text from Danish into Swedish:\nDanish: Hej.\nSwedish:'
@@ -73,10 +79,10 @@ def cpt(source: str, *, source_lang: str, target_lang: str) -> str:
 
 
 def arrow(source: str, *, source_lang: str, target_lang: str) -> str:
-    r"""The shortest prompt that says what is wanted, for small policies trained from scratch.
+    r"""The shortest prompt that names the target language, for small policies from scratch.
 
-    The source's language is left for the policy to see. The line break before the completion is
-    a token boundary in every tokenizer we train, and lets the completion start without a space.
+    It does not name the source language. The line break before the completion is a token boundary
+    in every tokenizer we train, and lets the completion start without a space.
 
     >>> arrow("Hej.", source_lang="da", target_lang="sv")
     'Hej.\n=>sv\n'
@@ -120,10 +126,10 @@ def write_prompt(
 
 
 def chat_options(template: str | None) -> dict[str, bool]:
-    """What a checkpoint's chat template is to be told: a translation needs no reasoning.
+    """Options for a checkpoint's chat template: a translation needs no reasoning.
 
     Templates of reasoning models then put an empty block of reasoning into the prompt, in training
-    and afterwards alike, and the completion is the translation.
+    and in decoding, and the completion is the translation.
 
     Args:
         template: The tokenizer's Jinja template.

@@ -1,4 +1,4 @@
-"""Where the answer begins in what a reasoning model wrote."""
+"""Where the answer begins in the output of a reasoning model."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ CLOSING = "</think>"
 
 
 def answer_start(completion: str) -> int:
-    r"""The place of the first character that is answer and not reasoning.
+    r"""The position of the first character of the answer, in [0, len(completion)].
 
-    Everything up to the last closing ``</think>`` is reasoning, whether or not it was opened here:
-    many chat templates open it in the prompt. So is the white space that they put behind it. Text
-    without the tag is answer from its first character on.
+    Everything up to the last ``</think>`` is reasoning, whether or not it was opened here: many
+    chat templates open it in the prompt. White space behind it is skipped. Without the tag the
+    answer begins at 0.
 
-    A judge's answer is read more strictly (`rewardlab.judges.answers`): there only a block that
-    opens the answer is taken away, since accepting more would make broken answers count.
+    A judge's answer is read more strictly (`rewardlab.judges.answers`): there only a block at the
+    very start is removed, since accepting more would make broken answers count.
 
     Args:
-        completion: What was sampled, decoded.
-
-    Returns:
-        In [0, len(completion)].
+        completion: The decoded text.
 
     >>> text = "<think>Hm.</think>\n\nHello."
     >>> text[answer_start(text) :], answer_start(" Hello.")

@@ -1,25 +1,44 @@
-r"""Words of any script, with the characters they stand on.
+r"""Words of any script, with their characters.
 
-A word is a run of letters, marks and digits. Scripts written without spaces have no word
-boundaries to read, so there each letter is a word, with the marks that sit on it: coarser tools
-would need a dictionary per language and would guess. Whatever else is visible (punctuation,
-symbols, controls) is a word of its own, one character each.
+A word is a run of letters, marks and digits. Scripts written without spaces have no visible word
+boundaries, so there each letter is a word, with the marks that sit on it: anything coarser would
+need a dictionary per language. Every other visible character (punctuation, symbols, controls) is a
+word by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import regex
+import regex
 
 SPACELESS_SCRIPTS = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
 """Scripts without spaces between words: every letter is a word."""
 
 LETTERS_PER_WORD = 2
 """Letters that make about one word in those scripts; `ngram_length` scales by it."""
+
+_SPACELESS = "".join(rf"\p{{Script_Extensions={script}}}" for script in SPACELESS_SCRIPTS)
+_INNER = r"\p{M}\u200c\u200d"
+WORD = regex.compile(
+    rf"""(?V1x)
+    (?P<letter> [[{_SPACELESS}]&&\p{{L}}] [{_INNER}]* )
+    | (?P<word>
+        (?: [[\p{{L}}\p{{N}}_]--[[{_SPACELESS}]&&\p{{L}}]] [{_INNER}]*
+          | (?<=\p{{L}}[{_INNER}]?) ['’ʼ\-‐·] (?=\p{{L}})
+          | (?<=\p{{Nd}}) [.,٫٬'’:/] (?=\p{{Nd}})
+        )+ )
+    | (?P<symbol> [\p{{Sc}}\p{{Sm}}\p{{So}}%‰] [{_INNER}\ufe0e\ufe0f]* )
+    | (?P<mark> \S [{_INNER}\ufe0e\ufe0f]* )
+    """
+)
+"""The words, as alternatives in this order: letter, word, symbol, mark.
+
+Script extensions assign the long-vowel mark of Japanese to the kana. Inside a word may stand the
+joiners of Persian and Indic scripts, apostrophes between letters, and the separators of numbers
+between digits.
+"""
 
 
 class Word(NamedTuple):
@@ -48,8 +67,8 @@ def words(text: str) -> list[Word]:
     ['北', '京', 'has', 'ดี', 'tea']
     """
     return [
-        Word(found.group(), found.start(), found.end(), found.lastgroup or "mark")
-        for found in _pattern().finditer(text)
+        Word(match.group(), *match.span(), match.lastgroup or "mark")
+        for match in WORD.finditer(text)
     ]
 
 
@@ -63,36 +82,14 @@ def spoken(text: str) -> list[Word]:
 
 
 def ngram_length(found: Sequence[Word], n: int) -> int:
-    """How many entries of ``found`` are about ``n`` words of a language with spaces.
+    """How many entries of ``found`` correspond to ``n`` words of a language with spaces.
+
+    Args:
+        found: The words of a text.
+        n: Words of a language with spaces.
 
     >>> ngram_length(words("one two three"), 4), ngram_length(words("一二三"), 4)
     (4, 8)
     """
     letters = sum(word.kind == "letter" for word in found)
     return n * LETTERS_PER_WORD if 2 * letters > len(found) else n
-
-
-@cache
-def _pattern() -> regex.Pattern[str]:
-    """The words, as alternatives in this order: letter, word, symbol, mark.
-
-    Script extensions give the long-vowel mark of Japanese to the kana. Inside a word stand the
-    joiners of Persian and Indic scripts, apostrophes between letters, and the separators of
-    numbers between digits.
-    """
-    import regex  # 20 ms and only needed here
-
-    spaceless = "".join(rf"\p{{Script_Extensions={script}}}" for script in SPACELESS_SCRIPTS)
-    inner = r"\p{M}\u200c\u200d"
-    return regex.compile(
-        rf"""(?V1x)
-        (?P<letter> [[{spaceless}]&&\p{{L}}] [{inner}]* )
-        | (?P<word>
-            (?: [[\p{{L}}\p{{N}}_]--[[{spaceless}]&&\p{{L}}]] [{inner}]*
-              | (?<=\p{{L}}[{inner}]?) ['’ʼ\-‐·] (?=\p{{L}})
-              | (?<=\p{{Nd}}) [.,٫٬'’:/] (?=\p{{Nd}})
-            )+ )
-        | (?P<symbol> [\p{{Sc}}\p{{Sm}}\p{{So}}%‰] [{inner}\ufe0e\ufe0f]* )
-        | (?P<mark> \S [{inner}\ufe0e\ufe0f]* )
-        """
-    )
