@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.data.lines import read_aligned
-from rewardlab.perturbations.attacks import PROBES, Case
+from rewardlab.perturbations.attacks import ATTACKS, Case
 from rewardlab.preflight.default_gates import DEFAULT_GATES, gate_line
 from rewardlab.rewards import LengthRatio, NumbersKept
 from rewardlab.store.run_directory import versions
@@ -36,7 +36,7 @@ def closed(gate: Gate, candidates: list[Candidate]) -> float:
 
 def attacked(name: str, candidates: list[Candidate]) -> list[Candidate]:
     """The texts under a probe that needs no other text."""
-    probe = next(one for one in PROBES if one.name == name)
+    probe = next(one for one in ATTACKS if one.name == name)
     found = [(one, probe(Case(one, ""))) for one in candidates]
     return [
         Candidate(one.source, text, source_lang=one.source_lang, target_lang=one.target_lang)

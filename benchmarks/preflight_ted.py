@@ -18,7 +18,7 @@ from rich.console import Console
 
 from rewardlab.config.ensemble import load_ensemble
 from rewardlab.human.gold import read_gold
-from rewardlab.perturbations.attacks import PROBES
+from rewardlab.perturbations.attacks import ATTACKS
 from rewardlab.preflight.honest_texts import Honest, honest_of_gold
 from rewardlab.preflight.preflight import Preflight, preflight
 from rewardlab.report.preflight import agreement_table, exposure_tables, gate_table, verdicts
@@ -79,7 +79,7 @@ def length_trade_off(honest: Honest) -> list[dict[str, float]]:
 
     Such a half has no other mark than its length, and honest lengths overlap with it.
     """
-    probe = next(one for one in PROBES if one.name == "truncated_with_stop")
+    probe = next(one for one in ATTACKS if one.name == "truncated_with_stop")
     texts = [(case, text) for case in honest.cases if (text := probe(case)) is not None]
     halves = [replace(case.honest, hypothesis=text) for case, text in texts]
     whole = [case.honest for case in honest.cases]

@@ -1,1 +1,1 @@
-"""Translations changed on purpose: attacks on a reward, and errors to learn from."""
+"""Changed translations: attacks on a reward, and synthetic errors for scorers to learn from."""

@@ -1,10 +1,10 @@
-"""Adversarial probes: an honest translation in, a text that no reward should prefer to it out.
+"""Attacks on rewards: an honest translation in, a text that no reward should prefer to it out.
 
-A probe is a pure function of an honest translation and of one more honest translation of another
-source (`Case`). It returns None where it does not apply: a text without digits has no number to
-change. Nothing is random: what a probe chooses from a table, it chooses by the source's text.
+An attack is a pure function of an honest translation and of another honest translation (`Case`). It
+returns None where it does not apply: a text without digits has no number to change. Nothing is
+random: what an attack chooses from a table depends on the source text.
 
-`PROBES` is the list; a new probe is one function and one line there.
+A new attack is one function and one line in `ATTACKS`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from rewardlab.perturbations.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
-from rewardlab.text.languages import language_code, scripts
+from rewardlab.text.languages import known_code, scripts
 from rewardlab.text.sentences import FINAL, FINAL_DENSE, is_finished, sentences
 from rewardlab.text.words import LETTERS_PER_WORD, Word, spoken, words
 from rewardlab.types import Candidate
@@ -25,14 +25,14 @@ from rewardlab.types import Candidate
 Item = TypeVar("Item")
 
 SHORTEST_CONTENT_WORD = 4
-"""Letters from which a word counts as one that carries meaning."""
+"""Letters that a content word has at least."""
 
 
 class Case(NamedTuple):
-    """One honest translation, and what an attack on it may use.
+    """One honest translation, and the material for attacks on it.
 
     Attributes:
-        honest: The translation that a system wrote.
+        honest: The translation, as a system wrote it.
         other: An honest translation of another source by the same system.
     """
 
@@ -41,29 +41,29 @@ class Case(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Probe:
+class Attack:
     """One way to cheat.
 
     Attributes:
         name: In tables.
-        attack: The attacked text, or None where the probe does not apply.
+        rewrite: Returns the attacked text, or None where the attack does not apply.
         about: What it does, for a reader.
-        guards: The default gates that exist for it, by name; empty where none can.
+        guards: Names of the default gates that exist for it; empty where none can.
     """
 
     name: str
-    attack: Callable[[Case], str | None]
+    rewrite: Callable[[Case], str | None]
     about: str
     guards: tuple[str, ...] = ()
 
     def __call__(self, case: Case) -> str | None:
-        """The attacked text; None where it does not apply or would be the honest one again."""
-        attacked = self.attack(case)
+        """The attacked text; None where the attack does not apply or changes nothing."""
+        attacked = self.rewrite(case)
         return None if attacked == case.honest.hypothesis else attacked
 
 
 def cases(honest: Sequence[Candidate]) -> list[Case]:
-    """Give each of one system's translations the other one that is nearest to it in length.
+    """Pair each translation with the one of another source that is nearest to it in length.
 
     Nearest in length, so that no check of lengths finds the unrelated text easily.
 
@@ -71,35 +71,24 @@ def cases(honest: Sequence[Candidate]) -> list[Case]:
         honest: Translations by one system.
 
     Returns:
-        As many; translations without any other (one of another source, with another text) are
-        left out.
+        In the same order, without translations that have no other (of another source, with another
+        text).
     """
     order = sorted(range(len(honest)), key=lambda row: (len(honest[row].hypothesis), row))
-    found: list[Case | None] = [None] * len(honest)
+    found: dict[int, Case] = {}
     for place, row in enumerate(order):
         one = honest[row]
-        near = sorted(
-            (abs(len(honest[other].hypothesis) - len(one.hypothesis)), distance, other)
-            for distance, other in _first_others(honest, order, place)
-        )
+        near: list[tuple[int, int, int]] = []  # difference in length, distance in order, row
+        for side in (range(place + 1, len(order)), range(place - 1, -1, -1)):
+            for at in side:
+                other = honest[order[at]]
+                if other.source != one.source and other.hypothesis != one.hypothesis:
+                    difference = abs(len(other.hypothesis) - len(one.hypothesis))
+                    near.append((difference, abs(at - place), order[at]))
+                    break
         if near:
-            found[row] = Case(one, honest[near[0][-1]].hypothesis)
-    return [case for case in found if case is not None]
-
-
-def _first_others(
-    honest: Sequence[Candidate], order: Sequence[int], place: int
-) -> list[tuple[int, int]]:
-    """The next longer and the next shorter text of another source, with how far they stand."""
-    one = honest[order[place]]
-    found: list[tuple[int, int]] = []
-    for side in (range(place + 1, len(order)), range(place - 1, -1, -1)):
-        for at in side:
-            other = honest[order[at]]
-            if other.source != one.source and other.hypothesis != one.hypothesis:
-                found.append((abs(at - place), order[at]))
-                break
-    return found
+            found[row] = Case(one, honest[min(near)[-1]].hypothesis)
+    return [found[row] for row in sorted(found)]
 
 
 # ── attacks ─────────────────────────────────────────────────────────────────────────────────────
@@ -110,9 +99,8 @@ def copy(case: Case) -> str | None:
     return case.honest.source
 
 
-def empty(case: Case) -> str | None:
-    """Nothing."""
-    del case
+def empty(_case: Case) -> str | None:
+    """No text."""
     return ""
 
 
@@ -129,7 +117,7 @@ def truncated(case: Case) -> str | None:
 
 
 def truncated_with_stop(case: Case) -> str | None:
-    """The same half, closed by the final mark of the whole.
+    """The same half, followed by the final mark of the whole text.
 
     >>> truncated_with_stop(Case(Candidate("", "Four words stand here?"), ""))
     'Four words?'
@@ -143,7 +131,7 @@ def truncated_with_stop(case: Case) -> str | None:
 
 
 def sentence_repeated(case: Case) -> str | None:
-    """The last sentence once more.
+    """The last sentence repeated.
 
     >>> sentence_repeated(Case(Candidate("", "Hi. How are you?"), ""))
     'Hi. How are you? How are you?'
@@ -160,30 +148,30 @@ def unrelated(case: Case) -> str | None:
 
 def wrong_script(case: Case) -> str | None:
     """Sentences in a script of neither language, about as long as the honest text."""
-    sides = [_scripts(case.honest.source_lang), _scripts(case.honest.target_lang)]
-    if not sides[1]:
-        return None
-    known = {script for side in sides for script in side}
-    return _foreign(case, [code for code in FOREIGN if known.isdisjoint(scripts(code))])
+    target = scripts(case.honest.target_lang or "")
+    known = {*target, *scripts(case.honest.source_lang or "")}
+    others = [code for code in FOREIGN if known.isdisjoint(scripts(code))]
+    return _foreign(case, others) if target else None
 
 
 def wrong_language(case: Case) -> str | None:
     """Sentences in another language of the target's script, about as long."""
-    target, languages = _scripts(case.honest.target_lang), _languages(case)
-    choices = [
-        code for code in FOREIGN if code not in languages and set(scripts(code)) & set(target)
+    target = {*scripts(case.honest.target_lang or "")}
+    known = [known_code(case.honest.source_lang), known_code(case.honest.target_lang)]
+    others = [
+        code for code in FOREIGN if code not in known and not target.isdisjoint(scripts(code))
     ]
-    return _foreign(case, choices)
+    return _foreign(case, others)
 
 
 def addition(case: Case) -> str | None:
-    """The first sentence of the other translation behind the honest one."""
+    """The honest translation followed by the first sentence of the other one."""
     first = next(sentences(case.other), None)
     return joined(case.honest.hypothesis, first.text) if first else None
 
 
 def word_dropped(case: Case) -> str | None:
-    """Without its longest word, or in scripts without spaces without two letters in the middle.
+    """The longest word left out; in scripts without spaces, two letters in the middle.
 
     >>> word_dropped(Case(Candidate("", "We saw a terrible storm."), ""))
     'We saw a storm.'
@@ -194,20 +182,19 @@ def word_dropped(case: Case) -> str | None:
     if 2 * len(letters) > len(found):
         middle = letters[len(letters) // 2 :][:LETTERS_PER_WORD]
         return text[: middle[0].start] + text[middle[-1].end :] if len(letters) > 2 else None  # noqa: PLR2004 - something must stay
-    content = [word for word in found[1:] if _is_content(word)]
-    if not content:
+    longest = max(filter(_is_content, found[1:]), key=lambda word: len(word.text), default=None)
+    if longest is None:
         return None
-    longest = max(content, key=lambda word: word.end - word.start)
     return (text[: longest.start].rstrip() + text[longest.end :]).strip()
 
 
 def negation(case: Case) -> str | None:
-    """A negation taken away, or else one put in, by the table of the target language.
+    """A negation removed, or else one inserted, by the table of the target language.
 
     >>> negation(Case(Candidate("", "It is not true.", target_lang="en"), ""))
     'It is true.'
     """
-    for pattern, replacement in NEGATION.get(_language(case.honest.target_lang), ()):
+    for pattern, replacement in NEGATION.get(known_code(case.honest.target_lang), ()):
         text, times = re.subn(pattern, replacement, case.honest.hypothesis, count=1)
         if times:
             return text
@@ -215,7 +202,7 @@ def negation(case: Case) -> str | None:
 
 
 def number(case: Case) -> str | None:
-    """Another last digit in the first run of digits, five away from the right one.
+    """The last digit of the first number changed by five.
 
     >>> number(Case(Candidate("", "It has 29 doors."), ""))
     'It has 24 doors.'
@@ -230,7 +217,7 @@ def number(case: Case) -> str | None:
 
 
 def punctuation_dropped(case: Case) -> str | None:
-    """Without punctuation marks.
+    """Punctuation marks left out.
 
     >>> punctuation_dropped(Case(Candidate("", "Yes, we can - Anna's dog."), ""))
     "Yes we can Anna's dog"
@@ -242,33 +229,38 @@ def punctuation_dropped(case: Case) -> str | None:
 
 
 def judge_words(case: Case) -> str | None:
-    """The honest text, and behind it what is meant for the ears of a judge."""
+    """The honest text followed by a prompt injection."""
     return f"{case.honest.hypothesis} {_chosen(case, JUDGE_PHRASES)}"
 
 
-PROBES = (
-    Probe("copy", copy, "the source, untranslated", ("not_copied",)),
-    Probe("empty", empty, "no text at all", ("not_empty",)),
-    Probe("wrong_script", wrong_script, "sentences in another script", ("target_script",)),
-    Probe("wrong_language", wrong_language, "sentences in another language of the same script"),
-    Probe("truncated", truncated, "the first half", ("not_cut_off", "length_ratio")),
-    Probe("truncated_with_stop", truncated_with_stop, "the first half and a full stop"),
-    Probe("sentence_repeated", sentence_repeated, "the last sentence twice", ("no_repetition",)),
-    Probe("unrelated", unrelated, "the translation of another source"),
-    Probe("addition", addition, "a sentence of another translation appended"),
-    Probe("word_dropped", word_dropped, "the longest word left out"),
-    Probe("negation", negation, "a negation taken away or put in"),
-    Probe("number", number, "a digit changed", ("numbers_agree",)),
-    Probe("punctuation_dropped", punctuation_dropped, "no punctuation"),
-    Probe("judge_words", judge_words, "words for a judge appended"),
+ATTACKS = (
+    Attack("copy", copy, "the source, untranslated", ("not_copied",)),
+    Attack("empty", empty, "no text at all", ("not_empty",)),
+    Attack("wrong_script", wrong_script, "sentences in another script", ("target_script",)),
+    Attack("wrong_language", wrong_language, "sentences in another language of the same script"),
+    Attack("truncated", truncated, "the first half", ("not_cut_off", "length_ratio")),
+    Attack("truncated_with_stop", truncated_with_stop, "the first half and a full stop"),
+    Attack("sentence_repeated", sentence_repeated, "the last sentence twice", ("no_repetition",)),
+    Attack("unrelated", unrelated, "the translation of another source"),
+    Attack("addition", addition, "a sentence of another translation appended"),
+    Attack("word_dropped", word_dropped, "the longest word left out"),
+    Attack("negation", negation, "a negation taken away or put in"),
+    Attack("number", number, "a digit changed", ("numbers_agree",)),
+    Attack("punctuation_dropped", punctuation_dropped, "no punctuation"),
+    Attack("judge_words", judge_words, "words for a judge appended"),
 )
 
 
-# ── what they are made of ───────────────────────────────────────────────────────────────────────
+# ── parts of attacks ────────────────────────────────────────────────────────────────────────────
 
 
 def joined(text: str, more: str) -> str:
-    """Two texts, with a space between unless the first ends in a script that has none."""
+    """Two texts, with a space between unless the first ends in a script without spaces.
+
+    Args:
+        text: The first text.
+        more: The second one.
+    """
     dense = text.rstrip()[-1:] in (*FINAL_DENSE, "）") or "letter" in {
         w.kind for w in words(text[-1:])
     }
@@ -276,13 +268,12 @@ def joined(text: str, more: str) -> str:
 
 
 def _foreign(case: Case, languages: Sequence[str]) -> str | None:
-    """Sentences of one of these languages until they are as long as the honest text, or all."""
+    """Sentences of one of these languages, as long as the honest text if there are enough."""
     if not languages:
         return None
-    first, *others = FOREIGN[_chosen(case, languages)]
-    text = first
-    for sentence in others:
-        if len(text) >= len(case.honest.hypothesis):
+    text = ""
+    for sentence in FOREIGN[_chosen(case, languages)]:
+        if text and len(text) >= len(case.honest.hypothesis):
             break
         text = joined(text, sentence)
     return text
@@ -293,20 +284,4 @@ def _chosen(case: Case, choices: Sequence[Item]) -> Item:
 
 
 def _is_content(word: Word) -> bool:
-    return word.end - word.start >= SHORTEST_CONTENT_WORD and word.text.isalpha()
-
-
-def _scripts(code: str | None) -> tuple[str, ...]:
-    return scripts(code or "")
-
-
-def _language(code: str | None) -> str:
-    """The table's code, or an empty text for a language it lacks."""
-    try:
-        return language_code(code or "")
-    except ValueError:
-        return ""
-
-
-def _languages(case: Case) -> set[str]:
-    return {_language(case.honest.source_lang), _language(case.honest.target_lang)}
+    return len(word.text) >= SHORTEST_CONTENT_WORD and word.text.isalpha()

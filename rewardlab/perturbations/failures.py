@@ -1,23 +1,25 @@
-r"""Translations spoilt on purpose, with what is wrong with them.
+"""Synthetic errors in translations, with their cost and spans, for scorers to learn from.
 
-People judge translations that systems wrote, and those are hardly ever copies of the source, cut
-off, said twice or about something else. A scorer that has seen only such judgements may like all of
-that. So rows of these kinds are made up and mixed into its data, as for MetricX-24
-(arXiv 2410.03983) and MetricX-23, whose authors describe theirs in the README of their code. From
-there we have the kinds, and the worst label for what is no translation or stands twice. A text that
-is cut off gets that worst label there; here its error grows with what is missing, because gradient
-matters to whoever learns from it. That, and every draw, is ours.
+People judge translations that systems wrote, and those are hardly ever copies of the source,
+truncated, repeated or about something else. A scorer that has seen only such judgements may like
+all of these. So rows of these kinds are made up and mixed into its data, as for MetricX-24
+(arXiv 2410.03983) and MetricX-23, whose authors describe theirs in the README of their code. The
+kinds are theirs, and so is the worst label for non-translations and repetitions. They also give
+it to truncated texts; here the error of these grows with what is missing, so that a scorer has a
+gradient to follow. The draws are ours.
 
-An error is a sum of MQM points (minor 1, major 5), more than 0 and at most 25. What is too much or
-wrong has a span in the hypothesis. What was left out has none there; it has one in the source where
+An error is a sum of MQM points (minor 1, major 5), more than 0 and at most 25. What is added or
+wrong has a span in the hypothesis. What was left out has none there; it has one in the source if
 its place is known, and costs the same without.
 
-Nothing depends on the order of the rows: each draws from a seed of its own.
+The result does not depend on the order of the rows: each row has its own seed. A new kind is one
+function and one line in `FAILURES`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -38,13 +40,13 @@ SHORTEST_CUT, LONGEST_CUT = 0.2, 0.8
 
 
 class Damaged(NamedTuple):
-    """A spoilt text.
+    """A text with a synthetic error.
 
     Attributes:
         kind: What was done.
-        hypothesis: The text; never the one it was made of.
+        hypothesis: The text; never the original one.
         error: In (0, 25].
-        spans: What can be marked of it.
+        spans: The part of the error that has a place in the text.
     """
 
     kind: str
@@ -56,22 +58,20 @@ class Damaged(NamedTuple):
 # ── whole texts ─────────────────────────────────────────────────────────────────────────────────
 
 
-def untranslated(case: Case, rng: random.Random) -> Damaged | None:
-    """The source as it stands: 25."""
-    del rng
+def untranslated(case: Case, _rng: random.Random) -> Damaged | None:
+    """The source, unchanged: 25."""
     return _no_translation("untranslated", case.honest.source)
 
 
-def unrelated(case: Case, rng: random.Random) -> Damaged | None:
+def unrelated(case: Case, _rng: random.Random) -> Damaged | None:
     """A translation of another source, about as long: 25."""
-    del rng
     return _no_translation("unrelated", case.other)
 
 
 def truncated(case: Case, rng: random.Random) -> Damaged | None:
-    """Without a fifth to four fifths of its words at the end: 25 times what is lost, at least 5.
+    """The last fifth to four fifths of the words missing: 25 times the lost share, at least 5.
 
-    Every other one still ends in the final mark of the whole, so that a full stop proves nothing.
+    Every other text still ends in the final mark of the whole, so that a full stop proves nothing.
     """
     text = case.honest.hypothesis
     found = spoken(text)
@@ -86,21 +86,20 @@ def truncated(case: Case, rng: random.Random) -> Damaged | None:
 
 
 def repeated(case: Case, rng: random.Random) -> Damaged | None:
-    """All of it twice: 25; or of several sentences, every other time, the last one: 5."""
+    """All of it twice: 25. Of several sentences, every other time, only the last one twice: 5."""
     text = case.honest.hypothesis.strip()
-    said = [one.text for one in sentences(text) if spoken(one.text)]
-    if not said:
+    parts = [one.text for one in sentences(text) if spoken(one.text)]
+    if not parts:
         return None
-    if len(said) > 1 and rng.random() < 0.5:  # noqa: PLR2004 - every other time
+    if len(parts) > 1 and rng.random() < 0.5:  # noqa: PLR2004 - every other time
         longer = sentence_repeated(case) or ""
-        return Damaged("repeated", longer, MAJOR, (_addition(longer, said[-1], "major"),))
+        return Damaged("repeated", longer, MAJOR, (_addition(longer, parts[-1], "major"),))
     longer = joined(case.honest.hypothesis, text)
     return Damaged("repeated", longer, WORST, (_addition(longer, text, "critical"),))
 
 
-def no_punctuation(case: Case, rng: random.Random) -> Damaged | None:
-    """Without its final mark: 1. The span is that of the source's final mark, if it has one."""
-    del rng
+def no_punctuation(case: Case, _rng: random.Random) -> Damaged | None:
+    """The final mark missing: 1. The span is that of the source's final mark, if it has one."""
     text = case.honest.hypothesis
     final, mark = FINAL_MARKS.search(text), FINAL_MARKS.search(case.honest.source)
     if final is None or not spoken(text):
@@ -110,55 +109,53 @@ def no_punctuation(case: Case, rng: random.Random) -> Damaged | None:
     return Damaged("no_punctuation", bare, MINOR, (place,) if place else ())
 
 
-_FAILURES: Mapping[str, Callable[[Case, random.Random], Damaged | None]] = {
+FAILURES: Mapping[str, Callable[[Case, random.Random], Damaged | None]] = {
     "untranslated": untranslated,
     "truncated": truncated,
     "repeated": repeated,
     "unrelated": unrelated,
     "no_punctuation": no_punctuation,
 }
-FAILURES: tuple[str, ...] = tuple(_FAILURES)
-"""The kinds of `failures`."""
+"""The kinds of `failures` by name."""
 ANEW = ("untranslated", "unrelated")
-"""Those that keep nothing of the text."""
+"""Kinds that keep nothing of the text."""
 
 
 def fail(case: Case, kind: str, *, seed: int) -> Damaged | None:
-    """Spoil a whole text.
+    """Put one kind of failure into a text.
 
     Args:
-        case: The text, which is the hypothesis of ``case.honest``, and an unrelated one, which is
-            empty where there is none.
+        case: The text is ``case.honest.hypothesis``; ``case.other`` is empty if there is none.
         kind: One of `FAILURES`.
         seed: Of the draws.
 
     Returns:
-        None where it cannot be done, or would give the same text again.
+        None where the kind does not apply or would give the same text again.
 
     >>> case = Case(Candidate("Hej!", "Hello!"), "Unrelated.")
     >>> fail(case, "untranslated", seed=0).hypothesis, fail(case, "no_punctuation", seed=0).error
     ('Hej!', 1.0)
     """
-    made = _FAILURES[kind](case, random.Random(seed))  # noqa: S311 - no secrets here
+    made = FAILURES[kind](case, random.Random(seed))  # noqa: S311 - no secrets here
     return None if made is None or same_words(made.hypothesis, case.honest.hypothesis) else made
 
 
 def failures(rows: Sequence[Rated], *, share: float, seed: int) -> list[Rated]:
-    """Made-up rows to be mixed with judged ones.
+    """Rows with synthetic errors, to be mixed with judged ones.
 
-    The row's own hypothesis is spoilt, so what is wrong with it stays, in score and spans: made of
+    The error is added to the row's own hypothesis, whose errors stay, in score and spans. Made of
     a flawless reference, a text without its full stop would be better than most, and the missing
-    full stop a sign of quality. Only copies of the source and unrelated texts begin anew.
+    full stop a sign of quality. Only copies of the source and unrelated texts lose the old errors.
 
     Args:
         rows: Judged translations.
-        share: Made-up rows for each judged one, at least 0.
+        share: Synthetic rows for each judged one, at least 0.
         seed: Of every draw.
 
     Returns:
-        ``round(share * len(rows))`` rows, no two alike, of every kind in turn; fewer where no
-        further different text can be made. ``system`` is ``made-up:`` and the kind. Of a row with
-        errors that no rater marked, nothing is known but the score: its copies have no spans.
+        ``round(share * len(rows))`` rows, all different, of every kind in turn; fewer where no
+        further different text can be made. ``system`` is ``made-up:KIND``. If a row has errors
+        that no rater marked, only its score is known, and its copies have no spans.
 
     Raises:
         ValueError: ``share`` is negative.
@@ -171,12 +168,11 @@ def failures(rows: Sequence[Rated], *, share: float, seed: int) -> list[Rated]:
     made: list[Rated] = []
     seen: set[tuple[str, str, str]] = set()
     counts = dict.fromkeys(FAILURES, 0)
-    turn = before = 0
-    while order and len(made) < wanted and (turn == 0 or len(made) > before):
+    for turn in itertools.count():
         before = len(made)
         for row in order:
-            if len(made) >= wanted:
-                break
+            if len(made) == wanted:
+                return made
             one = row.candidate
             case = Case(one, others.get(_key(one), ""))
             for kind in sorted(FAILURES, key=counts.__getitem__):
@@ -184,32 +180,33 @@ def failures(rows: Sequence[Rated], *, share: float, seed: int) -> list[Rated]:
                 if damage and (text := (one.id, one.source, damage.hypothesis)) not in seen:
                     seen.add(text)
                     counts[kind] += 1
-                    made.append(_spoilt(row, damage))
+                    made.append(_with_damage(row, damage))
                     break
-        turn += 1
+        if len(made) == before:
+            break
     return made
 
 
-def _spoilt(row: Rated, damage: Damaged) -> Rated:
-    """A copy of the row with a failure, and with the errors it had before."""
+def _with_damage(row: Rated, damage: Damaged) -> Rated:
+    """A copy of the row with a synthetic error, and with the errors it had before."""
     anew = damage.kind in ANEW
     return Rated(
         dataclasses.replace(row.candidate, hypothesis=damage.hypothesis),
         -min(WORST, damage.error + (0.0 if anew else max(0.0, -row.score))),
-        (damage.spans,) if anew else _with_own(row, damage),
+        (damage.spans,) if anew else _with_own_spans(row, damage),
         f"made-up:{damage.kind}",
         row.document,
     )
 
 
-def _with_own(row: Rated, damage: Damaged) -> tuple[tuple[ErrorSpan, ...], ...]:
-    """Each rater's spans as far as their text is still there, and those of the damage.
+def _with_own_spans(row: Rated, damage: Damaged) -> tuple[tuple[ErrorSpan, ...], ...]:
+    """By rater, the spans whose text is still there, and those of the damage.
 
-    A text is spoilt at its end, so what both texts begin with has kept its place.
+    Texts are damaged at their end, so their common beginning has kept its place.
     """
     if not row.spans:
         return () if row.score < 0 else (damage.spans,)
-    kept = _begin_alike(row.candidate.hypothesis, damage.hypothesis)
+    kept = _common_prefix(row.candidate.hypothesis, damage.hypothesis)
     return tuple(
         (
             *(span for span in spans if span.side == "source"),
@@ -224,8 +221,8 @@ def _with_own(row: Rated, damage: Damaged) -> tuple[tuple[ErrorSpan, ...], ...]:
     )
 
 
-def _begin_alike(one: str, other: str) -> int:
-    """Characters before the first that differs."""
+def _common_prefix(one: str, other: str) -> int:
+    """Characters before the first one that differs."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
@@ -234,20 +231,20 @@ def _begin_alike(one: str, other: str) -> int:
 
 
 def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
-    """What a scorer can learn from before it sees any judgement: references, whole and spoilt.
+    """Rows that a scorer can learn from before it sees any judgement: references and damaged ones.
 
-    A spoilt copy has errors in single words, of a point each, as `wrong_words` makes them. Where
-    that is not possible it is one of the `FAILURES`. There are no more of these: with 25 points
-    each they would be nearly all of the variance, and a scorer would learn of nothing else.
+    A damaged copy has errors in single words, of one point each (`wrong_words`). Where that is not
+    possible it has one of the `FAILURES`. There are no more of these: with 25 points each they
+    would be nearly all of the variance, and a scorer would learn nothing else.
 
     Args:
         rows: A parallel corpus; rows without a reference or without words in it are left out.
-        copies: Spoilt copies of each reference, at least 0.
+        copies: Damaged copies of each reference, at least 0.
         seed: Of every draw.
 
     Returns:
-        For each row its reference, ``system`` ``made-up:reference`` and score 0, then its copies,
-        fewer where no different text can be made.
+        For each row its reference, with ``system`` ``made-up:reference`` and score 0, then its
+        copies, fewer where no different text can be made.
 
     Raises:
         ValueError: ``copies`` is negative.
@@ -260,8 +257,8 @@ def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
     others, texts = _others(whole), _texts_by_language(whole)
     made: list[Rated] = []
     for candidate, document in zip(whole, documents, strict=True):
-        made_of = Rated(candidate, 0.0, ((),), "made-up:reference", document)
-        made.append(made_of)
+        original = Rated(candidate, 0.0, ((),), "made-up:reference", document)
+        made.append(original)
         case = Case(candidate, others.get(_key(candidate), ""))
         pool = texts[candidate.target_lang]
         seen = {candidate.hypothesis}
@@ -269,23 +266,20 @@ def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
             damage = _damage(case, pool, seed=seed_for(seed, candidate.id, candidate.source, copy))
             if damage and damage.hypothesis not in seen:
                 seen.add(damage.hypothesis)
-                made.append(_spoilt(made_of, damage))
+                made.append(_with_damage(original, damage))
     return made
 
 
 def _damage(case: Case, pool: Sequence[Text], *, seed: int) -> Damaged | None:
     rng = random.Random(seed)  # noqa: S311 - no secrets here
-    kinds = rng.sample(FAILURES, len(FAILURES))
-    whole = (fail(case, kind, seed=seed) for kind in kinds)
-    return _words(case, pool, rng) or next(filter(None, whole), None)
+    kinds = rng.sample([*FAILURES], len(FAILURES))
+    wrong = wrong_words(Text.of(case.honest.hypothesis), Text.of(case.honest.source), pool, rng)
+    if wrong:
+        return Damaged("words", wrong.text, min(WORST, wrong.points), wrong.spans)
+    return next(filter(None, (fail(case, kind, seed=seed) for kind in kinds)), None)
 
 
-def _words(case: Case, pool: Sequence[Text], rng: random.Random) -> Damaged | None:
-    found = wrong_words(Text.of(case.honest.hypothesis), Text.of(case.honest.source), pool, rng)
-    return found and Damaged("words", found.text, min(WORST, found.points), found.spans)
-
-
-# ── what they are made of ───────────────────────────────────────────────────────────────────────
+# ── parts of both ───────────────────────────────────────────────────────────────────────────────
 
 
 def _no_translation(kind: str, text: str) -> Damaged | None:
@@ -297,12 +291,12 @@ def _no_translation(kind: str, text: str) -> Damaged | None:
 
 
 def _addition(text: str, more: str, severity: str) -> ErrorSpan:
-    """What a text ends with is too much."""
+    """The span of an addition that the text ends with."""
     return ErrorSpan(len(text) - len(more), len(text), severity, "Accuracy/Addition")
 
 
 def _others(whole: Sequence[Candidate]) -> dict[tuple[str, ...], str]:
-    """For each text another one in its language, of another source and nearest in length."""
+    """For each text the one of another source, in its language, that is nearest in length."""
     by_language: dict[str | None, dict[tuple[str, ...], Candidate]] = defaultdict(dict)
     for candidate in whole:
         by_language[candidate.target_lang][_key(candidate)] = candidate
@@ -318,7 +312,7 @@ def _key(candidate: Candidate) -> tuple[str, ...]:
 
 
 def _texts_by_language(whole: Sequence[Candidate]) -> dict[str | None, list[Text]]:
-    """Every text once and in an order of their own."""
+    """By language, every text once, sorted."""
     found: dict[str | None, set[str]] = defaultdict(set)
     for candidate in whole:
         found[candidate.target_lang].add(candidate.hypothesis)
@@ -326,6 +320,6 @@ def _texts_by_language(whole: Sequence[Candidate]) -> dict[str | None, list[Text
 
 
 def _names(row: Rated) -> tuple[str, ...]:
-    """What tells a row from others, wherever it stands."""
+    """What identifies a row, whatever its position."""
     one = row.candidate
     return (one.id, row.document, row.system, one.source, one.hypothesis)

@@ -1,13 +1,16 @@
-"""Errors in single words of a text, each with its span.
+"""Synthetic errors in single words of a text, each with its span.
 
 A text gets at least one error and at most one for every `WORDS_PER_ERROR` words, so that longer
-texts have more of them, as translations do; one in each of as many equal parts: words exchanged for
-those of another text or of the source, left out, swapped or said twice, or the ending lost. In
-scripts without spaces two letters pass for a word.
+texts have more of them, as translations do. The text is divided into as many equal parts, with one
+error in each: words replaced by those of another text or of the source, left out, swapped or
+repeated, or the ending lost. In scripts without spaces two letters count as a word.
+
+A new kind of error is one function and one entry in `_EDITS`.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Sequence
@@ -18,23 +21,23 @@ from rewardlab.text.words import Word, ngram_length, spoken
 from rewardlab.types import ErrorSpan
 
 MINOR = 1.0
-"""MQM points of an error: what a wrong word does to the meaning, nobody knows here."""
+"""MQM points of an error; how much a wrong word changes the meaning is not known here."""
 WORDS_PER_ERROR = 5
 LONGEST_RUN = 3
-"""Words that one error touches; of two swapped runs, in each."""
+"""Words that one error touches at most; of two swapped runs, in each."""
 CHOICES = 3
 """Other texts that may lend words to one text."""
 FINAL_MARKS = re.compile(rf"[{FINAL}{FINAL_DENSE}]+(?=\W*$)")
-"""The marks that end a text, whatever closes behind them."""
+"""The marks that end a text, in front of closing quotes and brackets."""
 
 
 class WrongWords(NamedTuple):
     """A text with errors.
 
     Attributes:
-        text: Never the one it was made of.
-        points: Sum of what its errors cost.
-        spans: What is too much or wrong; what was left out has no span.
+        text: Never the original one.
+        points: The MQM points of its errors.
+        spans: Of added and wrong words; what was left out has no span.
     """
 
     text: str
@@ -43,23 +46,28 @@ class WrongWords(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A text and its words."""
+    """A text and its words, without marks and symbols."""
 
     text: str
     found: list[Word]
 
     @classmethod
     def of(cls, text: str) -> Text:
-        """The text with its words found; marks and symbols are none."""
+        """The text with its words."""
         return cls(text, spoken(text))
 
     def run(self, start: int, words: int) -> tuple[int, int]:
-        """The characters from a word's start to the end of the last of so many, or of all."""
+        """Start and end, in characters, of a run of words.
+
+        Args:
+            start: The first word.
+            words: How many; fewer at the end of the text.
+        """
         last = min(start + words, len(self.found)) - 1
         return self.found[start].start, self.found[last].end
 
     def together(self, place: int) -> bool:
-        """Whether nothing but white space stands between a word and the next."""
+        """Whether there is only white space between a word and the next."""
         one, following = self.found[place : place + 2]
         return not self.text[one.end : following.start].strip()
 
@@ -69,13 +77,13 @@ def wrong_words(
 ) -> WrongWords | None:
     """Put errors into a text.
 
-    Each costs `MINOR`, so that a text costs as many points as it has errors: people find about two
-    points in a segment, and a scorer that goes on to learn from them begins near there.
+    Each costs `MINOR`, so a text has as many points as errors. People find about two points in a
+    segment, so a scorer that learns from people afterwards starts near there.
 
     Args:
-        text: What to spoil.
-        source: What it translates; some of it may be left untranslated.
-        pool: Texts in the language of the text, which may be among them.
+        text: The text.
+        source: Its source; some of it may be left untranslated.
+        pool: Texts in the language of the text, which may be one of them.
         rng: Of the draws.
 
     Returns:
@@ -88,8 +96,9 @@ def wrong_words(
     for part in range(errors):
         bounds = (part * count // errors, (part + 1) * count // errors)
         place = _Place(text, *bounds, source, others)
-        tries = (edit(place, rng) for edit in rng.sample(_EDITS, len(_EDITS)))
-        edits += filter(None, [next(filter(None, tries), None)])
+        tries = (kind(place, rng) for kind in rng.sample(_EDITS, len(_EDITS)))
+        fits = (edit for edit in tries if edit and edit.changes(text.text))
+        edits += itertools.islice(fits, 1)
     return _edited(text.text, edits)
 
 
@@ -97,17 +106,21 @@ def wrong_words(
 
 
 class _Edit(NamedTuple):
-    """Characters of a text that give way to others, and what of those is wrong (if any)."""
+    """Characters of a text to replace, the new ones, and which of these to mark (if any)."""
 
     start: int
     end: int
     text: str
     category: str
-    marked: tuple[int, int] | None
+    marked: tuple[int, int] | None = None
+
+    def changes(self, text: str) -> bool:
+        """Whether more than white space changes."""
+        return not same_words(self.text, text[self.start : self.end])
 
 
 class _Place(NamedTuple):
-    """Where an edit may be made: words ``start`` to ``end`` of a text, and what can be used."""
+    """Where an edit may be made: words ``start`` to ``end`` of a text, and the material for it."""
 
     text: Text
     start: int
@@ -116,7 +129,7 @@ class _Place(NamedTuple):
     others: Sequence[Text]
 
     def drawn(self, rng: random.Random, runs: int = 1) -> tuple[int, int] | None:
-        """The first word, and the words of each of so many runs; None where they do not fit."""
+        """The first word, and the words in each of the adjacent runs; None if they do not fit."""
         room = (self.end - self.start) // runs
         length = min(room, ngram_length(self.text.found, rng.randint(1, LONGEST_RUN)))
         if length < 1:
@@ -125,14 +138,14 @@ class _Place(NamedTuple):
 
 
 def _replaced(place: _Place, rng: random.Random) -> _Edit | None:
-    """Words of another text instead."""
+    """Words replaced by those of another text."""
     if not place.others:
         return None
     return _exchanged(place, rng.choice(place.others), rng, "Accuracy/Mistranslation")
 
 
 def _untranslated_words(place: _Place, rng: random.Random) -> _Edit | None:
-    """Words of the source instead."""
+    """Words replaced by those of the source."""
     return _exchanged(place, place.source, rng, "Accuracy/Untranslated text")
 
 
@@ -143,11 +156,11 @@ def _exchanged(place: _Place, other: Text, rng: random.Random, category: str) ->
     letters = ngram_length(other.found, 1) / ngram_length(place.text.found, 1)
     new = _drawn_words(other, max(1, round(drawn[1] * letters)), rng)
     start, end = place.text.run(*drawn)
-    return _edit(place, start, end, new, category=category, marked=(0, len(new)))
+    return _Edit(start, end, new, category, (0, len(new)))
 
 
 def _drawn_words(text: Text, words: int, rng: random.Random) -> str:
-    """Neighbouring words, up to the first mark between them."""
+    """Neighbouring words with no mark between them."""
     first = rng.randint(0, max(0, len(text.found) - words))
     last = first
     while last + 1 < min(first + words, len(text.found)) and text.together(last):
@@ -166,11 +179,11 @@ def _left_out(place: _Place, rng: random.Random) -> _Edit | None:
     if before in (0, start):
         end += len(text[end:]) - len(text[end:].lstrip())
         before = start
-    return _edit(place, before, end, "", category="Accuracy/Omission", marked=None)
+    return _Edit(before, end, "", "Accuracy/Omission")
 
 
 def _swapped(place: _Place, rng: random.Random) -> _Edit | None:
-    """Two runs of words, each in the other's place."""
+    """Two adjacent runs of words swapped."""
     drawn = place.drawn(rng, runs=2)
     if drawn is None:
         return None
@@ -180,11 +193,11 @@ def _swapped(place: _Place, rng: random.Random) -> _Edit | None:
     (a, b), (c, d) = (place.text.run(first + at, length) for at in (0, length))
     text = place.text.text
     new = text[c:d] + text[b:c] + text[a:b]
-    return _edit(place, a, d, new, category="Fluency/Grammar", marked=(0, len(new)))
+    return _Edit(a, d, new, "Fluency/Grammar", (0, len(new)))
 
 
 def _twice(place: _Place, rng: random.Random) -> _Edit | None:
-    """Words said twice."""
+    """Words repeated."""
     drawn = place.drawn(rng)
     if drawn is None:
         return None
@@ -192,12 +205,11 @@ def _twice(place: _Place, rng: random.Random) -> _Edit | None:
     run = place.text.text[start:end]
     space = "" if place.text.found[drawn[0]].kind == "letter" else " "
     new = run + space + run
-    marked = (len(run + space), len(new))
-    return _edit(place, start, end, new, category="Accuracy/Addition", marked=marked)
+    return _Edit(start, end, new, "Accuracy/Addition", (len(run + space), len(new)))
 
 
 def _ending_lost(place: _Place, rng: random.Random) -> _Edit | None:
-    """A few words at the end left out, with or without the marks behind them."""
+    """The last words left out, with or without the marks behind them."""
     found, text = place.text.found, place.text.text
     drawn = place.drawn(rng)
     if drawn is None or place.end < len(found) or place.end - drawn[1] < 1:
@@ -205,7 +217,7 @@ def _ending_lost(place: _Place, rng: random.Random) -> _Edit | None:
     final = FINAL_MARKS.search(text)
     end = final.start() if final and rng.random() < 0.5 else len(text)  # noqa: PLR2004 - every other
     start = found[place.end - drawn[1] - 1].end
-    return _edit(place, start, end, "", category="Accuracy/Omission", marked=None)
+    return _Edit(start, end, "", "Accuracy/Omission")
 
 
 _EDITS = (_replaced, _left_out, _swapped, _twice, _untranslated_words, _ending_lost)
@@ -215,7 +227,7 @@ _EDITS = (_replaced, _left_out, _swapped, _twice, _untranslated_words, _ending_l
 
 
 def _edited(text: str, edits: Sequence[_Edit]) -> WrongWords | None:
-    """The text with its edits, which stand in order and apart; None where that is the same text."""
+    """The text with its edits, which are ordered and disjoint; None if that is the same text."""
     pieces: list[str] = []
     spans: list[ErrorSpan] = []
     at = length = 0
@@ -233,21 +245,6 @@ def _edited(text: str, edits: Sequence[_Edit]) -> WrongWords | None:
     return WrongWords(new, MINOR * len(edits), tuple(spans))
 
 
-def _edit(
-    place: _Place,
-    start: int,
-    end: int,
-    text: str,
-    *,
-    category: str,
-    marked: tuple[int, int] | None,
-) -> _Edit | None:
-    """An edit, None where it would change nothing that a reader sees."""
-    if same_words(text, place.text.text[start:end]):
-        return None
-    return _Edit(start, end, text, category, marked)
-
-
 def same_words(one: str, other: str) -> bool:
-    """Whether two texts differ in white space at most, which no reader sees."""
+    """Whether two texts differ only in white space."""
     return one.split() == other.split()

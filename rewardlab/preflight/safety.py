@@ -28,7 +28,7 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
 from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.scoring import deadline
-from rewardlab.perturbations.attacks import PROBES, Case, Probe
+from rewardlab.perturbations.attacks import ATTACKS, Attack, Case
 from rewardlab.preflight.default_gates import DEFAULT_GATES
 from rewardlab.statistics import ROUNDING, Estimate, moments, share
 from rewardlab.types import Candidate, Gate, Scores, Status, Term
@@ -94,7 +94,7 @@ class Attacked:
         exposures: By the reward's name.
     """
 
-    probe: Probe
+    probe: Attack
     cases: int
     not_applicable: int
     passed: Mapping[str, Estimate]
@@ -132,7 +132,7 @@ def examine(
     cases: Sequence[Case],
     *,
     rows: Sequence[int] | None = None,
-    probes: Sequence[Probe] = PROBES,
+    probes: Sequence[Attack] = ATTACKS,
     gates: Sequence[Gate] = DEFAULT_GATES,
     own_gates: Sequence[Gate] = (),
     total: bool = False,
@@ -260,7 +260,7 @@ class _Panel:
         columns = dict(zip(names, values.T, strict=True))
         return columns | ({TOTAL: self._total(values / scales, applies)} if self.total else {})
 
-    def attacked(self, probe: Probe, pairs: _Pairs, *, not_applicable: int) -> Attacked:
+    def attacked(self, probe: Attack, pairs: _Pairs, *, not_applicable: int) -> Attacked:
         """What a probe does to every reward and gate."""
         differences = pairs.attacked.values - pairs.honest.values
         applies = pairs.attacked.applies | pairs.honest.applies
@@ -288,7 +288,7 @@ class _Panel:
         rounding = ROUNDING * np.abs(counted).sum(axis=1)
         return np.where(np.abs(total) <= rounding, 0.0, total)
 
-    def _exposure(self, probe: Probe, pairs: _Pairs, difference: Floats) -> Exposure:
+    def _exposure(self, probe: Attack, pairs: _Pairs, difference: Floats) -> Exposure:
         """What it does to one reward, whose scores changed by ``difference`` (n,)."""
         known = ~np.isnan(difference)
         pays, sources = difference[known] >= 0.0, pairs.sources[known]

@@ -1,4 +1,4 @@
-"""Every probe by hand, and what all of them promise."""
+"""Every attack by hand, and what all of them promise."""
 
 import pytest
 import regex
@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardlab.perturbations.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
-from rewardlab.perturbations.attacks import PROBES, Case, cases
+from rewardlab.perturbations.attacks import ATTACKS, Case, cases
 from rewardlab.text.languages import LANGUAGES, scripts
 from rewardlab.types import Candidate
 
-BY_NAME = {probe.name: probe for probe in PROBES}
+BY_NAME = {attack.name: attack for attack in ATTACKS}
 OTHER = "Das ist etwas anderes. Ganz sicher."
 
 
@@ -140,15 +140,15 @@ def test_the_other_text_differs_in_source_and_text():
 @given(st.text(max_size=60), st.text(max_size=60), st.sampled_from(["de", "zh", "th", "xx", ""]))
 def test_any_text_can_be_attacked(text, source, code):
     case = Case(Candidate(source, text, source_lang="en", target_lang=code), OTHER)
-    for probe in PROBES:
-        result = probe(case)
+    for attack in ATTACKS:
+        result = attack(case)
         assert result is None or isinstance(result, str)
         assert result != text
-        assert probe(case) == result
+        assert attack(case) == result
 
 
 def test_names_are_unique_and_tables_know_their_languages():
-    assert len(BY_NAME) == len(PROBES)
+    assert len(BY_NAME) == len(ATTACKS)
     codes = {language.code for language in LANGUAGES}
     assert codes.issuperset(FOREIGN)
     assert codes.issuperset(NEGATION)

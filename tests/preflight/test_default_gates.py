@@ -3,7 +3,7 @@
 from rewardlab.config.checks import build_gates
 from rewardlab.config.ensemble import EnsembleConfig
 from rewardlab.config.strict_yaml import load
-from rewardlab.perturbations.attacks import PROBES, Case
+from rewardlab.perturbations.attacks import ATTACKS, Case
 from rewardlab.preflight.default_gates import DEFAULT_GATES, gate_line
 from rewardlab.preflight.safety import ALL, examine
 from rewardlab.rewards import ChrF, NoRepetition, NotEmpty
@@ -48,8 +48,8 @@ def test_the_default_gates_leave_good_translations_alone():
 
 def test_the_default_gates_close_on_the_probes_they_exist_for():
     found = {one.probe.name: one for one in examine([Term(ChrF())], talk()).attacked}
-    gated = [probe.name for probe in PROBES if probe.guards]
+    gated = [probe.name for probe in ATTACKS if probe.guards]
     assert gated == ["copy", "empty", "wrong_script", "truncated", "sentence_repeated", "number"]
     assert {name: found[name].passed[ALL].value for name in gated} == dict.fromkeys(gated, 0.0)
     names = {gate.reward.name for gate in DEFAULT_GATES}
-    assert all(names.issuperset(probe.guards) for probe in PROBES)
+    assert all(names.issuperset(probe.guards) for probe in ATTACKS)

@@ -3,7 +3,7 @@ import json
 import gold_scores
 import pytest
 
-from rewardlab.perturbations.attacks import PROBES
+from rewardlab.perturbations.attacks import ATTACKS
 from rewardlab.preflight.honest_texts import honest_of_gold, honest_of_texts
 from rewardlab.preflight.preflight import preflight
 from rewardlab.preflight.safety import DEFAULT_GATES, TOTAL
@@ -72,7 +72,7 @@ def test_what_is_being_done_is_told():
     of_gold(tell=lines.append)
     assert lines[0] == "scoring 6 honest translations"
     assert lines[-1] == "comparing with human scores"
-    assert len(lines) == 2 + len(PROBES)
+    assert len(lines) == 2 + len(ATTACKS)
 
 
 def test_the_document():

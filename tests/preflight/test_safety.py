@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rewardlab.errors import RewardUnavailable
-from rewardlab.perturbations.attacks import PROBES, Case, Probe
+from rewardlab.perturbations.attacks import ATTACKS, Attack, Case
 from rewardlab.preflight.safety import (
     ALL,
     FEWEST_SOURCES,
@@ -37,10 +37,10 @@ def length(candidates):
 
 
 LENGTH = Term(FromFunction(length, worst=0.0))
-LONGER = Probe("longer", lambda case: case.honest.hypothesis + " mehr", "longer")
-SHORTER = Probe("shorter", lambda case: case.honest.hypothesis[:-1], "shorter")
-SAME_LENGTH = Probe("same", lambda case: "z" * len(case.honest.hypothesis), "same length")
-ODD = Probe(
+LONGER = Attack("longer", lambda case: case.honest.hypothesis + " mehr", "longer")
+SHORTER = Attack("shorter", lambda case: case.honest.hypothesis[:-1], "shorter")
+SAME_LENGTH = Attack("same", lambda case: "z" * len(case.honest.hypothesis), "same length")
+ODD = Attack(
     "odd",
     lambda case: None if int(case.honest.id) % 2 == 0 else "y" * 50,
     "long, where the number is odd",
@@ -101,7 +101,7 @@ def test_a_gate_that_closes_elsewhere_leaves_the_hole_open():
 
 def test_a_gate_that_closes_on_the_honest_text_makes_room_for_every_attack_it_leaves_open():
     """All honest texts have a z in "zwei": they score the worst, and the attack does not."""
-    probe = Probe("cut", lambda case: case.honest.hypothesis[:3], "three characters")
+    probe = Attack("cut", lambda case: case.honest.hypothesis[:3], "three characters")
     assert exposure(probe).fooled.value == 0.0
     found = exposure(probe, [ZED])
     assert found.with_one_gate == {"zed": 1.0}
@@ -158,7 +158,7 @@ def test_gates_that_close_a_hole_only_together():
     def odd_or_even(case):
         return case.honest.hypothesis + (" mehr" if int(case.honest.id) % 2 else " zz")
 
-    probe = Probe("either", odd_or_even, "one of two words")
+    probe = Attack("either", odd_or_even, "one of two words")
     found = exposure(probe, [MORE, Z_ONLY, Gate(NotEmpty(), below=0.5)])
     assert found.with_one_gate["more"] == pytest.approx(13 / 25)
     assert (found.judgement, found.together) == ("hole", True)
@@ -166,7 +166,7 @@ def test_gates_that_close_a_hole_only_together():
 
 
 def test_the_gate_that_a_probe_names_stands_first():
-    probe = Probe("both", lambda case: case.honest.hypothesis + " mehr zz", "", guards=("z_only",))
+    probe = Attack("both", lambda case: case.honest.hypothesis + " mehr zz", "", guards=("z_only",))
     assert exposure(probe, [MORE, Z_ONLY]).closed_by == ("z_only", "more")
 
 
@@ -195,7 +195,7 @@ class TestTotal:
 
     def test_a_reward_that_is_constant_on_honest_texts_still_counts(self):
         terms = [Term(NotEmpty()), Term(NotCopied(), weight=0.0)]
-        found = examine(terms, honest(), probes=[PROBES[1]], gates=[], total=True)
+        found = examine(terms, honest(), probes=[ATTACKS[1]], gates=[], total=True)
         assert found.attacked[0].exposures[TOTAL].fooled.value == 0.0
 
 
