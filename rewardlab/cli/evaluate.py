@@ -170,7 +170,7 @@ def decode(
     """
     from rewardlab.config.translate import build_generator, build_sampling
     from rewardlab.decoding.files import write_translations
-    from rewardlab.decoding.translate import digest_of, translate_rows
+    from rewardlab.decoding.translate import texts_digest, translate_rows
     from rewardlab.store.journal import Journal
 
     texts: dict[str, list[str]] = {}
@@ -186,7 +186,7 @@ def decode(
             "generator": generator.signature,
             "sampling": asdict(sampling),
             "seed": config.seed,
-            "prompts": digest_of(prompts),
+            "prompts": texts_digest(prompts),
         }
         say(f"decoding {len(rows):,} rows with {system.name}")
         path = config.run / JOURNALS / f"{system.name}.sqlite"

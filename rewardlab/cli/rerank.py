@@ -15,7 +15,7 @@ from rewardlab.errors import UserError
 
 if TYPE_CHECKING:
     from rewardlab.config.translate import RerankConfig
-    from rewardlab.decoding.rerank import Choice, Judged
+    from rewardlab.decoding.rerank import Choice, SampleScores
     from rewardlab.decoding.translate import Cost, Translation
     from rewardlab.ensemble import RewardEnsemble
 
@@ -53,7 +53,7 @@ def run(arguments: Arguments) -> None:
     from rewardlab.config.checks import build_gates, build_terms
     from rewardlab.config.translate import load_rerank_config
     from rewardlab.decoding.rerank import choose, judge_samples
-    from rewardlab.decoding.translate import digest_of
+    from rewardlab.decoding.translate import texts_digest
     from rewardlab.dry_run import score_one_row
     from rewardlab.ensemble import RewardEnsemble
 
@@ -70,7 +70,7 @@ def run(arguments: Arguments) -> None:
     config, origin, sample = taken(config, corpus.rows) or sampled(config, corpus.rows)
     if config.references == "data":
         references = {row.id: row.reference or "" for row in corpus.rows}
-        origin = {**origin, "reference_texts": digest_of(references)}
+        origin = {**origin, "reference_texts": texts_digest(references)}
     settings = settings_of(config, **origin, ensemble=ensemble.signature)
     signatures = [*map(str, origin.values()), ensemble.signature]
     with begin(config.run, settings, notes_of(config, *signatures)) as journal:
@@ -151,7 +151,7 @@ def only(row: Translation, index: int) -> Translation:
 
 
 def write_selection(
-    path: Path, names: Sequence[str], judged: Sequence[Judged], choices: Sequence[Choice]
+    path: Path, names: Sequence[str], judged: Sequence[SampleScores], choices: Sequence[Choice]
 ) -> None:
     """Write for every row which sample was taken and what every sample scored; null: unscored."""
     from rewardlab.store.files import write_jsonl
@@ -177,7 +177,7 @@ def summary(
     ensemble: RewardEnsemble,
     *,
     cost: Cost,
-    judged: Sequence[Judged],
+    judged: Sequence[SampleScores],
     choices: Sequence[Choice],
     chosen: Sequence[Translation],
 ) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def sampled(config: RerankConfig, rows: Sequence[Row]) -> Sampler:
     from rewardlab.cli.decoding import hush_libraries, prompts_of
     from rewardlab.config.translate import build_generator, build_sampling
     from rewardlab.decoding.files import write_translations
-    from rewardlab.decoding.translate import digest_of, translate_rows
+    from rewardlab.decoding.translate import texts_digest, translate_rows
 
     prompts = prompts_of(config, rows)
     generator = build_generator(config.generation, config.model)
@@ -61,7 +61,7 @@ def sampled(config: RerankConfig, rows: Sequence[Row]) -> Sampler:
         write_translations(config.run / SAMPLES, done.translations, sources)
         return done
 
-    origin: dict[str, Json] = {"generator": generator.signature, "prompts": digest_of(prompts)}
+    origin: dict[str, Json] = {"generator": generator.signature, "prompts": texts_digest(prompts)}
     return Sampler(config, origin, sample)
 
 
@@ -72,7 +72,7 @@ def taken(config: RerankConfig, rows: Sequence[Row]) -> Sampler | None:
         UserError: E085, the run is not finished, has another model, or lacks samples of these
             sources; exit code 3.
     """
-    from rewardlab.decoding.translate import Translated, cost_of, digest_of
+    from rewardlab.decoding.translate import Translated, cost_of, texts_digest
 
     run = config.samples_from
     if run is None:
@@ -87,7 +87,7 @@ def taken(config: RerankConfig, rows: Sequence[Row]) -> Sampler | None:
     def sample(_: Journal) -> Translated:
         return Translated(done, cost_of(done))
 
-    return Sampler(config, {"taken_samples": digest_of(texts)}, sample)
+    return Sampler(config, {"taken_samples": texts_digest(texts)}, sample)
 
 
 def _samples_of(run: Path, rows: Sequence[Row], samples: int) -> dict[str, Translation]:

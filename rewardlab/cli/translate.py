@@ -37,7 +37,7 @@ def run(arguments: Arguments) -> None:
         write_texts,
     )
     from rewardlab.config.translate import build_generator, build_sampling, load_translate_config
-    from rewardlab.decoding.translate import digest_of, translate_rows
+    from rewardlab.decoding.translate import texts_digest, translate_rows
 
     if arguments.dry_run:
         dry_run(arguments)
@@ -48,7 +48,7 @@ def run(arguments: Arguments) -> None:
     prompts = prompts_of(config, corpus.rows)
     generator = build_generator(config.generation, config.model)
     signature = generator.signature
-    settings = settings_of(config, generator=signature, prompts=digest_of(prompts))
+    settings = settings_of(config, generator=signature, prompts=texts_digest(prompts))
     with begin(config.run, settings, notes_of(config, signature)) as journal:
         if finished_before(config.run):
             return

@@ -1,1 +1,1 @@
-"""From sources to translations: one a source, or the best of several samples."""
+"""From sources to translations: one per source, or the best of several samples."""

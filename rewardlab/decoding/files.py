@@ -1,8 +1,8 @@
-r"""The files of a run that translates, written whole or not at all.
+r"""The output files of a run that translates, each written completely or not at all.
 
-``translations.jsonl``   id, source, texts, tokens, finished; the texts exactly as they were written
-``hypotheses.txt``       a line for every line that was asked for, its first text or nothing; line
-                         breaks inside a text are spaces here
+``translations.jsonl``   id, source, texts, tokens, finished; the texts exactly as generated
+``hypotheses.txt``       one line for every requested line: its first text, or nothing; line breaks
+                         inside a text become spaces
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from rewardlab.decoding.translate import Translation
-from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.errors import Problem, refuse, shown
 from rewardlab.store.files import replace_file, write_jsonl
 
 TRANSLATIONS = "translations.jsonl"
 HYPOTHESES = "hypotheses.txt"
 LINE_BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""Whatever some reader of text files takes for the end of a line."""
+"""Everything that some reader of text files takes for a line end."""
 
 
 def write_translations(
@@ -29,7 +29,7 @@ def write_translations(
     """Write ``translations.jsonl``, or the samples of a rerank run.
 
     Args:
-        path: Of the file.
+        path: The file to write.
         translations: In the order of the rows.
         sources: Row id -> source.
     """
@@ -52,11 +52,11 @@ def write_hypotheses(path: Path, texts: Sequence[str]) -> int:
     """Write one text per line.
 
     Args:
-        path: Of the file.
-        texts: Line by line; an empty one keeps the place of a line without a translation.
+        path: The file to write.
+        texts: Line by line; empty for a line without a translation.
 
     Returns:
-        How many texts had line breaks, which became spaces.
+        The number of texts with line breaks, which became spaces.
     """
     lines = [LINE_BREAK.sub(" ", text) for text in texts]
     replace_file(path, "".join(f"{line}\n" for line in lines))
@@ -70,27 +70,25 @@ def read_translations(path: Path) -> dict[str, tuple[str, Translation]]:
         Row id -> its source and its translation, in the order of the file.
 
     Raises:
-        UserError: E085, it cannot be read, or a line is not what `write_translations` writes;
-            exit code 3.
+        UserError: E085, the file cannot be read, or a line does not have the form that
+            `write_translations` gives it; exit code 3.
     """
-    found: dict[str, tuple[str, Translation]] = {}
+    rows: dict[str, tuple[str, Translation]] = {}
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, f"cannot be read: {error}") from error
+        _refuse(path, f"cannot be read: {error}")
     for number, line in enumerate(lines, start=1):
         try:
             row = cast("dict[str, Any]", json.loads(line))
             lists: dict[str, Any] = {
                 key: tuple(row[key]) for key in ("texts", "tokens", "finished")
             }
-            found[row["id"]] = row["source"], Translation(row["id"], **lists)
-        except (ValueError, KeyError, TypeError) as error:
-            what = f"line {number} is no translation: {shown(line)}"
-            raise _unreadable(path, what) from error
-    return found
+            rows[row["id"]] = row["source"], Translation(row["id"], **lists)
+        except (ValueError, KeyError, TypeError):
+            _refuse(path, f"line {number} is no translation: {shown(line)}")
+    return rows
 
 
-def _unreadable(path: Path, what: str) -> UserError:
-    fix = "translate anew, in another run directory"
-    return UserError([Problem("E085", str(path), what, fix)], EXIT_DATA)
+def _refuse(path: Path, what: str) -> NoReturn:
+    refuse(Problem("E085", str(path), what, "translate anew, in another run directory"))

@@ -1,8 +1,8 @@
-"""Finished translations of a test set, and whether they belong to it.
+"""Finished translations of a test set, matched with its rows.
 
-A file of plain text holds one translation per line, in the order of the rows. A ``.jsonl`` file,
-such as the directory of a translate or rerank run has, holds one mapping per line: ``id``,
-``texts`` (the first one counts) and perhaps ``source``. Rows are matched by ``id``, in any order.
+A plain text file has one translation per line, in the order of the rows. A ``.jsonl`` file, such as
+the one in the directory of a translate or rerank run, has one mapping per line: ``id``, ``texts``
+(the first one counts) and optionally ``source``. Its rows are matched by ``id``, in any order.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Output(NamedTuple):
     """One line of a ``.jsonl`` file.
 
     Attributes:
-        id: The row's.
+        id: Id of the row.
         text: Its translation.
-        source: What was translated, or None where the file does not say.
+        source: The text that was translated, or None where the file does not have it.
     """
 
     id: str
@@ -43,11 +43,12 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
         rows: The M rows of the test set.
 
     Returns:
-        M translations, and what was done to the file on reading. Ids that are no rows of the test
-        set are left out, with a note, where the file has the source of each row that is.
+        M translations, and notes. Ids that are not in the test set are left out, with a note, if
+        the file has the source of each row that is.
 
     Raises:
-        UserError: E201..E205 the file cannot be read; E209 it is not of these rows. Exit code 3.
+        UserError: E201..E205 the file cannot be read; E209 it does not belong to these rows. Exit
+            code 3.
     """
     path = Path(path)
     file = read_lines(path / TRANSLATIONS if path.is_dir() else path)
@@ -81,12 +82,16 @@ def _text(value: object) -> str:
 def _matched(
     outputs: Sequence[Output], rows: Sequence[Row], name: str
 ) -> tuple[list[str], list[str]]:
-    """The texts in the order of the rows, and notes; all that does not match is said at once."""
+    """The texts in the order of the rows, and notes.
+
+    Raises:
+        UserError: E209, with everything that does not match.
+    """
     counts = Counter(output.id for output in outputs)
     by_id = {output.id: output for output in outputs}
     sources = {row.id: row.source for row in rows}
     unknown = [row_id for row_id in counts if row_id not in sources]
-    # Sources prove that the ids mean the same rows; the others were then translated beside them.
+    # Equal sources prove that the ids mean the same rows; the others are then extra rows.
     proven = all(row_id in by_id and by_id[row_id].source == sources[row_id] for row_id in sources)
     wrong = {
         "have no translation": [row_id for row_id in sources if row_id not in counts],
@@ -98,9 +103,9 @@ def _matched(
             if output.source is not None and output.source != sources.get(row_id, output.source)
         ],
     }
-    if said := [_of(ids, what) for what, ids in wrong.items() if ids]:
+    if problems := [_of(ids, what) for what, ids in wrong.items() if ids]:
         fix = "translate exactly the rows of this test set: same data, same split"
-        refuse(Problem("E209", name, "; ".join(said), fix))
+        refuse(Problem("E209", name, "; ".join(problems), fix))
     notes = [f"{name}: {len(unknown):,} translations of other rows left out"] if unknown else []
     return [by_id[row.id].text for row in rows], notes
 

@@ -1,10 +1,10 @@
-"""Sources to translations, with any generator, so that a killed run goes on where it was.
+"""Sources to translations, with any generator, so that a killed run resumes.
 
-The rows are put into calls by length, longest first. Which rows share a call depends on all rows
-of the run and on nothing else, and a call is journalled as a whole or not at all: so a run that is
-continued asks for exactly the calls that are missing, and what it writes is what one go would have
-written, bit by bit where the generator gives the same answer twice (transformers on one machine
-does; a server that batches the requests of several clients may not).
+The rows are grouped into calls by length, longest first. Which rows share a call depends only on
+all rows of the run, and a call is journalled as a whole or not at all. So a resumed run makes
+exactly the calls that are missing, and its output is bit-identical to that of an uninterrupted run
+if the generator is deterministic (transformers on one machine is; a server that batches the
+requests of several clients may not be).
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from typing import Any, NamedTuple
 
 from rewardlab.generate import Generator, Prompt, Sampling
 from rewardlab.heartbeat import heartbeat
+from rewardlab.json_values import json_value
 from rewardlab.seeds import seed_for
-from rewardlab.store.journal import Journal, Json
+from rewardlab.store.journal import Journal
 
 
 @dataclass(frozen=True)
 class Translation:
-    """What became of one source.
+    """The translations of one source.
 
     Attributes:
-        id: The row's.
-        texts: One, or as many as were sampled.
-        tokens: Of each text: how many the model produced, the end included.
-        finished: Of each text: whether the model ended it, or it was cut.
-        seconds: Its share of the time that its call took.
+        id: Id of the row.
+        texts: One text, or as many as were sampled.
+        tokens: By text, the tokens that the model generated, the end included.
+        finished: By text, whether the model ended it; otherwise it was truncated.
+        seconds: The row's share of the time of its call.
     """
 
     id: str
@@ -43,11 +44,11 @@ class Translation:
 
 
 class Translated(NamedTuple):
-    """A whole set of rows.
+    """The translations of all rows.
 
     Attributes:
         translations: In the order of the prompts.
-        cost: Of all of them, in this process and in those that were killed before it.
+        cost: Of all of them, also those of earlier, interrupted processes.
     """
 
     translations: list[Translation]
@@ -55,13 +56,13 @@ class Translated(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What translations cost; loading the model is not counted.
+    """What translations cost, without loading the model.
 
     Attributes:
-        prompts: How many sources.
-        tokens: How many tokens were generated.
-        seconds: How long the generator took.
-        tokens_per_second: Of the two; 0 where nothing was generated.
+        prompts: Number of sources.
+        tokens: Number of generated tokens.
+        seconds: Time spent in the generator.
+        tokens_per_second: 0 where nothing was generated.
     """
 
     prompts: int
@@ -79,24 +80,24 @@ def translate_rows(
     journal: Journal | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Translated:
-    """Translate every row once, and only those that the journal does not have.
+    """Translate the rows that the journal does not have.
 
     Args:
-        prompts: Row id -> prompt, in the order the translations come back in.
-        generator: Not touched if nothing is left to do.
-        sampling: How texts are chosen.
-        seed: With the row's id the seed of what is sampled for it.
-        journal: Keeps what is done, under ``translation/ID``.
-        say: Told how far it is, at least every 30 seconds.
+        prompts: Row id -> prompt, in the order of the result.
+        generator: Not loaded if nothing is left to do.
+        sampling: How texts are sampled.
+        seed: The seed of each row is derived from it and from the row's id.
+        journal: Keeps finished translations, under ``translation/ID``.
+        say: Receives a progress line at least every 30 seconds.
 
     Raises:
-        UserError: What the generator or the journal raises.
+        UserError: Raised by the generator or the journal.
     """
     calls = _calls(prompts, size=max(1, generator.call_size // sampling.samples))
     done = {} if journal is None else _remembered(prompts, journal)
     left = [ids for ids in calls if not all(row_id in done for row_id in ids)]
     if left and done:
-        say(f"{len(done):,} of {len(prompts):,} rows were translated before; going on")
+        say(f"{len(done):,} of {len(prompts):,} rows were translated before; resuming")
     fresh: dict[str, Translation] = {}
     with heartbeat(say, _progress(fresh, total=sum(map(len, left)))):
         if left:
@@ -104,7 +105,7 @@ def translate_rows(
         for ids in left:
             rows = _call(ids, prompts, generator, sampling, seed=seed)
             if journal is not None:
-                journal.put({_key(row.id): _as_json(row) for row in rows})
+                journal.put({_key(row.id): json_value(row) for row in rows})
             fresh.update((row.id, row) for row in rows)
     done.update(fresh)
     translations = [done[row_id] for row_id in prompts]
@@ -112,19 +113,19 @@ def translate_rows(
 
 
 def cost_of(translations: Sequence[Translation]) -> Cost:
-    """Sum up what translations cost."""
+    """The total cost of translations."""
     tokens = sum(sum(row.tokens) for row in translations)
     seconds = math.fsum(row.seconds for row in translations)
     return Cost(len(translations), tokens, seconds, tokens / seconds if seconds else 0.0)
 
 
-def digest_of(prompts: Mapping[str, Prompt]) -> str:
-    """A short name for these rows with these prompts, in this order: sixteen hex digits."""
-    return hashlib.sha256(json.dumps(list(prompts.items())).encode()).hexdigest()[:16]
+def texts_digest(texts: Mapping[str, Prompt]) -> str:
+    """Sixteen hex digits that depend on the row ids, their prompts or texts, and the order."""
+    return hashlib.sha256(json.dumps(list(texts.items())).encode()).hexdigest()[:16]
 
 
 def _calls(prompts: Mapping[str, Prompt], *, size: int) -> list[list[str]]:
-    """Ids of the rows of each call: by falling length, so that what needs most memory comes first.
+    """Row ids by call, longest prompts first, so that the most memory is needed at the start.
 
     >>> _calls({"a": "x", "b": "xxx", "c": "xx"}, size=2)
     [['b', 'c'], ['a']]
@@ -168,23 +169,14 @@ def _key(row_id: str) -> str:
     return f"translation/{row_id}"
 
 
-def _as_json(row: Translation) -> Json:
-    return {
-        "texts": list(row.texts),
-        "tokens": list(row.tokens),
-        "finished": list(row.finished),
-        "seconds": row.seconds,
-    }
-
-
-def _remembered(ids: Iterable[str], journal: Journal) -> dict[str, Translation]:
-    found: dict[str, Translation] = {}
-    for row_id in ids:
+def _remembered(row_ids: Iterable[str], journal: Journal) -> dict[str, Translation]:
+    done: dict[str, Translation] = {}
+    for row_id in row_ids:
         value: Any = journal.get(_key(row_id))
         if value is not None:
             lists = {name: tuple(value[name]) for name in ("texts", "tokens", "finished")}
-            found[row_id] = Translation(row_id, **lists, seconds=value["seconds"])
-    return found
+            done[row_id] = Translation(row_id, **lists, seconds=value["seconds"])
+    return done
 
 
 def _progress(fresh: Sized, *, total: int) -> Callable[[], str]:

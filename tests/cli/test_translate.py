@@ -108,7 +108,7 @@ def test_kill_9_and_the_same_command_again_give_the_same_files(call, here):
     code, _, err = call(*command)
     assert code == 0
     assert f"took over journal.sqlite.lock from process {process.pid}" in err
-    assert "of 24 rows were translated before; going on" in err
+    assert "of 24 rows were translated before; resuming" in err
     for name in ("translations.jsonl", "hypotheses.txt"):
         assert Path("run", name).read_bytes() == Path("whole", name).read_bytes(), name
     assert Path("run/signature.txt").read_bytes() == Path("whole/signature.txt").read_bytes()

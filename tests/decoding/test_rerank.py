@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rewardlab.data.corpora import Row
-from rewardlab.decoding.rerank import Judged, choose, is_oracle, judge_samples
+from rewardlab.decoding.rerank import SampleScores, choose, is_oracle, judge_samples
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
 from rewardlab.rewards import ChrF, FromFunction, NotEmpty
@@ -20,7 +20,7 @@ def row(number, reference=None):
 
 def judged(scores, gated=None, failed=None):
     count = len(scores)
-    return Judged(
+    return SampleScores(
         "1",
         np.array(scores, dtype=float),
         tuple(gated or [None] * count),

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rewardlab.decoding.translate import Translation, cost_of, digest_of, translate_rows
+from rewardlab.decoding.translate import Translation, cost_of, texts_digest, translate_rows
 from rewardlab.generate import Generated, Sampling
 from rewardlab.heartbeat import heartbeat
 from rewardlab.seeds import seed_for
@@ -75,7 +75,7 @@ def test_a_run_that_goes_on_asks_for_exactly_the_calls_that_are_missing(tmp_path
     with Journal.open(path, SETTINGS) as journal:
         resumed = translate_rows(PROMPTS, generator, Sampling(), journal=journal, say=said.append)
         assert generator.calls == [["e"]]
-        assert said == ["4 of 5 rows were translated before; going on"]
+        assert said == ["4 of 5 rows were translated before; resuming"]
         again = translate_rows(PROMPTS, generator, Sampling(), journal=journal, say=said.append)
     assert generator.loaded == 1, "nothing is loaded where nothing is left to do"
     assert again == resumed
@@ -102,8 +102,8 @@ def test_the_cost_counts_the_time_of_every_process(tmp_path):
 def test_the_digest_depends_on_ids_prompts_and_their_order():
     chat = [{"role": "user", "content": "a"}]
     prompts = [{"1": "a", "2": "b"}, {"2": "b", "1": "a"}, {"1": "b", "2": "a"}, {"1": chat}]
-    assert len({digest_of(one) for one in prompts}) == 4
-    assert digest_of({"1": "a", "2": "b"}) == digest_of(prompts[0])
+    assert len({texts_digest(one) for one in prompts}) == 4
+    assert texts_digest({"1": "a", "2": "b"}) == texts_digest(prompts[0])
 
 
 def test_a_heartbeat_speaks_while_its_body_waits_and_not_after():
