@@ -1,1 +1,1 @@
-"""Our rewards in other people's programs; each module is about one of them and imports no other."""
+"""Rewards in other programs (TRL, verifiers, mbrs): one module each, independent of each other."""

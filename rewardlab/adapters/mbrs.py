@@ -1,13 +1,14 @@
 """Rewards as metrics of mbrs (https://github.com/naist-nlp/mbrs), for minimum Bayes risk decoding.
 
-mbrs brings the decoders: naive, pruning and probabilistic MBR, reranking. A reward brings the
-utility, with everything a row is asked in one call. mbrs needs COMET's old libraries and so does
-not install beside ours; this module runs with what mbrs has.
+mbrs has the decoders: naive, pruning and probabilistic MBR, reranking. A reward is their utility.
+mbrs needs old libraries of COMET and cannot be installed beside ours; this module runs with the
+versions that mbrs has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -24,13 +25,13 @@ from rewardlab.types import Candidate, Reward, Status
 def mbrs_metric(
     reward: Reward, *, source_lang: str | None = None, target_lang: str | None = None
 ) -> UtilityMetric | QualityMetric:
-    """A reward as mbrs takes it: with references for MBR, without for its ``rerank``.
+    """A reward as a metric of mbrs: with references for MBR, without for its ``rerank``.
 
-    A hypothesis that breaks the reward gets ``worst``, so it is not chosen for it; so does a pair
-    that the reward does not apply to, which is all of a source's or of a reference's.
+    A hypothesis that the reward cannot score because of the text gets ``worst``, so that it is not
+    chosen. So do hypotheses that the reward does not apply to; these are all of a source's.
 
     Args:
-        reward: Whether it needs references decides what it becomes.
+        reward: Becomes a `UtilityMetric` if it needs references, else a `QualityMetric`.
         source_lang: Language code of the sources, for rewards that read it.
         target_lang: Language code of the hypotheses.
     """
@@ -41,7 +42,7 @@ def mbrs_metric(
 class UtilityMetric(Metric):  # pyright: ignore[reportUntypedBaseClass]
     """A reward that compares a hypothesis with a reference."""
 
-    def __init__(self, reward: Reward, languages: dict[str, str | None]) -> None:
+    def __init__(self, reward: Reward, languages: Mapping[str, Any]) -> None:
         super().__init__(self.Config())
         self.reward, self.languages = reward, languages
 
@@ -54,33 +55,23 @@ class UtilityMetric(Metric):  # pyright: ignore[reportUntypedBaseClass]
         self, hypotheses: list[str], references: list[str], sources: list[str] | None = None
     ) -> Tensor:
         """(N,) scores of N hypotheses, each with its own reference."""
-        origins = sources or [""] * len(hypotheses)
-        return _scores(
-            self.reward,
-            [
-                Candidate(source=source, hypothesis=hypothesis, reference=reference, **_of(self))
-                for hypothesis, reference, source in zip(
-                    hypotheses, references, origins, strict=True
-                )
-            ],
-        )
+        sources = sources or [""] * len(hypotheses)
+        return _scores(self, zip(sources, hypotheses, references, strict=True))
 
     def pairwise_scores(
         self, hypotheses: list[str], references: list[str], source: str | None = None
     ) -> Tensor:
         """(H, R) scores of every hypothesis against every reference, in one call."""
         pairs = [
-            Candidate(source=source or "", hypothesis=hypothesis, reference=reference, **_of(self))
-            for hypothesis in hypotheses
-            for reference in references
+            (source or "", hypothesis, other) for hypothesis in hypotheses for other in references
         ]
-        return _scores(self.reward, pairs).view(len(hypotheses), len(references))
+        return _scores(self, pairs).view(len(hypotheses), len(references))
 
 
 class QualityMetric(MetricReferenceless):  # pyright: ignore[reportUntypedBaseClass]
     """A reward that needs no reference."""
 
-    def __init__(self, reward: Reward, languages: dict[str, str | None]) -> None:
+    def __init__(self, reward: Reward, languages: Mapping[str, Any]) -> None:
         super().__init__(self.Config())
         self.reward, self.languages = reward, languages
 
@@ -90,25 +81,23 @@ class QualityMetric(MetricReferenceless):  # pyright: ignore[reportUntypedBaseCl
 
     def scores(self, hypotheses: list[str], sources: list[str]) -> Tensor:
         """(N,) scores of N hypotheses."""
-        return _scores(
-            self.reward,
-            [
-                Candidate(source=source, hypothesis=hypothesis, **_of(self))
-                for hypothesis, source in zip(hypotheses, sources, strict=True)
-            ],
-        )
+        return _scores(self, zip(sources, hypotheses, repeat(None)))
 
 
-def _of(metric: UtilityMetric | QualityMetric) -> dict[str, Any]:
-    return metric.languages
+def _scores(
+    metric: UtilityMetric | QualityMetric, rows: Iterable[tuple[str, str, str | None]]
+) -> Tensor:
+    """float32 (N,) as all metrics of mbrs; each different row is scored once.
 
-
-def _scores(reward: Reward, candidates: Sequence[Candidate]) -> Tensor:
-    """float32 (N,), as all of mbrs's metrics give; each different row is asked once.
+    Args:
+        metric: Has the reward and the languages.
+        rows: N times source, hypothesis and reference.
 
     Raises:
-        RewardUnavailable: Some row has no score, and that is not the text's fault.
+        RewardUnavailable: A row has no score, and not because of its text.
     """
+    reward = metric.reward
+    candidates = [Candidate(*row, **metric.languages) for row in rows]
     keys = [
         row if (key := reward.key(candidate)) is None else key
         for row, candidate in enumerate(candidates)

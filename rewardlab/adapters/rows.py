@@ -1,4 +1,4 @@
-"""What adapters do alike: where the hypothesis is in an answer, and what a score is to others."""
+"""Shared by adapters: the hypothesis within an answer, and a score as a plain number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rewardlab.types import Scores, Status
 
 
 def hypothesis_of(answer: str) -> str:
-    r"""The translation in what a model wrote: all of it, or what follows a block of reasoning.
+    r"""The translation in an answer: all of it, or what follows a block of reasoning.
 
     >>> hypothesis_of("<think>Hm.</think>\n\nHello."), hypothesis_of(" Hello.")
     ('Hello.', ' Hello.')
@@ -16,16 +16,28 @@ def hypothesis_of(answer: str) -> str:
 
 
 def unavailable(scores: Scores, row: int) -> bool:
-    """Whether a term that has a weight left the row unscored through our fault."""
+    """Whether a term with a weight could not be reached for the row.
+
+    Args:
+        scores: Of the batch.
+        row: Row of the batch.
+    """
     pairs = zip(scores.status[row], scores.weights, strict=True)
     return any(status is Status.UNAVAILABLE and weight for status, weight in pairs)
 
 
 def value_of(scores: Scores, row: int, column: int, *, worst: float) -> float | None:
-    """One row of one term for a program that knows numbers and None.
+    """One row of one term, for a program that takes numbers and None.
 
-    A row whose text broke the reward gets ``worst``: a program that adds up what there is would
-    make a missing negative reward a prize. None is left for what does not apply, or is our fault.
+    A row that failed because of its text gets ``worst``: a program that adds up the rewards that
+    are not None would turn a missing negative reward into an advantage. None is left for terms that
+    do not apply or are unavailable.
+
+    Args:
+        scores: Of the batch.
+        row: Row of the batch.
+        column: Column of the term.
+        worst: The worst score of the term's reward.
     """
     status = scores.status[row][column]
     if status.failed:

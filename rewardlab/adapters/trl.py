@@ -1,6 +1,6 @@
 """A reward ensemble in TRL's own trainers: one reward function per term.
 
-For sequence-level training with what TRL has. Error spans become advantages per token only in
+For sequence-level training. Error spans become token-level advantages only in
 `rewardlab.trainers.grpo.GRPOTrainer`; here they are logged.
 """
 
@@ -21,35 +21,34 @@ from rewardlab.types import Candidate, ErrorSpan, Scores
 RewardFunction: TypeAlias = Callable[..., Awaitable[list[float | None]]]
 
 FIELDS = ("source", "reference", "source_lang", "target_lang", "id")
-"""Columns of the data set that are fields of a candidate; others are its ``extra``."""
+"""Columns of the data set that become fields of a candidate; the others go into ``extra``."""
 TRLS_OWN = frozenset({"completion_ids", "environments", "log_metric", "trainer_state"})
-"""What TRL passes besides the columns."""
+"""Arguments that TRL passes besides the columns."""
 
 
 def trl_rewards(ensemble: RewardEnsemble) -> tuple[list[RewardFunction], list[float]]:
     """The ensemble as TRL takes rewards: ``reward_funcs`` and ``reward_weights``.
 
-    There is one ``async`` function per term, named as its reward, so that TRL logs each. Together
-    they ask the ensemble once per batch: gates close on all terms, and nothing is scored twice.
-    The data set needs the column ``source``; ``reference``, ``source_lang``, ``target_lang`` and
-    ``id`` are read when present. Prompts and completions may be plain or conversational; the
-    hypothesis is what the assistant said last, without a block of reasoning before it.
+    There is one ``async`` function per term, named after its reward, so that TRL logs each.
+    Together they call the ensemble once per batch: gates close on all terms, and nothing is scored
+    twice. The data set needs the column ``source``; ``reference``, ``source_lang``, ``target_lang``
+    and ``id`` are read if present. Prompts and completions may be plain or conversational; the
+    hypothesis is the last message of the assistant, without a block of reasoning before it.
 
-    What TRL gets for a row:
+    TRL gets for a row:
 
     - its score; for a gated row the term's ``worst``;
-    - ``worst`` where the text is at fault, so that failing never pays: TRL adds up what there is,
-      and a missing negative reward would be a prize;
-    - None where the term does not apply, which is so for its whole group;
-    - None from every term where one that has a weight was unavailable: TRL then takes the row out
-      of its group's baseline, with advantage 0.
+    - ``worst`` where the text is at fault, so that failing never pays: TRL adds up the rewards that
+      are not None, so a missing negative reward would be an advantage;
+    - None where the term does not apply, which is the case for the whole group;
+    - None from every term if a term with a weight was unavailable: TRL then takes the row out of
+      its group's baseline, with advantage 0.
 
-    Beside TRL's own metrics there are ``rewards/{name}/unscored``, the share of rows without a
-    score, and two columns of its completions table: ``error_spans`` as JSON by reward, and
-    ``gated_by``.
+    TRL additionally logs ``rewards/{name}/unscored``, the share of rows without a score, and two
+    columns in its completions table: ``error_spans`` as JSON by reward, and ``gated_by``.
 
     Args:
-        ensemble: Its token weights have no meaning here.
+        ensemble: Its token weights are not used.
 
     Returns:
         Functions and weights, in the order of the terms.
@@ -87,10 +86,10 @@ def _function(batches: _Batches, column: int, name: str) -> RewardFunction:
 
 
 class _Batches:
-    """Asks the ensemble once about a batch that several functions are called with.
+    """Calls the ensemble once for a batch that several functions are called with.
 
-    A batch is known by the very list of completions, which TRL hands to all functions; a function
-    that is called with it again means a new one.
+    A batch is identified by its list object of completions, which TRL passes to all functions. A
+    function that is called with the same object again starts a new batch.
     """
 
     def __init__(self, ensemble: RewardEnsemble) -> None:
@@ -108,10 +107,16 @@ class _Batches:
         completions: Sequence[Any],
         columns: Mapping[str, Any],
     ) -> Future[Scores]:
-        """The scores of a batch, as soon as they are there.
+        """The scores of a batch, when they are ready.
+
+        Args:
+            column: The calling function's term.
+            prompts: As in `candidates_of`.
+            completions: As in `candidates_of`.
+            columns: As in `candidates_of`.
 
         Raises:
-            ValueError: The data set has no sources.
+            ValueError: The data set has no column ``source``.
         """
         with self._lock:
             if self._batch is not completions or column in self._asked:
@@ -124,11 +129,11 @@ class _Batches:
 
 def _spans(scores: Scores, row: int) -> str:
     found = zip(scores.names, scores.spans[row], strict=True)
-    told = {name: [_told(span) for span in spans] for name, spans in found if spans}
-    return json.dumps(told, ensure_ascii=False)
+    by_reward = {name: [_fields(span) for span in spans] for name, spans in found if spans}
+    return json.dumps(by_reward, ensure_ascii=False)
 
 
-def _told(span: ErrorSpan) -> dict[str, Any]:
+def _fields(span: ErrorSpan) -> dict[str, Any]:
     return {name: value for name, value in asdict(span).items() if value is not None}
 
 
@@ -138,7 +143,7 @@ def _told(span: ErrorSpan) -> dict[str, Any]:
 def candidates_of(
     prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
 ) -> list[Candidate]:
-    """The rows of a batch as TRL calls a reward function with it.
+    """The candidates of a batch, from the arguments of TRL's reward functions.
 
     Args:
         prompts: N texts, or N lists of messages.
@@ -169,11 +174,11 @@ def _candidate(row: Mapping[str, Any], prompt: str, completion: str) -> Candidat
     return Candidate(**known, hypothesis=hypothesis_of(completion), prompt=prompt, extra=extra)
 
 
-def _text(said: object) -> str:
-    """A plain text, or what the last message says."""
-    if isinstance(said, str):
-        return said
-    messages = cast("Sequence[Mapping[str, Any]]", said)
+def _text(value: object) -> str:
+    """A plain text, or the content of the last message."""
+    if isinstance(value, str):
+        return value
+    messages = cast("Sequence[Mapping[str, Any]]", value)
     content: Any = messages[-1]["content"] if messages else ""
     if isinstance(content, str):
         return content

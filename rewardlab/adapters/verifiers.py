@@ -1,6 +1,6 @@
 """A reward ensemble in environments of verifiers (https://github.com/PrimeIntellect-ai/verifiers).
 
-verifiers scores one rollout at a time, and many at once; the ensemble sees them in batches.
+verifiers scores rollouts one by one and concurrently; the ensemble gets them in batches.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from rewardlab.types import Candidate, Scores
 
 
 class Trace(Protocol):
-    """What of a ``verifiers.v1.Trace`` is used."""
+    """The part of a ``verifiers.v1.Trace`` that is used."""
 
     @property
     def messages(self) -> Any:
-        """Of the final branch."""
+        """The messages of the final branch."""
         ...
 
     def record_reward(self, name: str, value: float, weight: float = 1.0) -> None:
-        """Keep a weighted reward."""
+        """Record a weighted reward."""
         ...
 
 
@@ -43,15 +43,15 @@ class RolloutRewards:
             async def ensemble(self, trace: vf.Trace) -> dict[str, float]:
                 return await rewards(trace, source=self.data.source, target_lang="de")
 
-    The hypothesis is what the assistant said last, without a block of reasoning before it. A row
-    whose text is at fault gets the term's ``worst``; a term that does not apply records nothing;
-    where a term that has a weight is unavailable, the rollout fails, which verifiers counts and
+    The hypothesis is the last message of the assistant, without a block of reasoning before it. A
+    row whose text is at fault gets the term's ``worst``; a term that does not apply records
+    nothing. If a term with a weight is unavailable, the rollout fails, which verifiers counts and
     does not train on.
 
     Attributes:
-        ensemble: Its token weights have no meaning here.
+        ensemble: Its token weights are not used.
         window: Seconds that a rollout waits for others.
-        most: Rollouts of one batch.
+        most: Rollouts in one batch.
     """
 
     ensemble: RewardEnsemble
@@ -73,23 +73,30 @@ class RolloutRewards:
     ) -> dict[str, float]:
         """Score one rollout and record its rewards.
 
+        Args:
+            trace: The rollout.
+            source: The text to translate.
+            reference: Its reference translation, for rewards that read one.
+            source_lang: Language code of the source.
+            target_lang: Language code of the translation.
+            extra: Passed on in ``Candidate.extra``.
+
         Returns:
-            Nothing more for verifiers to record.
+            An empty mapping: verifiers has nothing more to record.
 
         Raises:
             RewardUnavailable: A term that has a weight could not score it.
             RewardFailed: A reward raised or broke its contract.
         """
-        said = [message for message in trace.messages if message.role == "assistant"]
-        asked = [message for message in trace.messages if message.role == "user"]
-        prompt = asked[-1].content if asked and isinstance(asked[-1].content, str) else None
+        answers = [one.content for one in trace.messages if one.role == "assistant"]
+        prompts = [one.content for one in trace.messages if one.role == "user"]
         candidate = Candidate(
             source=source,
-            hypothesis=hypothesis_of((said[-1].content or "") if said else ""),
+            hypothesis=hypothesis_of((answers[-1] or "") if answers else ""),
             reference=reference,
             source_lang=source_lang,
             target_lang=target_lang,
-            prompt=prompt,
+            prompt=prompts[-1] if prompts and isinstance(prompts[-1], str) else None,
             extra=extra or {},
         )
         queue = self._queues.setdefault(asyncio.get_running_loop(), _Queue(self))
@@ -105,7 +112,7 @@ class RolloutRewards:
 
 @dataclass(eq=False)
 class _Queue:
-    """The rollouts of one event loop that wait for a batch."""
+    """The rollouts of one event loop that wait to be scored."""
 
     settings: RolloutRewards
     waiting: list[tuple[Candidate, asyncio.Future[tuple[Scores, int]]]] = field(
@@ -116,7 +123,7 @@ class _Queue:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def put(self, candidate: Candidate) -> tuple[Scores, int]:
-        """The scores of the batch that the candidate came into, and its row there."""
+        """The scores of the candidate's batch, and its row in them."""
         loop = asyncio.get_running_loop()
         scored: asyncio.Future[tuple[Scores, int]] = loop.create_future()
         self.waiting.append((candidate, scored))
@@ -127,7 +134,7 @@ class _Queue:
         return await scored
 
     def send(self) -> None:
-        """Begin with those that wait."""
+        """Score all waiting rollouts as one batch."""
         if self.timer is not None:
             self.timer.cancel()
         self.timer = None
@@ -139,7 +146,7 @@ class _Queue:
     async def score(
         self, batch: list[tuple[Candidate, asyncio.Future[tuple[Scores, int]]]]
     ) -> None:
-        """One call of the ensemble, which counts failures from call to call."""
+        """Score a batch; batches take turns, since the ensemble counts failures across calls."""
         try:
             async with self.turn:
                 candidates = [candidate for candidate, _ in batch]

@@ -1,6 +1,6 @@
-"""Exactly parallel sentences in two languages: drawn meanings, said twice.
+"""Exactly parallel sentences in two languages: a meaning is drawn and realised in both.
 
->>> from rewardlab.miniature import Clause, Grammar, NounPhrase
+>>> from rewardlab.miniature.meaning import NounPhrase
 >>> grammar = Grammar.load("en", "de")
 >>> meaning = Clause("help", subject=NounPhrase("boy"), object=NounPhrase("man"), time="today")
 >>> pair = grammar.realise(meaning)
@@ -20,13 +20,13 @@ from rewardlab.miniature.meaning import Clause, World
 
 @dataclass(frozen=True, slots=True)
 class SentencePair:
-    """The same thing said in two languages.
+    """A sentence in two languages.
 
     Attributes:
         source: The sentence to translate.
-        target: Its translation, without error.
-        meaning: What both say.
-        grammar: Who said it.
+        target: Its correct translation.
+        meaning: The meaning of both.
+        grammar: The grammar that realised it.
     """
 
     source: str
@@ -37,12 +37,12 @@ class SentencePair:
 
 @dataclass(frozen=True)
 class Grammar:
-    """Exactly parallel sentences in two languages, without end.
+    """Draws exactly parallel sentences in two languages.
 
     Attributes:
         source: The language translated from.
         target: The language translated into.
-        world: What there is to talk about.
+        world: The concepts that sentences are made of.
     """
 
     source: Language
@@ -51,7 +51,11 @@ class Grammar:
 
     @classmethod
     def load(cls, source: str, target: str) -> Grammar:
-        """Read both languages by their codes.
+        """Read both languages.
+
+        Args:
+            source: Code of the language translated from, such as ``en``.
+            target: Code of the language translated into.
 
         Raises:
             ValueError: There is no such language, or it lacks words for this world.
@@ -64,12 +68,12 @@ class Grammar:
         return grammar
 
     def realise(self, meaning: Clause) -> SentencePair:
-        """Say one meaning in both languages."""
+        """One meaning in both languages."""
         source, target = self.source.sentence(meaning), self.target.sentence(meaning)
         return SentencePair(source, target, meaning, self)
 
     def sentence(self, seed: int) -> SentencePair:
-        """The sentence of this seed: the same on every machine and in every Python."""
+        """The sentence of a seed: the same on every machine and in every Python version."""
         [pair] = self.pairs(1, seed=seed)
         return pair
 
@@ -79,9 +83,9 @@ class Grammar:
         """Draw pairs with distinct sources.
 
         Args:
-            count: How many.
+            count: Number of pairs.
             seed: The same seed gives the same pairs; a smaller count gives the first of them.
-            exclude: Sources not to draw, so that a held-out set shares none with another.
+            exclude: Sources not to draw, so that a held-out set shares none with another set.
 
         Returns:
             ``count`` pairs in the order drawn.

@@ -1,10 +1,10 @@
-"""One engine for every language: a meaning goes in, its words come out.
+"""One engine for every language: from a meaning to its words.
 
-A language is one TOML file (``de.toml`` explains the format): word orders, paradigms, a lexicon.
-Everything in it hangs on one principle: **a table's keys are features, and the key that says most
-among those that hold wins** (Panini's elsewhere condition). German adjectives, English verbs and
-the verb-second order after an adverb are each one such table; agreement is nothing but the
-features that a table's keys mention.
+A language is one TOML file (``de.toml`` explains the format): word orders, paradigms, a lexicon. A
+new language is a new file. All of its tables follow one principle: **a table's keys are sets of
+features, and the most specific key that holds wins** (Panini's elsewhere condition). German
+adjectives, English verbs and the verb-second order after an adverb are each one such table.
+Agreement consists only of the features that a table's keys mention.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOTHING: Features = frozenset()
 
 @dataclass(frozen=True)
 class Table(Generic[Value]):
-    """Values by the features they need; the most specific that holds is the one meant.
+    """Values by the features they need; the most specific one that holds wins.
 
     >>> Table.of({"": "the", "plural": "these"}).find(frozenset({"plural", "dative"}))
     'these'
@@ -40,14 +40,14 @@ class Table(Generic[Value]):
 
     @classmethod
     def of(cls, entries: Mapping[str, Value]) -> Table[Value]:
-        """Read keys such as ``weak masculine dative``; the order of features means nothing."""
+        """Read keys such as ``weak masculine dative``; the order of features does not matter."""
         return cls(tuple((frozenset(key.split()), value) for key, value in entries.items()))
 
     def find(self, features: Features) -> Value | None:
         """The value under the largest key within ``features``, or None.
 
         Raises:
-            ValueError: Two keys of the same size hold, and nothing says which is meant.
+            ValueError: Two keys of the same size hold, so that the table is ambiguous.
         """
         holding = [(key, value) for key, value in self.rows if key <= features]
         if not holding:
@@ -61,7 +61,7 @@ class Table(Generic[Value]):
 
 
 BARE = Table.of({"": STEM})
-"""The paradigm of words that never change."""
+"""The paradigm of words with a single form."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Lexeme:
     """A word in all its forms.
 
     Attributes:
-        stem: What ``~`` stands for in the forms.
-        own: Forms of this word alone; they beat the paradigm's.
-        paradigm: Forms it shares with others.
-        features: What it is: its gender, the auxiliary it takes.
-        governs: The case it asks of a role.
-        passes: Features it gives to the words after it in the phrase, space-separated.
+        stem: Replaces ``~`` in the forms.
+        own: Forms of this word alone; they take precedence over the paradigm.
+        paradigm: Forms shared with other words.
+        features: Its own features: its gender, the auxiliary it takes.
+        governs: The case it requires of a role.
+        passes: Features of the words after it in the phrase, space-separated.
     """
 
     stem: str
@@ -85,7 +85,7 @@ class Lexeme:
     passes: Table[str]
 
     def form(self, features: Features) -> str:
-        """How it is written where ``features`` hold; may be empty.
+        """Its spelling where ``features`` hold; may be empty.
 
         Raises:
             ValueError: The lexeme has no such form.
@@ -99,21 +99,21 @@ class Lexeme:
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:
-        """Every form that is written at all, each once."""
+        """Every form that is not empty, once."""
         forms = (form for table in (self.own, self.paradigm) for _, form in table.rows if form)
         return tuple(dict.fromkeys(form.replace(STEM, self.stem) for form in forms))
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a realised sentence and where it comes from.
+    """One word of a realised sentence and its origin.
 
     Attributes:
         text: As written inside a sentence.
         depth: Its clause: 0 main, 1 subordinate.
-        role: The part of the clause it belongs to: ``subject``, ``finite``, ``time``, ...
-        slot: Its place in that part: ``determiner``, ``noun``, ...; the role where it has none.
-        concept: What it says.
+        role: Its part of the clause: ``subject``, ``finite``, ``time``, ...
+        slot: Its slot in that part: ``determiner``, ``noun``, ...; the role if the part has none.
+        concept: Its concept.
         spellings: Every form of the same lexeme.
         error: The kind of error made here, or None.
     """
@@ -128,7 +128,7 @@ class Word:
 
     @property
     def address(self) -> tuple[int, str, str, str]:
-        """Names the same place in every language."""
+        """Identifies the same place in every language."""
         return self.depth, self.role, self.slot, self.concept
 
 
@@ -151,19 +151,17 @@ class Language:
     """One language; `Language.load` reads it from its TOML file.
 
     Attributes:
-        code: ``de``.
-        name: ``German``.
+        code: Such as ``de``.
         cases: The case of each role, unless a verb or an adposition governs another.
         clause_order: Templates of part names, by kind of clause and the parts it has.
         phrase_order: Templates of slots.
-        predicates: What fills ``finite`` and ``nonfinite``, by mode and the verb's features.
-        hides: Features that no longer show beside another.
-        sandhi: Patterns over two neighbouring words, and what is written instead.
+        predicates: The words of ``finite`` and ``nonfinite``, by mode and the verb's features.
+        hides: Features that another feature removes.
+        sandhi: Patterns over two neighbouring words, and their replacements.
         lexicon: Lexemes by part of speech and concept.
     """
 
     code: str
-    name: str
     cases: Mapping[str, str]
     clause_order: Table[str]
     phrase_order: Table[str]
@@ -174,7 +172,7 @@ class Language:
 
     @classmethod
     def load(cls, code: str) -> Language:
-        """Read the language that comes with the package under this code.
+        """Read a language of the package by its code.
 
         Raises:
             ValueError: There is no such language.
@@ -186,7 +184,6 @@ class Language:
         paradigms = {name: _paradigm(rows) for name, rows in data["paradigms"].items()}
         return cls(
             code=data["code"],
-            name=data["name"],
             cases=data["cases"],
             clause_order=Table.of(data["order"]["clause"]),
             phrase_order=Table.of(data["order"]["phrase"]),
@@ -202,15 +199,15 @@ class Language:
         )
 
     def sentence(self, meaning: Clause) -> str:
-        """Say it: one sentence, capitalised and closed with a period."""
+        """One sentence, with a capital and a period."""
         return self.write(self.words(meaning)).text
 
     def words(self, meaning: Clause) -> tuple[Word, ...]:
-        """Say it word by word, before sandhi and capitals."""
+        """The words of the sentence, before sandhi and capitals."""
         return (*self._clause(meaning, 0), Word(".", 0, MARK, MARK, "period"))
 
     def order(self, clause: Clause) -> list[str]:
-        """The names of the parts a clause of this kind can have, in order.
+        """The names of the parts that a clause of this kind can have, in order.
 
         Raises:
             ValueError: The language's file has no template for it.
@@ -223,14 +220,20 @@ class Language:
         return template.split()
 
     def phrase(self, clause: Clause, role: str, depth: int = 0) -> tuple[Word, ...]:
-        """Say one noun phrase of a clause in the case its role asks for."""
-        said = clause.phrases[role]
+        """One noun phrase of a clause, in the case that its role requires.
+
+        Args:
+            clause: The clause.
+            role: One of its ``phrases``.
+            depth: Depth of the clause, for the words' addresses.
+        """
+        noun_phrase = clause.phrases[role]
         features = self._features(clause, role)
         parts: dict[str, list[tuple[str, str]]] = {
-            "adposition": [("relations", said.relation)] if said.relation else [],
-            "determiner": [("determiners", said.determiner)],
-            "adjective": [("adjectives", adjective) for adjective in said.adjectives],
-            "noun": [("nouns", said.noun)],
+            "adposition": [("relations", relation)] if (relation := noun_phrase.relation) else [],
+            "determiner": [("determiners", noun_phrase.determiner)],
+            "adjective": [("adjectives", adjective) for adjective in noun_phrase.adjectives],
+            "noun": [("nouns", noun_phrase.noun)],
         }
         words: list[Word] = []
         for slot in (self.phrase_order.find(features) or "").split():
@@ -241,7 +244,7 @@ class Language:
         return tuple(words)
 
     def write(self, words: Sequence[Word]) -> Text:
-        """Put words on paper: sandhi, a capital, no space before punctuation."""
+        """The words as text: sandhi, a capital, no space before punctuation."""
         joined: list[Word] = []
         for word in words:
             joined += self._joined(joined.pop(), word) if joined else [word]
@@ -288,11 +291,13 @@ class Language:
         return words
 
     def _features(self, clause: Clause, role: str) -> Features:
-        """What the words of a noun phrase, and those that agree with it, have in common."""
-        said = clause.phrases[role]
-        part, governor = ("relations", said.relation) if said.relation else ("verbs", clause.verb)
+        """The features of a noun phrase and of the words that agree with it."""
+        phrase = clause.phrases[role]
+        part, governor = (
+            ("relations", phrase.relation) if phrase.relation else ("verbs", clause.verb)
+        )
         case = self._lexeme(part, governor).governs.get(role, self.cases.get(role))
-        features = self._lexeme("nouns", said.noun).features | {said.number}
+        features = self._lexeme("nouns", phrase.noun).features | {phrase.number}
         features -= frozenset[str]().union(*(self.hides.get(shown, ()) for shown in features))
         return features | {case} if case else features
 
@@ -311,7 +316,7 @@ class Language:
         ]
 
     def _joined(self, left: Word, right: Word) -> list[Word]:
-        """Two neighbours as they are written: as they are, changed, or grown into one."""
+        """Two neighbouring words as written: unchanged, changed, or merged into one."""
         for pattern, result in self.sandhi:
             if match := pattern.fullmatch(f"{left.text} {right.text}"):
                 texts = match.expand(result).split()
@@ -322,7 +327,7 @@ class Language:
 
 
 def _paradigm(rows: Mapping[str, Any]) -> Table[str]:
-    """Spread a grid over its columns: ``masculine = [...]`` becomes one row per case."""
+    """Expand a grid by its columns: ``masculine = [...]`` becomes one row per case."""
     columns: list[str] = rows.get("columns", [])
     spread: dict[str, str] = {}
     for key, forms in rows.items():

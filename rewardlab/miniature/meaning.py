@@ -1,7 +1,7 @@
-"""What a sentence says, free of any language, and the world that sentences are drawn from.
+"""Meanings of sentences, independent of any language, and the world that they are drawn from.
 
-A meaning names concepts (``dog``, ``buy``, ``behind``) and how they hang together. It knows no
-gender, case, tense form or word order: those are each language's own business, in `Language`.
+A meaning consists of concepts (``dog``, ``buy``, ``behind``) and their relations. It has no gender,
+case, tense form or word order: these belong to each `Language`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ MOST_CONCEPTS = 13
 
 
 def pick(rng: Random, items: Sequence[Item]) -> Item:
-    """One item, every one equally likely.
+    """One item, all equally likely.
 
-    Of `random`'s methods only ``random()`` is promised to stay the same in later Pythons, and a
-    seed must keep meaning the same sentence.
+    Of `random`'s methods only ``random()`` is guaranteed to stay the same in later Pythons, and a
+    seed must always give the same sentence.
+
+    Args:
+        rng: Of the draw.
+        items: At least one.
 
     >>> pick(Random(0), "abc")
     'c'
@@ -35,15 +39,15 @@ def pick(rng: Random, items: Sequence[Item]) -> Item:
 
 @dataclass(frozen=True, slots=True)
 class NounPhrase:
-    """A thing talked about.
+    """A noun with its determiner and adjectives.
 
     Attributes:
         noun: Concept.
         determiner: ``definite``, ``indefinite``, ``demonstrative`` or ``possessive`` (the
             speaker's).
-        number: ``mass`` for what cannot be counted.
-        adjectives: Concepts, first said first.
-        relation: Concept of the adposition that ties the phrase to its clause, or None.
+        number: ``mass`` for uncountable nouns.
+        adjectives: Concepts, in order.
+        relation: Concept of the adposition that links the phrase to its clause, or None.
     """
 
     noun: str
@@ -54,24 +58,24 @@ class NounPhrase:
 
     @property
     def size(self) -> int:
-        """How many concepts are said; an indefinite plural or mass needs no article."""
+        """Number of concepts; an indefinite plural or mass noun has no article."""
         article = self.determiner != "indefinite" or self.number == "singular"
         return 1 + article + len(self.adjectives) + (self.relation is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """Who does what, to whom, where and when; a whole sentence where nothing is above it.
+    """The meaning of a clause; a main clause is a whole sentence.
 
     Attributes:
         verb: Concept.
-        subject: Who does it; always third person.
-        object: What is acted on, or None.
-        recipient: Who is given something, or None.
-        adjunct: Place, company or benefit: a phrase with a relation, or None.
+        subject: The agent; always third person.
+        object: The patient, or None.
+        recipient: The recipient, or None.
+        adjunct: Place, company or beneficiary: a phrase with a relation, or None.
         mode: ``present``, ``past``, ``can``, ``want`` or ``must``.
-        time: Concept of an adverb said first, or None.
-        connective: How this clause hangs on the one above, or None for a main clause.
+        time: Concept of an adverb of time, or None.
+        connective: Concept that links this clause to the one above; None for a main clause.
         subordinate: A clause with a connective, or None.
     """
 
@@ -98,19 +102,25 @@ class Clause:
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
-        """This clause and those below it; a clause's place here is its depth."""
+        """This clause and those below it; the index of a clause is its depth."""
         return (self, *(self.subordinate.clauses if self.subordinate else ()))
 
     @property
     def size(self) -> int:
-        """How many concepts are said in this clause and those below."""
+        """Number of concepts in this clause and those below."""
         modal = self.mode not in ("present", "past")
         extras = (modal, self.time is not None, self.connective is not None)
         phrases = sum(phrase.size for phrase in self.phrases.values())
         return 1 + sum(extras) + phrases + (self.subordinate.size if self.subordinate else 0)
 
     def with_phrase(self, depth: int, role: str, phrase: NounPhrase) -> Clause:
-        """The same meaning, but for one noun phrase of the clause at ``depth``."""
+        """The same meaning with one noun phrase replaced.
+
+        Args:
+            depth: Depth of the clause.
+            role: Role of the noun phrase in it.
+            phrase: The new noun phrase.
+        """
         if depth and self.subordinate:
             below = self.subordinate.with_phrase(depth - 1, role, phrase)
             return replace(self, subordinate=below)
@@ -119,21 +129,21 @@ class Clause:
 
 @dataclass(frozen=True)
 class World:
-    """Which concepts there are and which go together; `World.load` reads ``world.toml``.
+    """The concepts, and which of them go together; `World.load` reads ``world.toml``.
 
     Attributes:
         nouns: Members of each class of nouns.
         uncountable: Nouns without a plural.
-        determiners: Determiners, each as often as it weighs.
-        modes: Modes, each as often as it weighs.
-        connectives: Concepts that tie a clause to a main clause.
-        adjectives: The nouns that each adjective can be said of.
-        relations: The nouns that each relation takes.
-        times: The modes that each time goes with.
-        frames: By verb: the nouns that fill each role; for ``adjunct``, the relations.
-        verb_modes: The modes of each verb.
-        chances: How likely a sentence has a time or a subordinate clause, a clause an adjunct it
-            could do without, and a noun phrase the plural or an adjective.
+        determiners: Determiners, each repeated by its weight.
+        modes: Modes, each repeated by its weight.
+        connectives: Concepts that link a clause to a main clause.
+        adjectives: By adjective, the nouns it can describe.
+        relations: By relation, the nouns it takes.
+        times: By time, the modes it goes with.
+        frames: By verb, the nouns of each role; for ``adjunct``, the relations.
+        verb_modes: By verb, its modes.
+        chances: Probability that a sentence has a time or a subordinate clause, a clause an
+            optional adjunct, and a noun phrase the plural or an adjective.
     """
 
     nouns: Mapping[str, tuple[str, ...]]
@@ -150,7 +160,7 @@ class World:
 
     @classmethod
     def load(cls) -> World:
-        """Read the world that comes with the package."""
+        """Read the world of the package."""
         data = tomllib.loads(files("rewardlab.miniature").joinpath("world.toml").read_text("utf-8"))
         classes: dict[str, list[str]] = data["classes"]
 
@@ -185,7 +195,7 @@ class World:
         )
 
     def concepts(self) -> dict[str, set[str]]:
-        """Everything a language must have a word for, by part of speech."""
+        """All concepts that a language needs words for, by part of speech."""
         return {
             "determiners": set(self.determiners),
             "adjectives": set(self.adjectives),
@@ -197,7 +207,7 @@ class World:
         }
 
     def alike(self, noun: str) -> tuple[str, ...]:
-        """The other nouns of the same class, equally countable."""
+        """The other nouns of the same class and countability."""
         [siblings] = [nouns for nouns in self.nouns.values() if noun in nouns]
         mass = noun in self.uncountable
         return tuple(
@@ -205,11 +215,11 @@ class World:
         )
 
     def fitting(self, noun: str) -> tuple[str, ...]:
-        """The adjectives that can be said of a noun."""
+        """The adjectives that can describe a noun."""
         return tuple(adjective for adjective, nouns in self.adjectives.items() if noun in nouns)
 
     def meanings(self, rng: Random) -> Iterator[Clause]:
-        """Draw meanings without end, each of a speakable size and naming no thing twice."""
+        """Draw meanings endlessly, each of a bounded size and without repeated nouns."""
         while True:
             meaning = self._sentence(rng)
             nouns = [part.noun for clause in meaning.clauses for part in clause.phrases.values()]

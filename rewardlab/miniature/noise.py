@@ -1,10 +1,11 @@
-"""Deliberately imperfect translations: a learner's errors, each one named and located.
+"""Translations with deliberate errors of a learner, each one named and located.
 
-An *error kind* lists every way in which it could be made in a sentence, as `Draft`s; making an
-error is picking one of them. No kind knows a language. A wrong article is another form of the
-same lexeme, a wrong word order is the order the source language would have used, a wrong noun is
-one of the same class, in the right form. Since the meaning is known, so are the errors' exact
-places: the spans need no judge.
+An *error kind* lists all ways in which the error can be made in a sentence, as `Draft`s; making an
+error is picking one of them. No kind depends on a language: a wrong article is another form of the
+same lexeme, a wrong word order is the order of the source language, a wrong noun is one of the same
+class in the right form. Since the meaning is known, so are the exact places of the errors.
+
+A new kind of error is one function and one line in `ERROR_KINDS`.
 """
 
 from __future__ import annotations
@@ -22,30 +23,30 @@ from rewardlab.miniature.meaning import Clause, NounPhrase, pick
 from rewardlab.types import ErrorSpan, Side
 
 ANOTHER_ERROR = 0.25
-"""Chance that a sentence with an error has one more."""
+"""Probability that a sentence with an error has another one."""
 
 Words = tuple[Word, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A translation in the making; words already spoilt carry the kind of their error.
+    """A translation being changed; words with an error carry its kind.
 
     Attributes:
         grammar: The languages.
-        said: What the target says by now: not what the source says, once a noun is wrong.
-        source: Words of the source, marked where the target left them out.
+        meaning: The meaning of the target, which differs from the source's once a noun is wrong.
+        source: Words of the source, marked if the target leaves them out.
         target: Words of the target.
     """
 
     grammar: Grammar
-    said: Clause
+    meaning: Clause
     source: Words
     target: Words
 
     @property
     def untouched(self) -> list[tuple[int, Word]]:
-        """The target's words that can still be spoilt, with their positions."""
+        """The target's words without an error, with their positions."""
         return [
             (position, word)
             for position, word in enumerate(self.target)
@@ -53,7 +54,12 @@ class Draft:
         ]
 
     def with_word(self, position: int, word: Word) -> Draft:
-        """The same draft with another word in this position of the target."""
+        """The draft with another word in one position of the target.
+
+        Args:
+            position: Index in ``target``.
+            word: The new word.
+        """
         return replace(self, target=_put(self.target, position, position + 1, [word]))
 
 
@@ -62,10 +68,10 @@ class ErrorKind:
     """One kind of error.
 
     Attributes:
-        name: What went wrong, in a word or two.
+        name: In spans and tables.
         category: MQM category.
         severity: MQM severity.
-        ways: Every draft with one such error more; the words at fault are marked ``name``.
+        ways: Returns every draft with one more error of this kind, its words marked ``name``.
     """
 
     name: str
@@ -79,10 +85,10 @@ class Imperfect:
     """A translation with known errors.
 
     Attributes:
-        source: The sentence translated.
+        source: The source sentence.
         hypothesis: Its translation.
-        spans: The errors in order, none where the translation is perfect. An omission lies on
-            the source side. ``explanation`` is the name of the `ErrorKind`.
+        spans: The errors in order; empty for a perfect translation. An omission is on the source
+            side. ``explanation`` is the name of the `ErrorKind`.
     """
 
     source: str
@@ -91,41 +97,46 @@ class Imperfect:
 
 
 def imperfect(pair: SentencePair, rng: Random, *, rate: float) -> Imperfect:
-    """Translate as a learner would.
+    """Translate with a learner's errors.
 
     Args:
-        pair: The sentence and its perfect translation.
-        rng: Decides which errors are made.
-        rate: Chance in [0, 1] that the translation has at least one error.
+        pair: The sentence and its correct translation.
+        rng: Of the draws.
+        rate: Probability in [0, 1] that the translation has at least one error.
 
     Returns:
-        The translation and where it is wrong.
+        The translation and its errors.
 
     Raises:
-        ValueError: The rate is not a chance.
+        ValueError: The rate is not in [0, 1].
     """
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"rate={rate} is not in [0, 1]; it is the share of flawed sentences")
     count = 0
     if rng.random() < rate:
         count = 2 if rng.random() < ANOTHER_ERROR else 1
-    return _spoil(pair, rng, count=count, kinds=ERROR_KINDS)
+    return _with_errors(pair, rng, count=count, kinds=ERROR_KINDS)
 
 
 def with_error(pair: SentencePair, rng: Random, *, kind: str) -> Imperfect:
-    """Translate with one error of this kind, or perfectly where the sentence has no room for it.
+    """Translate with one error of a kind, or without if the kind does not apply to the sentence.
+
+    Args:
+        pair: The sentence and its correct translation.
+        rng: Of the draws.
+        kind: One of `ERROR_KINDS`.
 
     Raises:
         KeyError: There is no such kind in `ERROR_KINDS`.
     """
-    return _spoil(pair, rng, count=1, kinds={kind: ERROR_KINDS[kind]})
+    return _with_errors(pair, rng, count=1, kinds={kind: ERROR_KINDS[kind]})
 
 
-def _spoil(
+def _with_errors(
     pair: SentencePair, rng: Random, *, count: int, kinds: Mapping[str, ErrorKind]
 ) -> Imperfect:
-    grammar, said = pair.grammar, pair.meaning
-    draft = Draft(grammar, said, grammar.source.words(said), grammar.target.words(said))
+    grammar, meaning = pair.grammar, pair.meaning
+    draft = Draft(grammar, meaning, grammar.source.words(meaning), grammar.target.words(meaning))
     for _ in range(count):
         draft = _one_more(draft, rng, list(kinds.values()))
     source, target = grammar.source.write(draft.source), grammar.target.write(draft.target)
@@ -134,7 +145,7 @@ def _spoil(
 
 
 def _one_more(draft: Draft, rng: Random, kinds: list[ErrorKind]) -> Draft:
-    """Pick a kind, then one of its ways; the draft as it is where no kind has any."""
+    """Pick a kind, then one of its ways; the draft unchanged if no kind applies."""
     while kinds:
         kind = kinds.pop(int(rng.random() * len(kinds)))
         if ways := list(kind.ways(draft, kind.name)):
@@ -171,7 +182,7 @@ def _wrong_form(draft: Draft, error: str, *, slot: str) -> Iterable[Draft]:
 
 def _wrong_order(draft: Draft, error: str) -> Iterable[Draft]:
     """The parts of a clause in the order of the source language."""
-    for depth, clause in enumerate(draft.said.clauses):
+    for depth, clause in enumerate(draft.meaning.clauses):
         places = [
             position
             for position, word in enumerate(draft.target)
@@ -194,31 +205,31 @@ def _wrong_noun(draft: Draft, error: str) -> Iterable[Draft]:
     """Another noun of the same class; article and adjective agree with it."""
     for depth, role, phrase in _clean_phrases(draft):
         for noun in draft.grammar.world.alike(phrase.noun):
-            said = _retold(draft, depth, role, replace(phrase, noun=noun))
-            yield replace(said, target=_marked(said.target, (depth, role, "noun", noun), error))
+            new = _with_phrase(draft, depth, role, replace(phrase, noun=noun))
+            yield replace(new, target=_marked(new.target, (depth, role, "noun", noun), error))
 
 
 def _added(draft: Draft, error: str) -> Iterable[Draft]:
     """An adjective that the source does not have."""
     for depth, role, phrase in _clean_phrases(draft):
         for adjective in draft.grammar.world.fitting(phrase.noun) if not phrase.adjectives else ():
-            said = _retold(draft, depth, role, replace(phrase, adjectives=(adjective,)))
+            new = _with_phrase(draft, depth, role, replace(phrase, adjectives=(adjective,)))
             address = (depth, role, "adjective", adjective)
-            yield replace(said, target=_marked(said.target, address, error))
+            yield replace(new, target=_marked(new.target, address, error))
 
 
 def _omitted(draft: Draft, error: str) -> Iterable[Draft]:
-    """An adjective left out; the mark lies on the source."""
+    """An adjective left out; the mark is on the source."""
     for depth, role, phrase in _clean_phrases(draft):
         for adjective in phrase.adjectives:
             kept = tuple(other for other in phrase.adjectives if other != adjective)
-            said = _retold(draft, depth, role, replace(phrase, adjectives=kept))
+            new = _with_phrase(draft, depth, role, replace(phrase, adjectives=kept))
             address = (depth, role, "adjective", adjective)
-            yield replace(said, source=_marked(said.source, address, error))
+            yield replace(new, source=_marked(new.source, address, error))
 
 
 def _untranslated(draft: Draft, error: str) -> Iterable[Draft]:
-    """A noun or an adjective as the source has it."""
+    """A noun or an adjective of the source."""
     originals = {word.address: word.text for word in draft.source}
     for position, word in draft.untouched:
         text = originals.get(word.address, word.text)
@@ -228,25 +239,21 @@ def _untranslated(draft: Draft, error: str) -> Iterable[Draft]:
 
 
 def _repeated(draft: Draft, error: str) -> Iterable[Draft]:
-    """A word said twice."""
+    """A word twice."""
     for position, word in draft.untouched:
         again = [replace(word, error=error)]
-        target = _put(draft.target, position + 1, position + 1, again)
-        yield replace(draft, target=target)
+        yield replace(draft, target=_put(draft.target, position + 1, position + 1, again))
 
 
+GRAMMAR = "Fluency/Grammar"
 ERROR_KINDS: Mapping[str, ErrorKind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            ErrorKind(
-                "wrong article", "Fluency/Grammar", "minor", partial(_wrong_form, slot="determiner")
-            ),
-            ErrorKind(
-                "wrong ending", "Fluency/Grammar", "minor", partial(_wrong_form, slot="adjective")
-            ),
-            ErrorKind("wrong order", "Fluency/Grammar", "minor", _wrong_order),
-            ErrorKind("repeated word", "Fluency/Grammar", "minor", _repeated),
+            ErrorKind("wrong article", GRAMMAR, "minor", partial(_wrong_form, slot="determiner")),
+            ErrorKind("wrong ending", GRAMMAR, "minor", partial(_wrong_form, slot="adjective")),
+            ErrorKind("wrong order", GRAMMAR, "minor", _wrong_order),
+            ErrorKind("repeated word", GRAMMAR, "minor", _repeated),
             ErrorKind("wrong noun", "Accuracy/Mistranslation", "major", _wrong_noun),
             ErrorKind("added adjective", "Accuracy/Addition", "major", _added),
             ErrorKind("omitted adjective", "Accuracy/Omission", "major", _omitted),
@@ -261,21 +268,21 @@ ERROR_KINDS: Mapping[str, ErrorKind] = MappingProxyType(
 
 
 def _clean_phrases(draft: Draft) -> Iterable[tuple[int, str, NounPhrase]]:
-    """The noun phrases that have no error yet, by depth and role."""
-    spoilt = {(word.depth, word.role) for word in draft.target if word.error}
-    for depth, clause in enumerate(draft.said.clauses):
+    """The noun phrases without an error, with depth and role."""
+    wrong = {(word.depth, word.role) for word in draft.target if word.error}
+    for depth, clause in enumerate(draft.meaning.clauses):
         for role, phrase in clause.phrases.items():
-            if (depth, role) not in spoilt:
+            if (depth, role) not in wrong:
                 yield depth, role, phrase
 
 
-def _retold(draft: Draft, depth: int, role: str, phrase: NounPhrase) -> Draft:
-    """The draft with another noun phrase in this place, everything else as it stands."""
-    said = draft.said.with_phrase(depth, role, phrase)
-    words = draft.grammar.target.phrase(said.clauses[depth], role, depth)
+def _with_phrase(draft: Draft, depth: int, role: str, phrase: NounPhrase) -> Draft:
+    """The draft with one noun phrase replaced."""
+    meaning = draft.meaning.with_phrase(depth, role, phrase)
+    words = draft.grammar.target.phrase(meaning.clauses[depth], role, depth)
     places = [i for i, w in enumerate(draft.target) if (w.depth, w.role) == (depth, role)]
     target = _put(draft.target, places[0], places[-1] + 1, words)
-    return replace(draft, said=said, target=target)
+    return replace(draft, meaning=meaning, target=target)
 
 
 def _put(words: Words, start: int, end: int, new: Sequence[Word]) -> Words:

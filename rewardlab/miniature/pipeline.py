@@ -1,14 +1,16 @@
-"""The embedded default: a small translator is taught from flawed text, then corrected by rewards.
+"""The demonstration: a small translator learns from flawed text, then rewards correct it.
 
-grammar -> imperfect pairs -> SFT to its best held-out loss -> RL with an ensemble -> the same
-held-out sentences before and after, by measures that are not rewards. Nothing is downloaded.
+grammar -> imperfect pairs -> SFT to its best held-out loss -> RL with an ensemble. The same
+held-out sentences are measured before and after, by metrics that are not rewards. Nothing is
+downloaded.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +43,9 @@ from rewardlab.types import Gate, Term
 
 MAX_NEW_TOKENS = 40
 HABITS = ("wrong order", "wrong ending")
-"""Errors of the fine-tuning text, the first that a sentence has room for."""
+"""Errors of the fine-tuning text; each sentence gets the first one that it has room for."""
+FLAWED_HELDOUT = 300
+"""Flawed pairs that decide when SFT stops."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,13 @@ class DemoSettings:
     Attributes:
         seed: Of the sentences, the noise, the weights and the sampling.
         sft_pairs: Pairs to fine-tune on, with errors in their targets.
-        error_rate: Share of those targets that hold an error.
-        rl_prompts: Sources for RL, with correct references, none of them seen in SFT.
+        error_rate: Share of these targets with an error.
+        rl_prompts: Sources for RL, with correct references; none is seen in SFT.
         heldout: Sentences that are only measured.
-        sft_steps: At most; SFT stops at its best held-out loss.
+        sft_steps: Maximum number of SFT steps; SFT stops at its best held-out loss.
         rl_steps: Optimizer steps of RL.
-        rl_rows: Completions per step, eight for each source.
-        rl_learning_rate: After ten steps of warm-up.
+        rl_rows: Completions per RL step, eight for each source.
+        rl_learning_rate: Reached after ten steps of warm-up.
         token_weight: Weight of the error spans at token level; 0 trains without them.
         measure_every: RL steps between two measurements of the held-out sentences.
     """
@@ -85,13 +89,13 @@ class Sentences(NamedTuple):
 
 
 class DemoResult(NamedTuple):
-    """What the demonstration measured.
+    """The result of the demonstration.
 
     Attributes:
-        before: The SFT policy on the held-out sentences.
-        after: The same policy after RL.
-        curve: (RL step, quality) along the way, step 0 first.
-        trainer: With its log history and its last rollout.
+        before: Quality of the SFT policy on the held-out sentences.
+        after: Quality of the same policy after RL.
+        curve: (RL step, quality), step 0 first.
+        trainer: The trainer, with its log history and its last rollout.
     """
 
     before: Quality
@@ -103,12 +107,12 @@ class DemoResult(NamedTuple):
 def run_demo(
     directory: Path, settings: DemoSettings, *, say: Callable[[str], None] = lambda _: None
 ) -> DemoResult:
-    """Run it all and leave a run directory behind.
+    """Run the demonstration.
 
     Args:
-        directory: Of the run; must be empty or new.
+        directory: The run directory; must be empty or new.
         settings: Sizes and seed.
-        say: Told what happens.
+        say: Receives progress lines.
     """
     ensemble = demo_ensemble(settings.token_weight)
     start_run(directory, config=strict_yaml.dump(asdict(settings)), signature=ensemble.signature)
@@ -119,7 +123,7 @@ def run_demo(
 
 
 def demo_ensemble(token_weight: float) -> RewardEnsemble:
-    """Sentences are scored by chrF, tokens by error spans against the reference; guards gate."""
+    """The rewards: chrF for sentences, spans against the reference for tokens, and two gates."""
     return RewardEnsemble(
         [Term(ChrF()), Term(LexicalSpans(), weight=0.0, token_weight=token_weight)],
         gates=[Gate(NotEmpty(), below=0.5), Gate(NoRepetition(n=4), below=0.5)],
@@ -127,43 +131,46 @@ def demo_ensemble(token_weight: float) -> RewardEnsemble:
 
 
 def draw_sentences(settings: DemoSettings) -> Sentences:
-    """Draw all pairs at once, so that no source stands in two of the sets."""
-    grammar = Grammar.load("en", "de")
-    flawed_heldout = 300
-    total = settings.sft_pairs + flawed_heldout + settings.rl_prompts + settings.heldout
-    pairs = grammar.pairs(total, seed=settings.seed)
+    """Draw all pairs at once, so that no source is in two of the sets."""
+    sizes = (settings.sft_pairs, FLAWED_HELDOUT, settings.rl_prompts, settings.heldout)
+    pairs = iter(Grammar.load("en", "de").pairs(sum(sizes), seed=settings.seed))
+    train, validation, rl, heldout = (list(islice(pairs, size)) for size in sizes)
     rng = random.Random(settings.seed)  # noqa: S311 - sentences, not secrets
-    first = settings.sft_pairs + flawed_heldout
     flawed = [
         Example(_prompt(pair.source), flawed_target(pair, rng, rate=settings.error_rate))
-        for pair in pairs[:first]
+        for pair in (*train, *validation)
     ]
-    return Sentences(
-        flawed=flawed[: settings.sft_pairs],
-        flawed_heldout=flawed[settings.sft_pairs :],
-        rl=pairs[first : first + settings.rl_prompts],
-        heldout=pairs[first + settings.rl_prompts :],
-    )
+    return Sentences(flawed[: len(train)], flawed[len(train) :], rl, heldout)
 
 
 def flawed_target(pair: SentencePair, rng: random.Random, *, rate: float) -> str:
-    """The German of somebody with habits: English word order, else a wrong adjective ending.
+    """German with systematic errors: English word order, else a wrong adjective ending.
 
-    Errors at random would leave the right form the most likely one, and greedy translations of a
-    policy that learnt from them nearly clean; a habit is learnt.
+    With random errors the right form would stay the most likely one, and a policy that learned
+    from them would hardly make errors in greedy decoding. It does learn systematic errors.
+
+    Args:
+        pair: The sentence and its correct translation.
+        rng: Of the draws.
+        rate: Probability of an error.
     """
-    if rng.random() < rate:
-        for habit in HABITS:
-            said = with_error(pair, rng, kind=habit)
-            if said.spans:
-                return said.hypothesis
+    for habit in HABITS if rng.random() < rate else ():
+        flawed = with_error(pair, rng, kind=habit)
+        if flawed.spans:
+            return flawed.hypothesis
     return pair.target
 
 
 def fine_tuned_policy(
     directory: Path, settings: DemoSettings, sentences: Sentences
 ) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
-    """A tokenizer and a 0.4M-parameter policy, both from nothing but the flawed text."""
+    """A tokenizer and a policy of 0.4M parameters, both trained from scratch on the flawed text.
+
+    Args:
+        directory: The run directory.
+        settings: Sizes and seed.
+        sentences: From `draw_sentences`.
+    """
     texts = [text for example in sentences.flawed for text in example.texts]
     tokenizer = train_tokenizer(texts, vocab_size=1000)
     policy = new_policy(tokenizer, hidden_size=96, layers=3, heads=4, seed=settings.seed)
@@ -194,8 +201,17 @@ def reinforce(
     *,
     say: Callable[[str], None] = lambda _: None,
 ) -> DemoResult:
-    """RL on the correct references, measured on the held-out sentences along the way."""
-    watch = Watch(sentences.heldout, tokenizer, every=settings.measure_every, say=say)
+    """RL with the correct references, measured on the held-out sentences every few steps.
+
+    Args:
+        directory: The run directory.
+        settings: Sizes and seed.
+        sentences: From `draw_sentences`.
+        tokenizer: The policy's tokenizer.
+        policy: Trained in place.
+        say: Receives progress lines.
+    """
+    watch = Watch(sentences.heldout, tokenizer, settings.measure_every, say)
     trainer = GRPOTrainer(
         policy,
         ensemble=demo_ensemble(settings.token_weight),
@@ -219,39 +235,48 @@ def reinforce(
         processing_class=tokenizer,
         callbacks=[watch],
     )
-    trainer.remove_callback(PrinterCallback)  # metrics.jsonl has what it would print
+    trainer.remove_callback(PrinterCallback)  # its numbers are in metrics.jsonl
     watch.measure(policy, step=0)
     trainer.train()
     trainer.save_model(str(directory / "model"))
     return DemoResult(watch.curve[0][1], watch.curve[-1][1], watch.curve, trainer)
 
 
+@dataclass(eq=False)
 class Watch(TrainerCallback):
-    """Translates the held-out sentences every few steps and keeps what they measured."""
+    """Translates the held-out sentences every few steps and measures the translations.
 
-    def __init__(
-        self,
-        pairs: list[SentencePair],
-        tokenizer: PreTrainedTokenizerFast,
-        *,
-        every: int,
-        say: Callable[[str], None],
-    ) -> None:
-        self.curve: list[tuple[int, Quality]] = []
-        self._pairs, self._tokenizer, self._every, self._say = pairs, tokenizer, every, say
+    Attributes:
+        pairs: The sentences.
+        tokenizer: The policy's tokenizer.
+        every: Steps between measurements.
+        say: Receives a line for each measurement.
+        curve: (RL step, quality) so far.
+    """
+
+    pairs: Sequence[SentencePair]
+    tokenizer: PreTrainedTokenizerFast
+    every: int
+    say: Callable[[str], None]
+    curve: list[tuple[int, Quality]] = field(default_factory=list)
 
     def measure(self, policy: PreTrainedModel, *, step: int) -> None:
-        """Translate greedily and append to the curve."""
-        done = decode(
+        """Translate greedily and append to the curve.
+
+        Args:
+            policy: The policy.
+            step: Its RL step.
+        """
+        translations = decode(
             policy,
-            self._tokenizer,
-            [_prompt(pair.source) for pair in self._pairs],
+            self.tokenizer,
+            [_prompt(pair.source) for pair in self.pairs],
             Sampling(max_new_tokens=MAX_NEW_TOKENS),
             batch_size=100,
         )
-        found = quality([one.text for (one,) in done], [pair.target for pair in self._pairs])
+        found = quality([one.text for (one,) in translations], [pair.target for pair in self.pairs])
         self.curve.append((step, found))
-        self._say(f"RL step {step}: exact match {found.exact_match:.1f}%, TER {found.ter:.1f}")
+        self.say(f"RL step {step}: exact match {found.exact_match:.1f}%, TER {found.ter:.1f}")
 
     def on_step_end(
         self,
@@ -260,8 +285,8 @@ class Watch(TrainerCallback):
         control: TrainerControl,  # noqa: ARG002 - the callback's signature
         **model: Any,
     ) -> None:
-        """Measure when it is time, and at the end."""
-        if state.global_step % self._every == 0 or state.global_step == state.max_steps:
+        """Measure every few steps, and at the end."""
+        if state.global_step % self.every == 0 or state.global_step == state.max_steps:
             self.measure(model["model"], step=state.global_step)
 
 
@@ -280,7 +305,7 @@ def _row(pair: SentencePair) -> dict[str, str]:
 
 
 def _quiet(seed: int) -> dict[str, Any]:
-    """Options that both trainers share: the CPU, this seed, and nothing on the screen."""
+    """Options of both trainers: this seed, the CPU, no output on the screen."""
     return {
         "seed": seed,
         "use_cpu": True,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.miniature import Clause, Grammar, NounPhrase
+from rewardlab.miniature.grammar import Grammar
 from rewardlab.miniature.language import Table
-from rewardlab.miniature.meaning import World, pick
+from rewardlab.miniature.meaning import Clause, NounPhrase, World, pick
 
 GRAMMAR = Grammar.load("en", "de")
 

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.miniature import (
-    ERROR_KINDS,
-    Clause,
-    Grammar,
-    Imperfect,
-    NounPhrase,
-    imperfect,
-    with_error,
-)
-from rewardlab.miniature.noise import Draft
+from rewardlab.miniature.grammar import Grammar
+from rewardlab.miniature.meaning import Clause, NounPhrase
+from rewardlab.miniature.noise import ERROR_KINDS, Draft, Imperfect, imperfect, with_error
 from rewardlab.types import WMT_MQM, ErrorSpan
 
 GRAMMAR = Grammar.load("en", "de")
