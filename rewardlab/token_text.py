@@ -344,17 +344,14 @@ def _byte_fallback(pieces: Pieces) -> Pieces:
     texts: list[str] = []
     advances: list[int] = []  # characters that each token adds to the text ...
     lengths: list[int] = []  # ... and that it is part of: a continuation byte adds none
-    values = [_fallback_byte(token) for token in pieces.texts]
-    for is_byte, run in groupby(
-        zip(pieces.texts, values, strict=True), lambda it: it[1] is not None
-    ):
+    for is_byte, run in groupby(pieces.texts, lambda token: _fallback_byte(token) is not None):
         tokens = list(run)
         if not is_byte:
-            texts += [token for token, _ in tokens]
-            advances += [len(token) for token, _ in tokens]
-            lengths += [len(token) for token, _ in tokens]
+            texts += tokens
+            advances += map(len, tokens)
+            lengths += map(len, tokens)
             continue
-        data = bytes([value for _, value in tokens if value is not None])
+        data = bytes(_fallback_byte(token) or 0 for token in tokens)
         try:
             texts.append(data.decode("utf-8"))
             advances += [byte not in _UTF8_CONTINUATION for byte in data]

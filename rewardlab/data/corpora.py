@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rewardlab.data.funnel import Funnel
 from rewardlab.data.lines import some_rows
-from rewardlab.data.readers import READERS, Files, Segment
+from rewardlab.data.readers import READERS, Files
 from rewardlab.errors import Problem, refuse, shown
 from rewardlab.types import Candidate
 
@@ -39,6 +39,11 @@ class Row:
     document: str | None = None
     corpus: str = field(default="", kw_only=True)
     line: int = field(default=0, kw_only=True)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The source and, where there is one, the reference."""
+        return (self.source,) if self.reference is None else (self.source, self.reference)
 
     def candidate(self, hypothesis: str) -> Candidate:
         """The row with a translation, as rewards read it.
@@ -73,15 +78,16 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def only(self, rows: Iterable[Row], *, without: str) -> Corpus:
-        """Some of the rows.
+    def without(self, reason: str, leaves_out: Callable[[Row], bool]) -> Corpus:
+        """The corpus without some of its rows.
 
         Args:
-            rows: Those to keep, in order.
-            without: Why the others are left out, for the funnel.
+            reason: Why they are left out, for the funnel; completes "3 rows ...".
+            leaves_out: Whether a row is left out.
         """
-        kept = tuple(rows)
-        return replace(self, rows=kept, funnel=self.funnel.without(without, len(self) - len(kept)))
+        rows = tuple(row for row in self.rows if not leaves_out(row))
+        funnel = self.funnel.without(reason, len(self) - len(rows))
+        return replace(self, rows=rows, funnel=funnel)
 
 
 def read_parallel(
@@ -113,27 +119,20 @@ def read_parallel(
     """
     files = Files(source, reference, documents, source_lang, target_lang)
     segments, notes = READERS.load(format)(files)
-    full = [one for one in segments if all(side.strip() for side in _sides(one))]
-    most = math.inf if max_characters is None else max_characters
-    kept = [one for one in full if max(map(len, _sides(one))) <= most]
-    funnel = Funnel(len(segments)).without("empty", len(segments) - len(full))
-    funnel = funnel.without(f"over {max_characters} characters", len(full) - len(kept))
-    if not kept:
-        refuse(Problem("E206", str(source), f"no rows: {funnel}", "give a file with text"))
+    ids = [f"{name}:{line}" if name else str(line) for line, *_ in segments]
     rows = tuple(
-        Row(
-            f"{name}:{one.line}" if name else str(one.line),
-            one.source,
-            one.reference,
-            source_lang,
-            target_lang,
-            one.document,
-            corpus=name,
-            line=one.line,
-        )
-        for one in kept
+        Row(row_id, text, translation, source_lang, target_lang, document, corpus=name, line=line)
+        for row_id, (line, text, translation, document) in zip(ids, segments, strict=True)
     )
-    return Corpus(rows, funnel, (*notes, *_content_notes(rows)))
+    corpus = Corpus(rows, Funnel(len(rows)))
+    corpus = corpus.without("empty", lambda row: not all(text.strip() for text in row.texts))
+    if max_characters is not None:
+        reason = f"over {max_characters} characters"
+        corpus = corpus.without(reason, lambda row: max(map(len, row.texts)) > max_characters)
+    if not corpus.rows:
+        what = f"no rows: {corpus.funnel}"
+        refuse(Problem("E206", str(source), what, "give a file with text"))
+    return replace(corpus, notes=(*notes, *_content_notes(corpus.rows)))
 
 
 def join(corpora: Sequence[Corpus]) -> Corpus:
@@ -171,8 +170,7 @@ def split(corpus: Corpus, heldout: float) -> tuple[Corpus, Corpus]:
     """
     if heldout < 0 or (isinstance(heldout, float) and not heldout < 1):
         raise ValueError(f"heldout={heldout} is neither a share in [0, 1) nor a number of rows")
-    documents = sorted(_documents(corpus.rows), key=lambda numbers: -numbers[-1])
-    kept, held = _divided(corpus, documents, heldout, without="held out")
+    kept, held = _divided(corpus, _documents(corpus.rows[::-1]), heldout, reason="held out")
     train = apart(kept, held)
     if not train.rows:
         what = f"holding out {len(held):,} of {len(corpus):,} rows leaves none to train on"
@@ -199,7 +197,7 @@ def validation_split(train: Corpus, validation: float, *, seed: int) -> tuple[Co
     documents = _documents(train.rows)
     random.Random(seed).shuffle(documents)  # noqa: S311 - a draw of rows, not a secret
     reason = "set aside to decide when to stop"
-    rest, aside = _divided(train, documents, validation, without=reason)
+    rest, aside = _divided(train, documents, validation, reason=reason)
     kept = apart(rest, aside)
     if not kept.rows:
         what = f"setting {len(aside):,} of {len(train):,} rows aside leaves none to train on"
@@ -222,47 +220,37 @@ def apart(train: Corpus, other: Corpus) -> Corpus:
     documents = {row.document for row in other.rows} - {None}
     pairs = {(row.reference, row.source) for row in other.rows}
     sources = {row.source for row in other.rows}
-    train = train.only(
-        (row for row in train.rows if row.document not in documents),
-        without="of documents that are held out elsewhere",
+    train = train.without(
+        "of documents that are held out elsewhere", lambda row: row.document in documents
     )
-    train = train.only(
-        (row for row in train.rows if (row.source, row.reference) not in pairs),
-        without="that are held out in the other direction",
+    train = train.without(
+        "that are held out in the other direction", lambda row: (row.source, row.reference) in pairs
     )
-    return train.only(
-        (row for row in train.rows if row.source not in sources),
-        without="whose source is also held out",
-    )
+    return train.without("whose source is also held out", lambda row: row.source in sources)
 
 
-def _sides(segment: Segment) -> tuple[str, ...]:
-    return (segment.source,) if segment.reference is None else (segment.source, segment.reference)
-
-
-def _documents(rows: Sequence[Row]) -> list[list[int]]:
-    """The row numbers of each document; a row without a document is one by itself."""
-    found: dict[Hashable, list[int]] = {}
-    for number, row in enumerate(rows):
-        found.setdefault(number if row.document is None else row.document, []).append(number)
+def _documents(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows by document; a row without a document is one by itself."""
+    found: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.id,) if row.document is None else row.document, []).append(row)
     return list(found.values())
 
 
 def _divided(
-    corpus: Corpus, documents: Iterable[Sequence[int]], wanted: float, *, without: str
+    corpus: Corpus, documents: Iterable[Sequence[Row]], wanted: float, *, reason: str
 ) -> tuple[Corpus, Corpus]:
     """The rest, and the first documents that together have the wanted share or number of rows."""
     if isinstance(wanted, float):
         # The tiny offset keeps 0.1 of 30 at 3: in binary the product is above it.
         wanted = math.ceil(wanted * len(corpus) - 1e-9)
-    chosen: set[int] = set()
-    for numbers in documents:
+    chosen: set[str] = set()
+    for rows in documents:
         if len(chosen) >= wanted:
             break
-        chosen.update(numbers)
-    rest = (row for number, row in enumerate(corpus.rows) if number not in chosen)
-    first = (row for number, row in enumerate(corpus.rows) if number in chosen)
-    return corpus.only(rest, without=without), corpus.only(first, without="to train on")
+        chosen.update(row.id for row in rows)
+    rest = corpus.without(reason, lambda row: row.id in chosen)
+    return rest, corpus.without("to train on", lambda row: row.id not in chosen)
 
 
 def _content_notes(rows: Sequence[Row]) -> Iterable[str]:

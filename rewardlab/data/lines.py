@@ -121,8 +121,8 @@ def lines_of(data: bytes, name: str) -> TextFile:
         data = _gunzip(data, name)
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        refuse(_not_utf8(data, name))
+    except UnicodeDecodeError as error:
+        refuse(_not_utf8(data, name, error.start))
     notes: list[str] = []
     if text.startswith("\ufeff"):
         text = text[1:]
@@ -188,23 +188,14 @@ def _gunzip(data: bytes, name: str) -> bytes:
         refuse(Problem("E205", name, what, f"fetch or make it anew; test with: gzip -t {name}"))
 
 
-def _not_utf8(data: bytes, name: str) -> Problem:
-    """Name the lines that are not UTF-8, and the first byte that is not."""
+def _not_utf8(data: bytes, name: str, offset: int) -> Problem:
+    """Name the lines that are not UTF-8, and the first byte that is not, at ``offset``."""
     lines = data.removesuffix(b"\n").split(b"\n")
-    bad: list[tuple[int, int]] = []
-    start = 0
-    for number, line in enumerate(lines, start=1):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            bad.append((number, start + error.start))
-        start += len(line) + 1
-    number, offset = bad[0]
-    what = (
-        f"not UTF-8: {some_rows([line for line, _ in bad], len(lines))}; "
-        f"byte {data[offset]:#04x} at offset {offset:,}"
-    )
-    return Problem("E202", f"{name}:{number}", what, "convert it: iconv -f latin1 -t utf-8")
+    whole = [line.decode("utf-8", "ignore").encode() == line for line in lines]
+    bad = [number for number, is_whole in enumerate(whole, start=1) if not is_whole]
+    byte = f"byte {data[offset]:#04x} at offset {offset:,}"
+    what = f"not UTF-8: {some_rows(bad, len(lines))}; {byte}"
+    return Problem("E202", f"{name}:{bad[0]}", what, "convert it: iconv -f latin1 -t utf-8")
 
 
 def _document_ids(file: TextFile) -> list[str]:

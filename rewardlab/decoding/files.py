@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from rewardlab.decoding.translate import Translation
+from rewardlab.decoding.translate import Translation, translation_of
 from rewardlab.errors import Problem, refuse, shown
 from rewardlab.store.files import replace_file, write_jsonl
 
@@ -81,10 +81,7 @@ def read_translations(path: Path) -> dict[str, tuple[str, Translation]]:
     for number, line in enumerate(lines, start=1):
         try:
             row = cast("dict[str, Any]", json.loads(line))
-            lists: dict[str, Any] = {
-                key: tuple(row[key]) for key in ("texts", "tokens", "finished")
-            }
-            rows[row["id"]] = row["source"], Translation(row["id"], **lists)
+            rows[row["id"]] = row["source"], translation_of(row["id"], row)
         except (ValueError, KeyError, TypeError):
             _refuse(path, f"line {number} is no translation: {shown(line)}")
     return rows

@@ -198,20 +198,13 @@ def _by_row(
         each = count - 1 if pairs else 1
         places = [range(first + n * each, first + (n + 1) * each) for n in range(count)]
         first += count * each
-        by_row.append(
-            SampleScores(
-                id=row.id,
-                scores=np.stack([_mean(scores.values[list(place)]) for place in places]),
-                gated=tuple(
-                    next((gate for n in place if (gate := scores.gated[n]) is not None), None)
-                    for place in places
-                ),
-                failed=tuple(
-                    any(one.failed for n in place for one in scores.status[n]) for place in places
-                ),
-                seconds=seconds,
-            )
-        )
+        gates = [filter(None, (scores.gated[n] for n in place)) for place in places]
+        failed = [
+            any(status.failed for n in place for status in scores.status[n]) for place in places
+        ]
+        means = np.stack([_mean(scores.values[list(place)]) for place in places])
+        gated = tuple(next(closed, None) for closed in gates)
+        by_row.append(SampleScores(row.id, means, gated, tuple(failed), seconds))
     return by_row
 
 

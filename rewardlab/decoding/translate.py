@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -94,7 +94,10 @@ def translate_rows(
         UserError: Raised by the generator or the journal.
     """
     calls = _calls(prompts, size=max(1, generator.call_size // sampling.samples))
-    done = {} if journal is None else _remembered(prompts, journal)
+    done: dict[str, Translation] = {}
+    if journal is not None:
+        values: dict[str, Any] = {row_id: journal.get(_key(row_id)) for row_id in prompts}
+        done = {row_id: translation_of(row_id, value) for row_id, value in values.items() if value}
     left = [ids for ids in calls if not all(row_id in done for row_id in ids)]
     if left and done:
         say(f"{len(done):,} of {len(prompts):,} rows were translated before; resuming")
@@ -110,6 +113,17 @@ def translate_rows(
     done.update(fresh)
     translations = [done[row_id] for row_id in prompts]
     return Translated(translations, cost_of(translations))
+
+
+def translation_of(row_id: str, value: Mapping[str, Any]) -> Translation:
+    """A translation as journals and files have it.
+
+    Args:
+        row_id: Id of the row.
+        value: Its other fields; ``seconds`` may be missing.
+    """
+    lists = {name: tuple(value[name]) for name in ("texts", "tokens", "finished")}
+    return Translation(row_id, **lists, seconds=value.get("seconds", 0.0))
 
 
 def cost_of(translations: Sequence[Translation]) -> Cost:
@@ -167,16 +181,6 @@ def _call(
 
 def _key(row_id: str) -> str:
     return f"translation/{row_id}"
-
-
-def _remembered(row_ids: Iterable[str], journal: Journal) -> dict[str, Translation]:
-    done: dict[str, Translation] = {}
-    for row_id in row_ids:
-        value: Any = journal.get(_key(row_id))
-        if value is not None:
-            lists = {name: tuple(value[name]) for name in ("texts", "tokens", "finished")}
-            done[row_id] = Translation(row_id, **lists, seconds=value["seconds"])
-    return done
 
 
 def _progress(fresh: Sized, *, total: int) -> Callable[[], str]:

@@ -69,7 +69,8 @@ class Grammar:
 
     def realise(self, meaning: Clause) -> SentencePair:
         """One meaning in both languages."""
-        source, target = self.source.sentence(meaning), self.target.sentence(meaning)
+        sides = (self.source, self.target)
+        source, target = (language.write(language.words(meaning)).text for language in sides)
         return SentencePair(source, target, meaning, self)
 
     def sentence(self, seed: int) -> SentencePair:

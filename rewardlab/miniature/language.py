@@ -198,10 +198,6 @@ class Language:
             },
         )
 
-    def sentence(self, meaning: Clause) -> str:
-        """One sentence, with a capital and a period."""
-        return self.write(self.words(meaning)).text
-
     def words(self, meaning: Clause) -> tuple[Word, ...]:
         """The words of the sentence, before sandhi and capitals."""
         return (*self._clause(meaning, 0), Word(".", 0, MARK, MARK, "period"))
@@ -229,15 +225,16 @@ class Language:
         """
         noun_phrase = clause.phrases[role]
         features = self._features(clause, role)
-        parts: dict[str, list[tuple[str, str]]] = {
-            "adposition": [("relations", relation)] if (relation := noun_phrase.relation) else [],
-            "determiner": [("determiners", noun_phrase.determiner)],
-            "adjective": [("adjectives", adjective) for adjective in noun_phrase.adjectives],
-            "noun": [("nouns", noun_phrase.noun)],
+        slots: dict[str, tuple[str, Sequence[str]]] = {
+            "adposition": ("relations", [relation] if (relation := noun_phrase.relation) else []),
+            "determiner": ("determiners", [noun_phrase.determiner]),
+            "adjective": ("adjectives", noun_phrase.adjectives),
+            "noun": ("nouns", [noun_phrase.noun]),
         }
         words: list[Word] = []
         for slot in (self.phrase_order.find(features) or "").split():
-            for part, concept in parts[slot]:
+            part, concepts = slots[slot]
+            for concept in concepts:
                 lexeme = self._lexeme(part, concept)
                 words += self._words(lexeme, features, (depth, role, slot, concept))
                 features |= frozenset((lexeme.passes.find(features) or "").split())

@@ -110,11 +110,7 @@ def no_punctuation(case: Case, _rng: random.Random) -> Damaged | None:
 
 
 FAILURES: Mapping[str, Callable[[Case, random.Random], Damaged | None]] = {
-    "untranslated": untranslated,
-    "truncated": truncated,
-    "repeated": repeated,
-    "unrelated": unrelated,
-    "no_punctuation": no_punctuation,
+    kind.__name__: kind for kind in (untranslated, truncated, repeated, unrelated, no_punctuation)
 }
 """The kinds of `failures` by name."""
 ANEW = ("untranslated", "unrelated")

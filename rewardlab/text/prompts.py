@@ -92,14 +92,9 @@ def arrow(source: str, *, source_lang: str, target_lang: str) -> str:
 
 
 PROMPTS: Mapping[str, PromptStyle] = MappingProxyType(
-    {
-        "translategemma": translategemma,
-        "lmt": lmt,
-        "lmt_released": lmt_released,
-        "cpt": cpt,
-        "arrow": arrow,
-    }
+    {style.__name__: style for style in (translategemma, lmt, lmt_released, cpt, arrow)}
 )
+"""The styles by name."""
 
 
 def write_prompt(
