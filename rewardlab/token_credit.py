@@ -1,7 +1,7 @@
-"""Token credit: what an error span costs each of its tokens, and how credits are normalised.
+"""Token credit: the cost of error spans by token, and its normalisation.
 
-Shapes: ``n`` rows of this process, ``T`` completion tokens. Credit is in error weights and at most
-0; nothing here knows a reward, a group or a failure.
+Shapes: ``n`` rows of this process, ``T`` completion tokens. Credit is minus an error weight, so it
+is at most 0. Rewards, groups and failures are handled elsewhere.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch import Tensor
 from rewardlab.align import AlignedSpans
 
 SumRanks = Callable[[Tensor], Tensor]
-"""Adds a small tensor over all processes."""
+"""Sums a small tensor over all processes."""
 Credit = Callable[[AlignedSpans, int], Tensor]
-"""Aligned spans and a reward's column -> (n, T)."""
+"""(aligned spans, column of the reward) -> (n, T)."""
 Omission = Callable[[Tensor, Tensor], Tensor]
-"""(n,) omitted weights and the (n, T) mask -> (n, T)."""
+"""((n,) omitted weights, (n, T) mask) -> (n, T)."""
 
 
 def identity(x: Tensor) -> Tensor:
-    """Sum over the ranks of a single process."""
+    """The sum over all processes, if there is only one."""
     return x
 
 
@@ -30,7 +30,11 @@ def span_credit(spans: AlignedSpans, column: int) -> Tensor:
     """Each token of a span carries the full error weight: ``T_t = -Σ_{spans ∋ t} w``.
 
     TranslateGemma's form (arXiv 2601.09012, figure 2): neither divided by the span's length nor
-    summed forward.
+    summed over later tokens.
+
+    Args:
+        spans: Aligned error spans.
+        column: Column of the reward.
     """
     return -_spread(spans, column, torch.ones_like)
 
@@ -38,8 +42,12 @@ def span_credit(spans: AlignedSpans, column: int) -> Tensor:
 def divided_credit(spans: AlignedSpans, column: int) -> Tensor:
     """The tokens of a span share its weight: ``T_t = -Σ_{spans ∋ t} w / |span|`` (ours).
 
-    A long span costs what a short one does; under PPO, where returns sum over tokens, this is the
-    form that counts every error once.
+    A long span costs as much as a short one. Under PPO, where returns sum over tokens, this form
+    counts every error once.
+
+    Args:
+        spans: Aligned error spans.
+        column: Column of the reward.
     """
     return -_spread(spans, column, lambda tokens: 1.0 / tokens.clamp(min=1.0))
 
@@ -47,14 +55,18 @@ def divided_credit(spans: AlignedSpans, column: int) -> Tensor:
 def to_go_credit(spans: AlignedSpans, column: int) -> Tensor:
     """Errors still to come: ``T_t = Σ_{u ≥ t} divided_u`` (returns, DeepSeekMath 4.1.3).
 
-    The paper sums normalised step rewards; here the sum is taken first and normalised after, so
-    that the normalisation's offset is not summed along the sequence.
+    The paper sums normalised step rewards. Here the sum comes first and is then normalised, so that
+    the offset of the normalisation is not summed along the sequence.
+
+    Args:
+        spans: Aligned error spans.
+        column: Column of the reward.
     """
     return divided_credit(spans, column).flip(1).cumsum(dim=1).flip(1)
 
 
 def omission_on_last_token(omitted: Tensor, mask: Tensor) -> Tensor:
-    """What was left out is charged to the last token: the EOS, unless the row was truncated.
+    """Omissions are charged to the last token: the EOS, unless the row was truncated.
 
     Args:
         omitted: (n,) summed weights of the source-side spans.
@@ -66,21 +78,35 @@ def omission_on_last_token(omitted: Tensor, mask: Tensor) -> Tensor:
 
 
 def omission_on_sequence(omitted: Tensor, mask: Tensor) -> Tensor:
-    """What was left out is charged to every token; outweighs other spans T-fold."""
+    """Omissions are charged to every token, so they outweigh other spans T-fold.
+
+    Args:
+        omitted: (n,) summed weights of the source-side spans.
+        mask: (n, T) bool.
+    """
     return -omitted[:, None] * mask
 
 
 def omission_ignored(omitted: Tensor, mask: Tensor) -> Tensor:
-    """What was left out is charged to no token (the sequence rewards see it)."""
+    """Omissions are charged to no token; the sequence-level rewards see them.
+
+    Args:
+        omitted: (n,) summed weights of the source-side spans.
+        mask: (n, T) bool.
+    """
     return torch.zeros(mask.shape, dtype=omitted.dtype)
 
 
 def credited_tokens(spans: AlignedSpans, mask: Tensor) -> Tensor:
-    """(n, T) tokens whose credit says something: those with text, and the last one.
+    """(n, T) bool, the tokens whose credit is meaningful: those with text, and the last one.
 
-    Special tokens and what lies outside a hypothesis that was cut out (its reasoning) can carry no
-    span. Counting them as free of errors would reward them, so they stay out and get 0; so does
-    every token of a row with a span that could not be placed.
+    Special tokens and tokens outside the hypothesis (reasoning) can have no span. Counting them as
+    free of errors would reward them, so they are excluded and get 0. So is every token of a row
+    with a span that could not be placed.
+
+    Args:
+        spans: Aligned error spans.
+        mask: (n, T) bool, the completion's tokens.
     """
     last = omission_on_last_token(-torch.ones(len(mask), dtype=torch.float64), mask) > 0
     return mask & (spans.visible | last) & spans.complete[:, None]
@@ -96,15 +122,15 @@ def whiten_tokens(
 ) -> Tensor:
     """``(T - mean) / (max(σ, floor) + eps)`` over the unmasked tokens of the global batch.
 
-    Without a floor one error among ten thousand tokens would weigh a hundred standard deviations.
-    σ is the population's, as the count is large and differs between processes.
+    Without a floor, one error among ten thousand tokens would weigh a hundred standard deviations.
+    σ is the population's, since the count is large and differs between processes.
 
     Args:
         credit: (n, T).
         mask: (n, T) bool, the tokens that count.
-        floor: Least σ, in units of ``credit``.
+        floor: Minimum of σ, in units of ``credit``.
         eps: Added to σ.
-        sum_ranks: Adds a tensor over all processes.
+        sum_ranks: Sums a tensor over all processes.
     """
     centred = centre_tokens(credit, mask, sum_ranks=sum_ranks)
     count, squares = sum_ranks(torch.stack([mask.sum().to(credit.dtype), (centred**2).sum()]))
@@ -113,7 +139,13 @@ def whiten_tokens(
 
 
 def centre_tokens(credit: Tensor, mask: Tensor, *, sum_ranks: SumRanks = identity) -> Tensor:
-    """``T - mean`` over the unmasked tokens of the global batch; masked places hold 0."""
+    """``T - mean`` over the unmasked tokens of the global batch; masked places hold 0.
+
+    Args:
+        credit: (n, T).
+        mask: (n, T) bool, the tokens that count.
+        sum_ranks: Sums a tensor over all processes.
+    """
     count, total = sum_ranks(torch.stack([mask.sum().to(credit.dtype), (credit * mask).sum()]))
     return (credit - total / count.clamp(min=1)) * mask
 
@@ -133,7 +165,7 @@ OMISSION: dict[str, Omission] = {
 def _spread(spans: AlignedSpans, column: int, share: Callable[[Tensor], Tensor]) -> Tensor:
     """(n, T) summed weights of the spans over each token, ``share(|span|)`` of each.
 
-    Adds at the start, subtracts at the end and sums along: linear in T and in the spans.
+    Adds at each start, subtracts at each end and takes the running sum: linear in T and in spans.
     """
     n, length = spans.visible.shape
     picked = spans.columns == column

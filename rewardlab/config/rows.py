@@ -72,17 +72,9 @@ def read_corpora(data: Sequence[TextsConfig]) -> list[Corpus]:
     Raises:
         UserError: E201..E208, exit code 3.
     """
+    fields = set(TextsConfig.model_fields)  # they are the arguments of `read_parallel`
     return [
-        read_parallel(
-            one.source,
-            one.reference,
-            source_lang=one.source_lang,
-            target_lang=one.target_lang,
-            documents=one.documents,
-            max_characters=one.max_characters,
-            name=name,
-            format=one.format,
-        )
+        read_parallel(**one.model_dump(include=fields), name=name)
         for name, one in zip(corpus_names(data), data, strict=True)
     ]
 

@@ -1,1 +1,1 @@
-"""Text in, prompts out: corpora, languages, prompt styles."""
+"""Parallel text: its formats, corpora with their splits and counts, and synthetic rows."""

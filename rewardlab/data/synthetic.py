@@ -1,10 +1,10 @@
-"""Unlimited rows from a small corpus, so that a policy from scratch learns to copy.
+"""Synthetic rows from a small corpus, so that a policy from scratch learns to copy.
 
-A small policy that sees only a thousand sentence pairs memorises them; between close languages it
-does worse than leaving the source as it is. To copy a word it has never seen, a transformer must
-have seen far more different rows than a small corpus holds. Here they are made: word salads to be
-copied, then runs of real source words with their word-for-word translations.
-What the corpus teaches beyond words (order, agreement, idiom) is left to its real rows.
+A small policy that sees only a thousand sentence pairs memorises them; between close languages its
+output is worse than the unchanged source. To copy a word it has never seen, a transformer must have
+seen far more different rows than a small corpus has. Here they are made: random words to copy, then
+runs of real source words with their word-for-word translations. Order, agreement and idiom are
+learned from the real rows of the corpus.
 """
 
 from __future__ import annotations
@@ -19,48 +19,51 @@ from collections.abc import Mapping, Sequence
 from rewardlab.data.corpora import Row
 
 DIAGONAL = 6.0
-"""Decay of the alignment prior per sentence length of distance from the diagonal."""
+"""Decay of the alignment prior with the distance from the diagonal, in sentence lengths."""
 SPELLING = 0.3
-"""Pseudo-count of two words that are spelt the same."""
+"""Pseudo-count of two words with the same spelling."""
 UNALIGNED = 0.01
-"""Weight of a target word having no source."""
+"""Weight of the case that a target word has no source."""
 LIKELY = 0.25
+"""Least probability of a translation in the table."""
 ALIKE = 0.125
-"""Half of the letters in common: a word seen once may be translated so, and no other way."""
+"""Least `_similarity` (half of the letters in common) for a word that was seen once."""
 NEW = 0.4
-"""Share of words that no corpus holds; without many of them words are remembered, not copied."""
+"""Share of new words; without many of them, words are memorised and not copied."""
 CHANGED_LETTERS = 0.3
+"""Share of the letters of a new word that are changed."""
 LONGEST_RUN = 4
+"""Neighbouring source words that are taken together at most."""
 
 Pair = tuple[list[str], list[str]]
 
 
 def word_table(pairs: Sequence[tuple[str, str]], *, iterations: int = 8) -> dict[str, str]:
-    """The likeliest translation of each source word, where one is likely.
+    """The likeliest translation of each source word.
 
-    IBM model 1 (Brown et al. 1993) with two priors that suit close languages: aligned words stand
-    at about the same relative position (as in fast_align, Dyer et al. 2013), and are spelt alike.
-    Words are what white space parts, punctuation included. Time grows with the sum over pairs of
-    source words times target words: about 3 s for a thousand sentences of up to
-    120 characters.
+    IBM model 1 (Brown et al. 1993) with two priors for close languages: aligned words have about
+    the same relative position (as in fast_align, Dyer et al. 2013) and a similar spelling. Words
+    are separated by white space and include punctuation. The time is proportional to the sum over
+    pairs of source words times target words: about 3 s for a thousand sentences of up to 120
+    characters.
 
     Args:
         pairs: Source and target texts.
         iterations: Of expectation-maximisation.
 
     Returns:
-        Source word to target word. A word is missing where its best translation has a probability
-        of at most a quarter, or where it was seen once and its translation is spelt differently.
+        Source word -> target word. A word is missing if its best translation has a probability of
+        at most a quarter, or if it was seen once and its translation has a different spelling.
     """
     rows: list[Pair] = [(source.split(), target.split()) for source, target in pairs]
     table: dict[str, dict[str, float]] = defaultdict(dict)
     for source, target in rows:
         for a in source:
-            table[a].update({b: 0.05 + _spelt_alike(a, b) for b in target})
+            table[a].update({b: 0.05 + _similarity(a, b) for b in target})
     for _ in range(iterations):
         counts = _expected_counts(rows, table)
         for a, possible in table.items():
-            weights = {b: counts[a][b] + SPELLING * _spelt_alike(a, b) for b in possible}
+            weights = {b: counts[a][b] + SPELLING * _similarity(a, b) for b in possible}
             total = sum(weights.values())
             table[a] = {b: weight / total for b, weight in weights.items()}
     seen = Counter(word for source, _ in rows for word in source)
@@ -68,7 +71,7 @@ def word_table(pairs: Sequence[tuple[str, str]], *, iterations: int = 8) -> dict
     return {
         a: b
         for a, b in best.items()
-        if table[a][b] > LIKELY and (seen[a] > 1 or _spelt_alike(a, b) > ALIKE)
+        if table[a][b] > LIKELY and (seen[a] > 1 or _similarity(a, b) > ALIKE)
     }
 
 
@@ -77,21 +80,21 @@ def synthetic_rows(
 ) -> list[Row]:
     """Rows to copy, then rows translated word for word.
 
-    Languages are those of the rows, drawn as often as they occur. Copies are words of both sides
-    in random order, all of them long, since only long rows show that a word came before.
-    Word-for-word rows of any length string together runs of one to four neighbouring words of
-    the sources, each word translated by the `word_table` of its direction or left as it is. In
-    both, many words are new ones, made of parts of others or of letters at random, and copied.
+    Directions are drawn as often as they occur in the corpus. Copies are words of both sides in
+    random order; all are long, since only in long rows a word can be seen to occur before. Rows
+    translated word for word have any length and consist of runs of one to four neighbouring source
+    words, each translated by the `word_table` of its direction or left unchanged. In both, many
+    words are new, made of parts of other words or of random letters, and are copied.
 
     Args:
-        rows: The corpus; those without words on both sides are left out.
-        copies: How many rows to copy.
-        word_for_word: How many rows to translate word for word.
+        rows: The corpus; rows without words on both sides are left out.
+        copies: Number of rows to copy.
+        word_for_word: Number of rows to translate word for word.
         longest: Words in the longest row.
         seed: Of every draw.
 
     Returns:
-        ``copies + word_for_word`` rows, to be learned from in this order.
+        ``copies + word_for_word`` rows, in the order of learning.
 
     Raises:
         ValueError: No row has words on both sides.
@@ -126,10 +129,11 @@ def curriculum(
     batch_size: int = 1,
     seed: int = 0,
 ) -> list[Row]:
-    """What a policy from scratch learns from, in order: synthetic rows, then the real ones.
+    """The training rows of a policy from scratch, in order: synthetic rows, then the real ones.
 
-    Beside the real rows stand as many word-for-word rows, so that copying is not forgotten. Within
-    windows of eight batches, rows of like length are put into one batch, which saves padding.
+    The real rows alternate with as many word-for-word rows, so that copying is not forgotten.
+    Within windows of eight batches, rows of similar length are put into one batch, which saves
+    padding.
 
     Args:
         rows: The corpus.
@@ -137,7 +141,7 @@ def curriculum(
         word_for_word: As in `synthetic_rows`.
         passes: How often every real row is seen.
         longest: Words in the longest synthetic row.
-        batch_size: Rows that are learned from together.
+        batch_size: Rows in one training batch.
         seed: Of every draw.
 
     Returns:
@@ -170,7 +174,7 @@ def _like_lengths_together(rows: list[Row], batch_size: int, rng: random.Random)
 
 
 class _Maker:
-    """Makes rows of one direction."""
+    """Makes synthetic rows of one direction."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], rng: random.Random) -> None:
         self._rng = rng
@@ -193,10 +197,10 @@ class _Maker:
         return " ".join(source), " ".join(self._table.get(word, word) for word in source)
 
     def _renewed(self, word: str) -> str:
-        """The word, or often enough one that no corpus holds.
+        """The word, or with probability `NEW` a new one.
 
-        Half of these begin as the word does and end as another; in the others letters change at
-        random, as in foreign names.
+        Half of the new words begin like the word and end like another one; in the others random
+        letters are changed, as in foreign names.
         """
         chance = self._rng.random()
         if chance >= NEW:
@@ -213,7 +217,7 @@ class _Maker:
 def _expected_counts(
     rows: Sequence[Pair], table: Mapping[str, Mapping[str, float]]
 ) -> dict[str, dict[str, float]]:
-    """How often each source word is expected to have produced each target word."""
+    """Expected number of times that each source word produced each target word."""
     counts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for source, target in rows:
         for j, b in enumerate(target):
@@ -228,6 +232,6 @@ def _expected_counts(
 
 
 @functools.lru_cache(maxsize=2**20)
-def _spelt_alike(a: str, b: str) -> float:
-    """0 to 1: the cube of the share of letters in common (difflib's ratio)."""
+def _similarity(a: str, b: str) -> float:
+    """Similarity of spelling in [0, 1]: the cube of the share of common letters (difflib)."""
     return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() ** 3

@@ -188,7 +188,7 @@ class World:
             times={name: tuple(listed.split()) for name, listed in data["times"].items()},
             frames={verb: frame(entry) for verb, entry in verbs.items()},
             verb_modes={
-                verb: tuple(entry["modes"].split()) if "modes" in entry else modes
+                verb: tuple(entry.get("modes", "").split()) or modes
                 for verb, entry in verbs.items()
             },
             chances=data["chances"],

@@ -159,14 +159,8 @@ def _spans(text: Text, side: Side) -> Iterable[ErrorSpan]:
     for error, run in groupby(written, key=lambda item: item[0].error):
         if error is not None:
             kind, offsets = ERROR_KINDS[error], [offset for _, offset in run]
-            yield ErrorSpan(
-                start=offsets[0][0],
-                end=offsets[-1][1],
-                severity=kind.severity,
-                category=kind.category,
-                side=side,
-                explanation=kind.name,
-            )
+            place = (offsets[0][0], offsets[-1][1])
+            yield ErrorSpan(*place, kind.severity, kind.category, side, explanation=kind.name)
 
 
 # --- The kinds: every way to make an error ------------------------------------------------------
