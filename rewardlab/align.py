@@ -59,10 +59,8 @@ class Decoded:
             ValueError: ``0 <= start <= end <= len(text)`` does not hold.
         """
         if not 0 <= start <= end <= len(self.text):
-            raise ValueError(
-                f"cut [{start}, {end}) does not lie within the {len(self.text)} characters "
-                "of the completion"
-            )
+            size = len(self.text)
+            raise ValueError(f"cut [{start}, {end}) does not lie within the {size} characters")
         return Decoded(
             text=self.text[start:end],
             starts=np.clip(self.starts, start, end) - start,

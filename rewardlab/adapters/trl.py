@@ -54,8 +54,7 @@ def trl_rewards(ensemble: RewardEnsemble) -> tuple[list[RewardFunction], list[fl
         Functions and weights, in the order of the terms.
     """
     batches = _Batches(ensemble)
-    names = ensemble.names
-    functions = [_function(batches, column, name) for column, name in enumerate(names)]
+    functions = [_function(batches, column, name) for column, name in enumerate(ensemble.names)]
     return functions, [term.weight for term in ensemble.terms]
 
 

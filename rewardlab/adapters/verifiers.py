@@ -8,26 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from rewardlab.adapters.rows import hypothesis_of, unavailable, value_of
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
 from rewardlab.types import Candidate, Scores
-
-
-class Trace(Protocol):
-    """The part of a ``verifiers.v1.Trace`` that is used."""
-
-    @property
-    def messages(self) -> Any:
-        """The messages of the final branch."""
-        ...
-
-    def record_reward(self, name: str, value: float, weight: float = 1.0) -> None:
-        """Record a weighted reward."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +50,7 @@ class RolloutRewards:
 
     async def __call__(
         self,
-        trace: Trace,
+        trace: Any,
         *,
         source: str,
         reference: str | None = None,
@@ -74,7 +61,8 @@ class RolloutRewards:
         """Score one rollout and record its rewards.
 
         Args:
-            trace: The rollout.
+            trace: The rollout, a ``verifiers.v1.Trace``: its ``messages`` are read, and
+                ``record_reward`` is called for each term.
             source: The text to translate.
             reference: Its reference translation, for rewards that read one.
             source_lang: Language code of the source.

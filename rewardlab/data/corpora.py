@@ -130,8 +130,7 @@ def read_parallel(
         reason = f"over {max_characters} characters"
         corpus = corpus.without(reason, lambda row: max(map(len, row.texts)) > max_characters)
     if not corpus.rows:
-        what = f"no rows: {corpus.funnel}"
-        refuse(Problem("E206", str(source), what, "give a file with text"))
+        refuse(Problem("E206", str(source), f"no rows: {corpus.funnel}", "give a file with text"))
     return replace(corpus, notes=(*notes, *_content_notes(corpus.rows)))
 
 
@@ -255,8 +254,7 @@ def _divided(
 
 def _content_notes(rows: Sequence[Row]) -> Iterable[str]:
     """Warnings about rows that no rule forbids."""
-    copies = [row.id for row in rows if row.source == row.reference]
-    if copies:
+    if copies := [row.id for row in rows if row.source == row.reference]:
         yield f"source equals reference in {some_rows(copies, len(rows))}"
     pairs = Counter((row.source, row.reference) for row in rows)
     if repeated := sum(count - 1 for count in pairs.values()):

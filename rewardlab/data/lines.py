@@ -118,7 +118,11 @@ def lines_of(data: bytes, name: str) -> TextFile:
         UserError: E202 not UTF-8; E203 NUL characters; E205 broken gzip. Exit code 3.
     """
     if data.startswith(GZIP_MAGIC) or (name.endswith(".gz") and data):
-        data = _gunzip(data, name)
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            fix = f"fetch or make it anew; test with: gzip -t {name}"
+            refuse(Problem("E205", name, f"broken gzip: {error}", fix))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -178,14 +182,6 @@ def some_rows(numbers: Sequence[int | str], total: int) -> str:
     some = ", ".join(str(number) for number in numbers[:LISTED])
     first = f"first {LISTED}" if len(numbers) > LISTED else "at"
     return f"{len(numbers):,} of {total:,} rows; {first}: {some}"
-
-
-def _gunzip(data: bytes, name: str) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        what = f"broken gzip: {error}"
-        refuse(Problem("E205", name, what, f"fetch or make it anew; test with: gzip -t {name}"))
 
 
 def _not_utf8(data: bytes, name: str, offset: int) -> Problem:

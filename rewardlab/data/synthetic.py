@@ -106,16 +106,16 @@ def synthetic_rows(
     if not directions:
         raise ValueError("synthetic rows are made of pairs of texts, and no row has both")
     rng = random.Random(seed)  # noqa: S311 - no secrets here
-    makers = [_Maker(pairs, rng) for pairs in directions.values()]
-    names, sizes = list(directions), [len(pairs) for pairs in directions.values()]
+    makers = {direction: _Maker(pairs, rng) for direction, pairs in directions.items()}
+    sizes = [len(pairs) for pairs in directions.values()]
     made: list[Row] = []
     for number in range(copies + word_for_word):
-        at = rng.choices(range(len(names)), sizes)[0]
+        [direction] = rng.choices([*makers], sizes)
         if number < copies:
-            kind, pair = "copy", makers[at].copy(rng.randint((longest + 1) // 2, longest))
+            kind, pair = "copy", makers[direction].copy(rng.randint((longest + 1) // 2, longest))
         else:
-            kind, pair = "words", makers[at].words(rng.randint(1, longest))
-        made.append(Row(f"{kind}:{number + 1}", *pair, *names[at]))
+            kind, pair = "words", makers[direction].words(rng.randint(1, longest))
+        made.append(Row(f"{kind}:{number + 1}", *pair, *direction))
     return made
 
 
@@ -151,13 +151,13 @@ def curriculum(
         ValueError: No row has words on both sides.
     """
     beside = passes * len(rows)
-    first, last = copies + word_for_word, copies + word_for_word + beside
+    first = copies + word_for_word
     rng = random.Random(seed)  # noqa: S311 - no secrets here
     made = synthetic_rows(
         rows, copies=copies, word_for_word=word_for_word + beside, longest=longest, seed=seed
     )
     real = [row for _ in range(passes) for row in rng.sample(rows, len(rows))]
-    mixed = [row for pair in zip(real, made[first:last], strict=True) for row in pair]
+    mixed = [row for pair in zip(real, made[first:], strict=True) for row in pair]
     return _like_lengths_together([*made[:first], *mixed], batch_size, rng)
 
 

@@ -50,9 +50,9 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
         UserError: E201..E205 the file cannot be read; E209 it does not belong to these rows. Exit
             code 3.
     """
-    path = Path(path)
-    file = read_lines(path / TRANSLATIONS if path.is_dir() else path)
-    if path.is_dir() or path.name.endswith((".jsonl", ".jsonl.gz")):
+    path = Path(path, TRANSLATIONS) if Path(path).is_dir() else Path(path)
+    file = read_lines(path)
+    if path.name.endswith((".jsonl", ".jsonl.gz")):
         texts, notes = _matched([*_parsed(file)], rows, file.name)
         return texts, (*file.notes, *notes)
     if len(file.lines) != len(rows):

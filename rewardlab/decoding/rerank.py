@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -164,21 +165,16 @@ def _calls(
 
 def _candidates(row: Row, texts: Sequence[str], pairs: bool) -> list[Candidate]:
     """Candidates, sample-major; with ``pairs`` each sample with every other one as reference."""
-    others = [
-        [other for at, other in enumerate(texts) if at != own] if pairs else [row.reference]
-        for own in range(len(texts))
-    ]
     return [
         replace(row.candidate(text), reference=reference)
-        for text, references in zip(texts, others, strict=True)
-        for reference in references
+        for own, text in enumerate(texts)
+        for reference in ([*texts[:own], *texts[own + 1 :]] if pairs else [row.reference])
     ]
 
 
 def _require_all(scores: Scores) -> None:
     for column, name in enumerate(scores.names):
-        gone = sum(status[column] is Status.UNAVAILABLE for status in scores.status)
-        if gone:
+        if gone := sum(status[column] is Status.UNAVAILABLE for status in scores.status):
             raise RewardUnavailable(f"{name} could not score {gone:,} of {len(scores):,} texts")
 
 
@@ -191,29 +187,24 @@ def _by_row(
     seconds: float,
 ) -> list[SampleScores]:
     """The scores of one call by row, the mean over the references of each sample."""
+    scored = zip(scores.values, scores.gated, scores.status, strict=True)
     by_row: list[SampleScores] = []
-    first = 0
     for row in call:
         count = len(samples[row.id])
-        each = count - 1 if pairs else 1
-        places = [range(first + n * each, first + (n + 1) * each) for n in range(count)]
-        first += count * each
-        gates = [filter(None, (scores.gated[n] for n in place)) for place in places]
-        failed = [
-            any(status.failed for n in place for status in scores.status[n]) for place in places
-        ]
-        means = np.stack([_mean(scores.values[list(place)]) for place in places])
-        gated = tuple(next(closed, None) for closed in gates)
-        by_row.append(SampleScores(row.id, means, gated, tuple(failed), seconds))
+        blocks = [list(islice(scored, count - 1 if pairs else 1)) for _ in range(count)]
+        known = [np.ma.masked_invalid([values for values, _, _ in block]) for block in blocks]
+        by_row.append(
+            SampleScores(
+                id=row.id,
+                scores=np.stack([values.mean(axis=0).filled(np.nan) for values in known]),
+                gated=tuple(next((gate for _, gate, _ in block if gate), None) for block in blocks),
+                failed=tuple(
+                    any(one.failed for *_, status in block for one in status) for block in blocks
+                ),
+                seconds=seconds,
+            )
+        )
     return by_row
-
-
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the rows that are not NaN, (K, R) -> (R,); NaN where all are."""
-    known = ~np.isnan(values)
-    counts = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    return np.divide(total, counts, out=np.full(values.shape[1], np.nan), where=counts > 0)
 
 
 def _remembered(call: Sequence[Row], journal: Journal) -> list[SampleScores] | None:

@@ -290,10 +290,8 @@ class Language:
     def _features(self, clause: Clause, role: str) -> Features:
         """The features of a noun phrase and of the words that agree with it."""
         phrase = clause.phrases[role]
-        part, governor = (
-            ("relations", phrase.relation) if phrase.relation else ("verbs", clause.verb)
-        )
-        case = self._lexeme(part, governor).governs.get(role, self.cases.get(role))
+        governor = ("relations", phrase.relation) if phrase.relation else ("verbs", clause.verb)
+        case = self._lexeme(*governor).governs.get(role, self.cases.get(role))
         features = self._lexeme("nouns", phrase.noun).features | {phrase.number}
         features -= frozenset[str]().union(*(self.hides.get(shown, ()) for shown in features))
         return features | {case} if case else features

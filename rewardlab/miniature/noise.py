@@ -112,9 +112,8 @@ def imperfect(pair: SentencePair, rng: Random, *, rate: float) -> Imperfect:
     """
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"rate={rate} is not in [0, 1]; it is the share of flawed sentences")
-    count = 0
-    if rng.random() < rate:
-        count = 2 if rng.random() < ANOTHER_ERROR else 1
+    flawed = rng.random() < rate
+    count = flawed + (flawed and rng.random() < ANOTHER_ERROR)
     return _with_errors(pair, rng, count=count, kinds=ERROR_KINDS)
 
 

@@ -41,6 +41,7 @@ from rewardlab.trainers.grpo import GRPOTrainer
 from rewardlab.trainers.sft import Example, fine_tune
 from rewardlab.types import Gate, Term
 
+LANGUAGES = {"source_lang": "en", "target_lang": "de"}
 MAX_NEW_TOKENS = 40
 HABITS = ("wrong order", "wrong ending")
 """Errors of the fine-tuning text; each sentence gets the first one that it has room for."""
@@ -133,7 +134,7 @@ def demo_ensemble(token_weight: float) -> RewardEnsemble:
 def draw_sentences(settings: DemoSettings) -> Sentences:
     """Draw all pairs at once, so that no source is in two of the sets."""
     sizes = (settings.sft_pairs, FLAWED_HELDOUT, settings.rl_prompts, settings.heldout)
-    pairs = iter(Grammar.load("en", "de").pairs(sum(sizes), seed=settings.seed))
+    pairs = iter(Grammar.load(*LANGUAGES.values()).pairs(sum(sizes), seed=settings.seed))
     train, validation, rl, heldout = (list(islice(pairs, size)) for size in sizes)
     rng = random.Random(settings.seed)  # noqa: S311 - sentences, not secrets
     flawed = [
@@ -291,17 +292,12 @@ class Watch(TrainerCallback):
 
 
 def _prompt(source: str) -> str:
-    return arrow(source, source_lang="en", target_lang="de")
+    return arrow(source, **LANGUAGES)
 
 
 def _row(pair: SentencePair) -> dict[str, str]:
-    return {
-        "prompt": _prompt(pair.source),
-        "source": pair.source,
-        "reference": pair.target,
-        "source_lang": "en",
-        "target_lang": "de",
-    }
+    texts = {"source": pair.source, "reference": pair.target}
+    return {"prompt": _prompt(pair.source), **texts, **LANGUAGES}
 
 
 def _quiet(seed: int) -> dict[str, Any]:

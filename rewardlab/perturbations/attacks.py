@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from rewardlab.perturbations.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
 from rewardlab.text.languages import known_code, scripts
 from rewardlab.text.sentences import FINAL, FINAL_DENSE, is_finished, sentences
-from rewardlab.text.words import LETTERS_PER_WORD, Word, spoken, words
+from rewardlab.text.words import LETTERS_PER_WORD, spoken, words
 from rewardlab.types import Candidate
 
 Item = TypeVar("Item")
@@ -182,9 +182,10 @@ def word_dropped(case: Case) -> str | None:
     if 2 * len(letters) > len(found):
         middle = letters[len(letters) // 2 :][:LETTERS_PER_WORD]
         return text[: middle[0].start] + text[middle[-1].end :] if len(letters) > 2 else None  # noqa: PLR2004 - something must stay
-    longest = max(filter(_is_content, found[1:]), key=lambda word: len(word.text), default=None)
-    if longest is None:
+    content = [w for w in found[1:] if len(w.text) >= SHORTEST_CONTENT_WORD and w.text.isalpha()]
+    if not content:
         return None
+    longest = max(content, key=lambda word: len(word.text))
     return (text[: longest.start].rstrip() + text[longest.end :]).strip()
 
 
@@ -281,7 +282,3 @@ def _foreign(case: Case, languages: Sequence[str]) -> str | None:
 
 def _chosen(case: Case, choices: Sequence[Item]) -> Item:
     return choices[zlib.crc32(case.honest.source.encode("utf-8", "surrogatepass")) % len(choices)]
-
-
-def _is_content(word: Word) -> bool:
-    return len(word.text) >= SHORTEST_CONTENT_WORD and word.text.isalpha()

@@ -249,11 +249,10 @@ def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
         raise ValueError(f"copies={copies} must be at least 0")
     translated = [row for row in rows if row.reference and spoken(row.reference)]
     whole = [row.candidate(row.reference or "") for row in translated]
-    documents = [row.document or "" for row in translated]
     others, texts = _others(whole), _texts_by_language(whole)
     made: list[Rated] = []
-    for candidate, document in zip(whole, documents, strict=True):
-        original = Rated(candidate, 0.0, ((),), "made-up:reference", document)
+    for row, candidate in zip(translated, whole, strict=True):
+        original = Rated(candidate, 0.0, ((),), "made-up:reference", row.document or "")
         made.append(original)
         case = Case(candidate, others.get(_key(candidate), ""))
         pool = texts[candidate.target_lang]

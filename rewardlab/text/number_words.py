@@ -104,10 +104,9 @@ def spelled_numbers(text: str, language: str | None) -> Iterator[SpelledNumber]:
     if text.isascii() and not (language or "").strip():
         return
     if known := _words(known_code(language)):
-        matches = [match for match in WORD.finditer(text) if match.group().casefold() in known]
-        yield from _with_ones(
-            text, [SpelledNumber(known[m.group().casefold()], *m.span()) for m in matches]
-        )
+        spelled = ((known.get(m.group().casefold()), m.span()) for m in WORD.finditer(text))
+        numbers = (SpelledNumber(value, *span) for value, span in spelled if value is not None)
+        yield from _with_ones(text, numbers)
     for match in NUMERAL.finditer(text):
         yield SpelledNumber(chinese_number(match.group()), *match.span())
 
