@@ -41,7 +41,7 @@ Rule = Callable[[str, bool], list[Edit]]
 """``(piece, is_first)`` -> its edits, ascending and disjoint."""
 
 LONGEST_WAIT = 64
-"""Tokens without a whole character after which `streamed` gives up; keeps its cost linear."""
+"""Tokens without any text after which `streamed` gives up, which keeps its cost linear."""
 
 
 class NotUnderstood(Exception):  # noqa: N818 - a property of the tokenizer, not a failure
@@ -433,17 +433,16 @@ class Speller:
 def streamed(backend: Tokenizer, ids: Sequence[int]) -> Pieces | None:
     """Decode T ids one by one with `DecodeStream`, whatever the decoder.
 
-    The stream holds text back while it ends within a character, and while nothing was added to it.
-    Tokens that waited share all characters that are then written: a token's range contains the
-    one that the rules above give, and is the same where the token waited for no other.
+    The stream holds text back while it ends within a character or has not become longer. Tokens
+    that wait share all characters that are then written. So the range of a token contains the one
+    that the rules above give, and equals it unless the token shares its characters with others.
 
     Args:
         backend: The tokenizer.
         ids: Ids of its vocabulary, none of a special token.
 
     Returns:
-        None where the text of the ids so far is not a prefix of the text of more of them, or where
-        `LONGEST_WAIT` tokens add nothing.
+        None if further ids change the text so far, or if `LONGEST_WAIT` tokens write nothing.
     """
     stream = DecodeStream(skip_special_tokens=True)
     chunks: list[str] = []

@@ -8,7 +8,6 @@ versions that mbrs has.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 from typing import Any
 
 import torch
@@ -47,21 +46,39 @@ class UtilityMetric(Metric):  # pyright: ignore[reportUntypedBaseClass]
         self.reward, self.languages = reward, languages
 
     def score(self, hypothesis: str, reference: str, source: str | None = None) -> float:
-        """The score of one hypothesis, higher is better."""
+        """The score of one hypothesis, higher is better.
+
+        Args:
+            hypothesis: A translation.
+            reference: The text to compare it with.
+            source: The text that was translated, for rewards that read it.
+        """
         sources = None if source is None else [source]
         return float(self.scores([hypothesis], [reference], sources)[0])
 
     def scores(
         self, hypotheses: list[str], references: list[str], sources: list[str] | None = None
     ) -> Tensor:
-        """(N,) scores of N hypotheses, each with its own reference."""
+        """(N,) scores of N hypotheses, each with its own reference.
+
+        Args:
+            hypotheses: N translations.
+            references: N references.
+            sources: N sources, for rewards that read them.
+        """
         sources = sources or [""] * len(hypotheses)
         return _scores(self, zip(sources, hypotheses, references, strict=True))
 
     def pairwise_scores(
         self, hypotheses: list[str], references: list[str], source: str | None = None
     ) -> Tensor:
-        """(H, R) scores of every hypothesis against every reference, in one call."""
+        """(H, R) scores of every hypothesis against every reference, in one call.
+
+        Args:
+            hypotheses: H translations of one source.
+            references: R references.
+            source: Their source, for rewards that read it.
+        """
         pairs = [
             (source or "", hypothesis, other) for hypothesis in hypotheses for other in references
         ]
@@ -76,12 +93,22 @@ class QualityMetric(MetricReferenceless):  # pyright: ignore[reportUntypedBaseCl
         self.reward, self.languages = reward, languages
 
     def score(self, hypothesis: str, source: str) -> float:
-        """The score of one hypothesis, higher is better."""
+        """The score of one hypothesis, higher is better.
+
+        Args:
+            hypothesis: A translation.
+            source: The text that was translated.
+        """
         return float(self.scores([hypothesis], [source])[0])
 
     def scores(self, hypotheses: list[str], sources: list[str]) -> Tensor:
-        """(N,) scores of N hypotheses."""
-        return _scores(self, zip(sources, hypotheses, repeat(None)))
+        """(N,) scores of N hypotheses.
+
+        Args:
+            hypotheses: N translations.
+            sources: N sources.
+        """
+        return _scores(self, zip(sources, hypotheses, [None] * len(sources), strict=True))
 
 
 def _scores(

@@ -1,4 +1,4 @@
-"""The rows that a configuration's ``data`` section stands for."""
+"""The rows of a configuration's ``data`` section."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def select_rows(data: Sequence[DataConfig], which: Split) -> Corpus:
 
 
 def corpus_names(data: Sequence[TextsConfig]) -> list[str]:
-    """The name of each corpus, which its ids begin with: empty where there is only one.
+    """The name of each corpus, which its ids begin with: empty if there is only one.
 
-    Several are told apart by their languages, and those of one pair by a number.
+    Names are the language pairs; further corpora of one pair get a number.
     """
     if len(data) == 1:
         return [""]

@@ -47,8 +47,8 @@ def read_line_aligned(files: Files) -> ParallelText:
     Raises:
         UserError: E201..E205 as `read_aligned`, E208 lines without a document id; exit code 3.
     """
-    paths = {name: getattr(files, name) for name in ("source", "reference", "documents")}
-    paths = {name: path for name, path in paths.items() if path is not None}
+    named = {"source": files.source, "reference": files.reference, "documents": files.documents}
+    paths = {name: path for name, path in named.items() if path is not None}
     columns = dict(zip(paths, read_aligned([*paths.values()]), strict=True))
     sources = columns["source"].lines
     references = columns["reference"].lines if "reference" in columns else [None] * len(sources)

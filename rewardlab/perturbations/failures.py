@@ -2,7 +2,7 @@
 
 People judge translations that systems wrote, and those are hardly ever copies of the source,
 truncated, repeated or about something else. A scorer that has seen only such judgements may like
-all of these. So rows of these kinds are made up and mixed into its data, as for MetricX-24
+all of these. So synthetic rows of these kinds are mixed into its data, as for MetricX-24
 (arXiv 2410.03983) and MetricX-23, whose authors describe theirs in the README of their code. The
 kinds are theirs, and so is the worst label for non-translations and repetitions. They also give
 it to truncated texts; here the error of these grows with what is missing, so that a scorer has a
@@ -56,6 +56,9 @@ class Damaged(NamedTuple):
 
 
 # ── whole texts ─────────────────────────────────────────────────────────────────────────────────
+#
+# A kind of failure takes a case and a random generator, and returns the damaged text, or None
+# where it does not apply. Its docstring gives the error in MQM points.
 
 
 def untranslated(case: Case, _rng: random.Random) -> Damaged | None:

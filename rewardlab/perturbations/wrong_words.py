@@ -246,5 +246,10 @@ def _edited(text: str, edits: Sequence[_Edit]) -> WrongWords | None:
 
 
 def same_words(one: str, other: str) -> bool:
-    """Whether two texts differ only in white space."""
+    """Whether two texts differ only in white space, or not at all.
+
+    Args:
+        one: A text.
+        other: Another text.
+    """
     return one.split() == other.split()
