@@ -1,9 +1,13 @@
 """Two runs as their users write them: what they have in common stands on the same lines."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
-from rewardlab.config import RLConfig, SFTRunConfig, load_rl_config, load_sft_config
+from rewardlab.config import RLConfig, SFTRunConfig
+from rewardlab.config.load import load
+from rewardlab.config.rl import check_grpo_options, check_rl
+from rewardlab.config.sft import check_sft, check_sft_options
 
 COMMON = """\
 run: runs/dan-nob
@@ -44,7 +48,9 @@ class Command(NamedTuple):
     trl: str
 
 
+load_sft = partial(load, SFTRunConfig, check=check_sft, check_trainer=check_sft_options)
+load_rl = partial(load, RLConfig, check=check_rl, check_trainer=check_grpo_options)
 COMMANDS = {
-    "sft": Command(load_sft_config, SFTRunConfig, SFT, "SFTConfig"),
-    "rl": Command(load_rl_config, RLConfig, RL, "GRPOConfig"),
+    "sft": Command(load_sft, SFTRunConfig, SFT, "SFTConfig"),
+    "rl": Command(load_rl, RLConfig, RL, "GRPOConfig"),
 }

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +20,10 @@ import tiny_comet
 import tiny_metricx
 import yaml
 from accelerate.commands.launch import launch_command_parser
+from config_files import COMMANDS
 from trl.scripts.vllm_serve import make_parser
 
 from rewardlab.cli import main
-from rewardlab.config import load_rl_config, load_sft_config
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward
 
@@ -37,14 +38,10 @@ LAUNCH = re.compile(
 SERVER = re.compile(r"trl vllm-serve ((?:--\S+ [^-\s]\S*\s?)+)")
 
 
-def load_train_reward_config(path, overrides):
-    return load(TrainRewardConfig, path, overrides, check=check_train_reward)
-
-
 LOADERS = {
-    "sft": load_sft_config,
-    "rl": load_rl_config,
-    "train-reward": load_train_reward_config,
+    "sft": COMMANDS["sft"].load,
+    "rl": COMMANDS["rl"].load,
+    "train-reward": partial(load, TrainRewardConfig, check=check_train_reward),
 }
 TINY = {"translategemma": "vision", "lmt": "base"}
 """Checkpoint by folder; other recipes start from their own small policies."""

@@ -113,8 +113,9 @@ def run(arguments: EvaluateCommand) -> None:
         show(evaluation)
         report({**evaluation.as_json(), "peak_memory_mb": peak_memory_mb()})
         return
-    from rewardlab.config.evaluate import load_evaluate_config
+    from rewardlab.config.evaluate import EvaluateConfig, check_evaluate
     from rewardlab.config.history import history
+    from rewardlab.config.load import load
     from rewardlab.config.rows import select_rows
     from rewardlab.dry_run import score_one_row
     from rewardlab.store.files import replace_file
@@ -122,7 +123,8 @@ def run(arguments: EvaluateCommand) -> None:
     if arguments.dry_run:
         evaluation_check.dry_run(arguments.config or Path(), arguments.overrides)
         return
-    config = load_evaluate_config(arguments.config or Path(), arguments.overrides)
+    path = arguments.config or Path()
+    config = load(EvaluateConfig, path, arguments.overrides, check=check_evaluate)
     check_run(config)
     test = select_rows(config.data, config.split)
     finished = finished_translations(config, test.rows)

@@ -51,7 +51,8 @@ def run(arguments: Arguments) -> None:
     )
     from rewardlab.cli.samples import sampled, taken
     from rewardlab.config.checks import build_gates, build_terms
-    from rewardlab.config.translate import load_rerank_config
+    from rewardlab.config.load import load
+    from rewardlab.config.translate import RerankConfig, check_rerank
     from rewardlab.decoding.rerank import choose, judge_samples
     from rewardlab.decoding.translate import texts_digest
     from rewardlab.dry_run import score_one_row
@@ -60,7 +61,7 @@ def run(arguments: Arguments) -> None:
     if arguments.dry_run:
         dry_run(arguments)
         return
-    config = load_rerank_config(arguments.config, arguments.overrides)
+    config = load(RerankConfig, arguments.config, arguments.overrides, check=check_rerank)
     corpus = rows_of(config, with_references=config.references == "data")
     say(*corpus.notes, str(corpus.funnel))
     ensemble = RewardEnsemble(build_terms(config.rewards), gates=build_gates(config.gates))

@@ -36,13 +36,19 @@ def run(arguments: Arguments) -> None:
         settings_of,
         write_texts,
     )
-    from rewardlab.config.translate import build_generator, build_sampling, load_translate_config
+    from rewardlab.config.load import load
+    from rewardlab.config.translate import (
+        TranslateConfig,
+        build_generator,
+        build_sampling,
+        check_translate,
+    )
     from rewardlab.decoding.translate import texts_digest, translate_rows
 
     if arguments.dry_run:
         dry_run(arguments)
         return
-    config = load_translate_config(arguments.config, arguments.overrides)
+    config = load(TranslateConfig, arguments.config, arguments.overrides, check=check_translate)
     corpus = rows_of(config, with_references=False)
     say(*corpus.notes, str(corpus.funnel))
     prompts = prompts_of(config, corpus.rows)

@@ -1,33 +1,40 @@
-"""What the parts of a configuration mean together with prompts, rewards, data and the file system.
+"""Checks between the parts of a configuration, and with prompts, rewards, data and the file system.
 
-The schema says whether every value can be right by itself; here they meet. Every check takes the
-parts it is about, so that each configuration is held to those that concern it.
+The schema knows whether each value is possible by itself; these functions find combinations that
+are not. Each takes the parts it compares, so that every configuration uses the checks it needs.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from rewardlab.config.problems import nearest, not_a_choice
+from rewardlab.config.sections import DataConfig, EnsembleConfig, GateConfig, RewardConfig, Rewarded
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.rewards import Cached
+from rewardlab.rewards.registry import build_reward, parse_reward
 from rewardlab.text.prompts import PROMPTS
-
-if TYPE_CHECKING:
-    from rewardlab.config.sections import DataConfig, GateConfig, RewardConfig, Rows
-    from rewardlab.types import Candidate, Gate, Reward, Term
+from rewardlab.types import Candidate, Gate, Reward, Term, always, is_generic, is_translation
 
 NOWHERE = Document("the configuration", {}, {})
-"""Names problems of a configuration that was built in code."""
+"""Names the place of problems in a configuration that was built in code."""
 
 
 def choice_problems(
     keys: Keys, name: str, table: Collection[str], what: str, document: Document
 ) -> Iterator[Problem]:
-    """E026: a name that the schema leaves to the module that has it."""
+    """E026: a name that its table lacks.
+
+    Args:
+        keys: The place of the name.
+        name: The name.
+        table: The names that exist.
+        what: What it should name: ``a prompt style``.
+        document: The file.
+    """
     if name not in table:
         yield not_a_choice(keys, name, table, document, what=what)
 
@@ -35,36 +42,48 @@ def choice_problems(
 def prompt_problems(
     prompt: str, data: Sequence[DataConfig], document: Document
 ) -> Iterator[Problem]:
-    """E026 no such prompt style; E039 it names languages, and a code is unknown."""
+    """E026 no such prompt style; E039 it names languages, and a code is unknown.
+
+    Args:
+        prompt: The name of a prompt style.
+        data: The corpora that it is used for.
+        document: The file.
+    """
     yield from choice_problems(("prompt",), prompt, PROMPTS, "a prompt style", document)
-    for at, one in enumerate(data if prompt in PROMPTS else ()):
+    for at, corpus in enumerate(data if prompt in PROMPTS else ()):
         try:
-            PROMPTS[prompt]("", source_lang=one.source_lang, target_lang=one.target_lang)
+            PROMPTS[prompt]("", source_lang=corpus.source_lang, target_lang=corpus.target_lang)
         except ValueError as error:
             what = f"the prompt style {prompt} cannot be written: {str(error).rstrip('.?')}"
             fix = "correct the code, or take a style that names no language: prompt: arrow"
             keys = ("data", at) if len(data) > 1 else ("data",)
-            yield Problem("E039", document.where(keys), what, fix)
+            yield document.problem("E039", keys, what, fix)
 
 
 def without_reference(data: Sequence[DataConfig]) -> list[str]:
-    """The corpora that have no references, by their place in the file."""
-    lacking = [at for at, one in enumerate(data) if one.reference is None]
+    """The corpora without references, by their place in the file."""
+    lacking = [at for at, corpus in enumerate(data) if corpus.reference is None]
     return [f"data.{at}" if len(data) > 1 else "data" for at in lacking]
 
 
-def checkpoint_problems(path: Path, keys: Keys, document: Document) -> Iterator[Problem]:
-    """E028: no directory that ``save_pretrained`` could have written."""
-    if not (path / "config.json").is_file():
+def checkpoint_problems(path: Path | None, keys: Keys, document: Document) -> Iterator[Problem]:
+    """E028: not a directory that ``save_pretrained`` could have written.
+
+    Args:
+        path: The checkpoint; None for a model from scratch.
+        keys: Its place in the file.
+        document: The file.
+    """
+    if path is not None and not (path / "config.json").is_file():
         what = f"{shown(str(path))} is no saved checkpoint: it holds no config.json"
         fix = "give the directory that save_pretrained wrote"
         if (path / "model" / "config.json").is_file():
             fix = f"a run keeps its policy one level down: {keys[-1]}: {path / 'model'}"
-        yield Problem("E028", document.where(keys), what, fix)
+        yield document.problem("E028", keys, what, fix)
 
 
 def check_run_directory(run: Path) -> None:
-    """Refuse to start a run where something stands already.
+    """Refuse to start a run in a directory that holds anything.
 
     Raises:
         UserError: E030, exit code 2.
@@ -81,141 +100,126 @@ def check_run_directory(run: Path) -> None:
 
 
 def reward_problems(
-    rewards: Sequence[RewardConfig],
-    gates: Sequence[GateConfig],
-    data: Sequence[DataConfig],
-    document: Document,
-) -> Iterator[Problem]:
-    """Unknown rewards and options, missing references, names that would merge in the logs.
+    ensemble: EnsembleConfig, data: Sequence[DataConfig], document: Document
+) -> list[Problem]:
+    """Problems of an ensemble. Rewards are constructed, which is cheap; no model is loaded.
 
-    Rewards are constructed, which is cheap; no model loads. E029, E032, E036, E101..E104.
+    Args:
+        ensemble: The sections ``rewards`` and ``gates``.
+        data: The corpora that are scored.
+        document: The file.
+
+    Returns:
+        E029, E032, E036, E101..E104; E352, E354.
     """
+    _, of_rewards = build_entries("rewards", ensemble.rewards, data, document)
+    _, of_gates = build_entries("gates", ensemble.gates, data, document)
+    return of_rewards + of_gates
+
+
+def build_entries(
+    section: str, entries: Sequence[Rewarded], data: Sequence[DataConfig], document: Document
+) -> tuple[dict[str, Reward], list[Problem]]:
+    """Construct the rewards of a list.
+
+    Args:
+        section: The key of the list: ``rewards``.
+        entries: The list.
+        data: The corpora that are scored.
+        document: The file.
+
+    Returns:
+        The rewards by name, and the problems: those of `build_entry`, E032 missing references, E036
+        two rewards of one name (gates may share theirs), E352 the directory of a cache is missing.
+    """
+    rewards: dict[str, Reward] = {}
+    problems: list[Problem] = []
+    places: dict[str, str] = {}
     without = without_reference(data)
-    names: dict[str, int] = {}
-    for section, entries in (("rewards", rewards), ("gates", gates)):
-        for at, entry in enumerate(entries):
-            keys: Keys = (section, at)
-            try:
-                reward = build(entry.reward, entry.options)
-            except UserError as error:
-                own = type(entry).model_fields.keys() - {"options", "reward"}
-                for problem in error.problems:
-                    yield placed(problem, keys, entry.options, own, document)
-                continue
-            if section == "rewards":
-                yield from _cache_problems(reward, rewards[at].cache, keys, document)
-            if reward.needs_reference and without:
-                what = f"{reward.name} reads references, and {without[0]} has none"
-                fix = "add reference: to the data, or remove the reward"
-                yield Problem("E032", document.where(keys), what, fix)
-            if section == "rewards" and names.setdefault(reward.name, at) != at:
-                what = f"{reward.name} stands here and in rewards.{names[reward.name]}"
-                fix = f"remove one, or give it a name of its own, name: {reward.name}_2"
-                yield Problem("E036", document.where(keys), what, fix)
+    for at, entry in enumerate(entries):
+        keys: Keys = (section, at)
+        cache = entry.cache if isinstance(entry, RewardConfig) else None
+        if cache is not None and not cache.absolute().parent.is_dir():
+            what = f"{shown(str(cache))} cannot be made: its directory is not there"
+            fix = f"mkdir -p {cache.parent}"
+            problems.append(document.problem("E352", (*keys, CACHE), what, fix))
+        try:
+            reward = build_entry(entry)
+        except UserError as error:
+            problems += [_placed(problem, keys, entry, document) for problem in error.problems]
+            continue
+        if reward.needs_reference and without:
+            what = f"{reward.name} reads references, and {without[0]} has none"
+            fix = f"add reference: to the data, or remove the {section[:-1]}"
+            problems.append(document.problem("E032", keys, what, fix))
+        if reward.name not in rewards:
+            rewards[reward.name], places[reward.name] = reward, f"{section}.{at}"
+        elif not isinstance(entry, GateConfig):
+            what = f"{reward.name} is listed twice, first as {places[reward.name]}"
+            fix = f"remove one, or give it a name of its own, name: {reward.name}_2"
+            problems.append(document.problem("E036", keys, what, fix))
+    return rewards, problems
 
 
-def _cache_problems(
-    reward: Reward, path: Path | None, keys: Keys, document: Document
-) -> Iterator[Problem]:
-    """E352 the directory of its cache is missing; E354 the reward cannot be cached."""
-    try:
-        with_memory(reward, path)
-    except UserError as error:
-        for problem in error.problems:
-            yield dataclasses.replace(problem, where=document.where((*keys, "cache")))
-    if path is not None and not path.absolute().parent.is_dir():
-        what = f"{shown(str(path))} cannot be made: its directory is not there"
-        fix = f"mkdir -p {path.parent}"
-        yield Problem("E352", document.where((*keys, "cache")), what, fix)
+def _placed(problem: Problem, keys: Keys, entry: Rewarded, document: Document) -> Problem:
+    """A problem of `build_entry`, at its place in the file.
+
+    The registry knows the reward's options; a misspelt ``weight`` looks like one to it.
+    """
+    option, fix = problem.where.rpartition(".")[2], problem.fix
+    if option in entry.options:
+        close = nearest(option, type(entry).model_fields.keys() - {"reward"})
+        fix = f"{close}: {entry.options[option]}" if close is not None else fix
+    if option in entry.options or option == CACHE:
+        keys = (*keys, option)
+    return dataclasses.replace(problem, where=document.where(keys), fix=fix)
 
 
-def build_terms(rewards: Sequence[RewardConfig]) -> list[Term]:
+def build_terms(rewards: Iterable[RewardConfig]) -> list[Term]:
     """The ensemble's terms; models load when they are first used.
 
     Raises:
-        UserError: E101..E104 an unknown reward or option; E354 a cache for one that has no keys.
+        UserError: As `build_entry`.
     """
-    from rewardlab.types import Term
-
     return [
-        Term(
-            with_memory(build(entry.reward, entry.options), entry.cache),
-            weight=entry.weight,
-            token_weight=entry.token_weight,
-            applies=applies_to(entry.applies),
-        )
+        Term(build_entry(entry), entry.weight, entry.token_weight, _APPLIES[entry.applies])
         for entry in rewards
     ]
 
 
-def applies_to(rows: Rows) -> Callable[[Candidate], bool]:
-    """Whether a term or gate is for a row."""
-    from rewardlab.types import always, is_generic, is_translation
-
-    return {"all": always, "translations": is_translation, "generic": is_generic}[rows]
-
-
-def with_memory(reward: Reward, path: Path | None) -> Reward:
-    """The reward, remembering what it has scored if there is a path to remember it at.
-
-    Raises:
-        UserError: E354, nobody knows what its scores depend on; exit code 2.
-    """
-    from rewardlab.rewards import Cached
-
-    if path is None:
-        return reward
-    try:
-        return Cached(reward, path)
-    except ValueError as error:
-        fix = "remove cache:; of a service, say which one it must be, expects: SIGNATURE"
-        raise UserError([Problem("E354", reward.name, str(error), fix)]) from error
-
-
-def build_gates(gates: Sequence[GateConfig]) -> list[Gate]:
+def build_gates(gates: Iterable[GateConfig]) -> list[Gate]:
     """The ensemble's gates.
 
     Raises:
-        UserError: E101..E104 an unknown reward or option.
+        UserError: As `build_entry`.
     """
-    from rewardlab.types import Gate
-
-    return [
-        Gate(build(entry.reward, entry.options), entry.below, applies_to(entry.applies))
-        for entry in gates
-    ]
+    return [Gate(build_entry(entry), entry.below, _APPLIES[entry.applies]) for entry in gates]
 
 
-def build(name: str, options: Mapping[str, Any]) -> Reward:
-    """Build a reward from a name and options, or from a specification that holds them.
+def build_entry(entry: Rewarded) -> Reward:
+    """The reward of an entry, with its cache; no model is loaded.
 
     Raises:
-        UserError: E029 options in both places; E101..E104 an unknown reward or option.
+        UserError: E029 options in the entry and in the reward's specification; E101..E104 an
+            unknown reward or option; E354 it is unknown what the reward's scores depend on, so they
+            cannot be cached. Exit code 2.
     """
-    from rewardlab.rewards.registry import build_reward, parse_reward
-
-    if ":" not in name:
-        return build_reward(name, options)
-    if options:
+    name, options = entry.reward, entry.options
+    if ":" in name and options:
         what = f"options stand both in {shown(name)} and beside it: {', '.join(options)}"
         raise UserError([Problem("E029", name, what, "write all of them as keys")])
-    return parse_reward(name)
+    reward = parse_reward(name) if ":" in name else build_reward(name, options)
+    path = entry.cache if isinstance(entry, RewardConfig) else None
+    try:
+        return reward if path is None else Cached(reward, path)
+    except ValueError as error:
+        fix = "remove cache:; of a service, say which one it must be, expects: SIGNATURE"
+        raise UserError([Problem("E354", f"{name}.{CACHE}", str(error), fix)]) from error
 
 
-def placed(
-    problem: Problem,
-    keys: Keys,
-    options: Mapping[str, Any],
-    own: Collection[str],
-    document: Document,
-) -> Problem:
-    """Move what the registry says about a reward to the line it stands in.
-
-    The registry knows the reward's options; a misspelt ``weight`` looks like one to it.
-    """
-    option = problem.where.rpartition(".")[2]
-    if option not in options:
-        return dataclasses.replace(problem, where=document.where(keys))
-    close = nearest(option, own)
-    fix = f"{close}: {options[option]}" if close is not None else problem.fix
-    return dataclasses.replace(problem, where=document.where((*keys, option)), fix=fix)
+CACHE = "cache"
+_APPLIES: Mapping[str, Callable[[Candidate], bool]] = {
+    "all": always,
+    "translations": is_translation,
+    "generic": is_generic,
+}

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from rewardlab.config.checks import (
-    NOWHERE,
-    build,
-    choice_problems,
-    placed,
-    prompt_problems,
-    without_reference,
-)
+from rewardlab.config import checks
 from rewardlab.config.history import History, history
-from rewardlab.config.load import load
-from rewardlab.config.problems import nearest
+from rewardlab.config.problems import missing_key, nearest
 from rewardlab.config.sections import (
-    Data,
-    FileName,
     GenerationConfig,
+    ListOf,
+    NonEmpty,
     Rewarded,
+    RunConfig,
     Section,
     Seed,
     SystemConfig,
     Text,
-    Whole,
 )
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.config.translate import generation_problems
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.evaluation.metrics import Metric
+from rewardlab.types import Reward
 
 UNFIT = frozenset('/\\:*?"<>|')
-"""Characters that no system's name may have: it names a file."""
+"""Characters that are not allowed in a system's name: it names a file."""
 
 
 class MetricConfig(Rewarded):
@@ -48,7 +37,6 @@ class MetricConfig(Rewarded):
 
     Attributes:
         reward: A registered name, or a specification such as ``chrf:word_order=2``.
-        options: The other keys of the entry.
     """
 
     @model_validator(mode="before")
@@ -63,77 +51,66 @@ class MetricConfig(Rewarded):
             UserError: E029, E101..E104.
         """
         named = "tokenize=" in self.reward or "tokenize" in self.options
-        return Metric(build(self.reward, self.options), by_language=not named)
+        return Metric(checks.build_entry(self), by_language=not named)
 
 
 class BootstrapConfig(Section):
     """How differences are tested.
 
     Attributes:
-        resamples: How often the test rows are drawn anew.
+        resamples: Bootstrap resamples of the test rows.
         seed: Of the draws; 12345 is sacrebleu's.
     """
 
-    resamples: Annotated[Whole, Field(ge=40, le=1_000_000)] = 1000
+    resamples: Annotated[int, Field(ge=40, le=1_000_000)] = 1000
     seed: Seed = 12345
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(RunConfig):
     """An evaluation.
 
     Attributes:
-        run: The directory it writes.
-        seed: Of sampled translations.
-        data: The test set.
         split: The ``heldout`` rows of the data, or ``all``.
         prompt: A prompt style's name; needed where a model is decoded.
-        chat: The prompt is one user turn of the checkpoint's chat template.
         generation: How models are decoded.
-        systems: What is measured.
+        systems: The systems to measure.
         baseline: The system or group that the others are compared with.
         metrics: What they are measured by.
         independent: Metrics that are claimed to be no system's training reward, nor a relative.
         bootstrap: How differences are tested.
     """
 
-    run: FileName
-    seed: Seed = 0
-    data: Data
     split: Literal["heldout", "all"] = "heldout"
     prompt: Text | None = None
-    chat: bool = Field(default=False, strict=True)
     generation: GenerationConfig = GenerationConfig()
-    systems: Annotated[tuple[SystemConfig, ...], Field(min_length=1, strict=False)]
+    systems: NonEmpty[SystemConfig]
     baseline: Text | None = None
-    metrics: Annotated[tuple[MetricConfig, ...], Field(min_length=1, strict=False)]
-    independent: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    metrics: NonEmpty[MetricConfig]
+    independent: ListOf[Text] = ()
     bootstrap: BootstrapConfig = BootstrapConfig()
 
     @property
     def served(self) -> bool:
-        """Models run in another process."""
+        """Whether models run in another process."""
         return self.generation.backend == "server"
 
 
-def load_evaluate_config(path: str | Path, overrides: Sequence[str] = ()) -> EvaluateConfig:
-    """Read and check the configuration of an evaluation.
+def check_evaluate(
+    config: EvaluateConfig, document: Document = checks.NOWHERE
+) -> Iterator[Problem]:
+    """Problems between the parts of a configuration that fits its schema.
 
     Args:
-        path: A YAML file.
-        overrides: Arguments ``key=value``.
+        config: The configuration.
+        document: Its file.
 
-    Raises:
-        UserError: E001..E039, E047, E070..E073, E080, E101..E104. Exit code 2.
+    Yields:
+        E024, E026, E029, E032, E036, E039, E047, E070..E073, E075, E080, E086, E101..E104.
     """
-    return load(EvaluateConfig, path, overrides, check=check_evaluate)
-
-
-def check_evaluate(config: EvaluateConfig, document: Document = NOWHERE) -> Iterator[Problem]:
-    """What is wrong between the parts of a configuration whose schema holds."""
     yield from _decoding_problems(config, document)
     yield from _name_problems(config, document)
-    metrics: dict[str, Metric] = {}
-    yield from _metric_problems(config, document, metrics)
+    metrics, problems = checks.build_entries("metrics", config.metrics, config.data, document)
+    yield from problems
     histories: dict[str, History] = {}
     for at, system in enumerate(config.systems):
         try:
@@ -146,88 +123,62 @@ def check_evaluate(config: EvaluateConfig, document: Document = NOWHERE) -> Iter
 
 
 def _decoding_problems(config: EvaluateConfig, document: Document) -> Iterator[Problem]:
-    """What models need that finished translations do not."""
+    """What models need and finished translations do not."""
     if config.prompt is not None:
-        yield from prompt_problems(config.prompt, config.data, document)
+        yield from checks.prompt_problems(config.prompt, config.data, document)
     models = [at for at, system in enumerate(config.systems) if system.model is not None]
     if not models:
         return
     if config.prompt is None:
-        what = "is missing: a model is decoded with it"
-        yield Problem("E024", document.where(("prompt",)), what, "add prompt: to the file")
+        yield missing_key(("prompt",), document, why="a model is decoded with it")
     yield from generation_problems(config.generation, document)
     if config.served and len(models) > 1:
         what = f"a server answers for one model, and {len(models)} systems have one"
         fix = "translate with each (rewardlab translate), then evaluate their translations"
-        yield Problem("E075", document.where(("systems", models[1], "model")), what, fix)
+        yield document.problem("E075", ("systems", models[1], "model"), what, fix)
 
 
 def _name_problems(config: EvaluateConfig, document: Document) -> Iterator[Problem]:
-    """Names of systems and groups: different ones, fit for a file, and one of them the baseline."""
-    groups = {system.group for system in config.systems} - {None}
+    """E072 doubled names; E073 names that no file can have; E071 an unknown baseline."""
+    groups = {system.group for system in config.systems if system.group is not None}
     seen: dict[str, int] = {}
     for at, system in enumerate(config.systems):
+        name = system.name
         keys: Keys = ("systems", at, "name")
-        if seen.setdefault(system.name, at) != at:
-            what = f"{shown(system.name)} names this system and systems.{seen[system.name]}"
-            yield Problem("E072", document.where(keys), what, f"name: {system.name}-2")
-        elif system.name in groups:
-            what = f"{shown(system.name)} names a system and a group"
-            yield Problem("E072", document.where(keys), what, f"name: {system.name}-1")
-        if UNFIT & {*system.name} or not system.name.isprintable() or system.name.startswith("."):
-            what = f"{shown(system.name)} cannot name a file"
+        if seen.setdefault(name, at) != at:
+            what = f"{shown(name)} names this system and systems.{seen[name]}"
+            yield document.problem("E072", keys, what, f"name: {name}-2")
+        elif name in groups:
+            what = f"{shown(name)} names a system and a group"
+            yield document.problem("E072", keys, what, f"name: {name}-1")
+        if UNFIT & {*name} or not name.isprintable() or name.startswith("."):
             fix = "take letters, digits, spaces and - _ . + only"
-            yield Problem("E073", document.where(keys), what, fix)
-    if config.baseline is not None and config.baseline not in {*seen, *groups}:
-        what = f"{shown(config.baseline)} is neither a system nor a group"
-        names = [*seen, *sorted(filter(None, groups))]
+            yield document.problem("E073", keys, f"{shown(name)} cannot name a file", fix)
+    names = [*seen, *sorted(groups)]
+    if config.baseline is not None and config.baseline not in names:
         close = nearest(config.baseline, names)
+        what = f"{shown(config.baseline)} is neither a system nor a group"
         fix = f"baseline: {close}" if close is not None else f"one of {', '.join(names)}"
-        yield Problem("E071", document.where(("baseline",)), what, fix)
-
-
-def _metric_problems(
-    config: EvaluateConfig, document: Document, built: dict[str, Metric]
-) -> Iterator[Problem]:
-    """Metrics that do not exist, lack references, or share a name; the others go into ``built``."""
-    without = without_reference(config.data)
-    for at, entry in enumerate(config.metrics):
-        keys: Keys = ("metrics", at)
-        try:
-            metric = entry.build()
-        except UserError as error:
-            for problem in error.problems:
-                yield placed(problem, keys, entry.options, (), document)
-            continue
-        if metric.reward.needs_reference and without:
-            what = f"{metric.name} reads references, and {without[0]} has none"
-            fix = "add reference: to the data, or remove the metric"
-            yield Problem("E032", document.where(keys), what, fix)
-        if metric.name in built:
-            what = f"{metric.name} is asked for twice"
-            fix = f"remove one, or give it a name of its own, name: {metric.name}_2"
-            yield Problem("E036", document.where(keys), what, fix)
-        built.setdefault(metric.name, metric)
+        yield document.problem("E071", ("baseline",), what, fix)
 
 
 def _independence_problems(
     config: EvaluateConfig,
     document: Document,
-    metrics: Mapping[str, Metric],
+    metrics: Mapping[str, Reward],
     histories: Mapping[str, History],
 ) -> Iterator[Problem]:
-    """Metrics that are called independent and are not."""
+    """E026 unknown metrics among the independent ones; E070 metrics that are not independent."""
     for at, name in enumerate(config.independent):
         keys: Keys = ("independent", at)
-        if name not in metrics:
-            yield from choice_problems(keys, name, metrics, "a metric of this file", document)
-            continue
-        for system, known in histories.items():
-            relatives = [reward for reward in known.rewards if metrics[name].is_relative_of(reward)]
+        yield from checks.choice_problems(keys, name, metrics, "a metric of this file", document)
+        for system, known in histories.items() if name in metrics else ():
+            metric = Metric(metrics[name])
+            relatives = [reward for reward in known.rewards if metric.is_relative_of(reward)]
             if relatives:
                 what = (
                     f"{name} is no independent check of {system}: {known.origin} was optimised by "
                     f"{relatives[0].name} (family {relatives[0].family})"
                 )
                 fix = f"take {name} out of independent, or measure with another family"
-                yield Problem("E070", document.where(keys), what, fix)
+                yield document.problem("E070", keys, what, fix)

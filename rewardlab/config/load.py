@@ -1,7 +1,6 @@
-"""Reading a configuration: strict YAML, arguments that replace single values, schema, checks.
+"""Reading a configuration: strict YAML, command-line overrides, schema, checks.
 
-A file is read once, as a whole: `load` reports everything that is wrong with it, each problem
-with its line and column.
+`examine` reports all problems of a file at once, each with its line and column.
 """
 
 from __future__ import annotations
@@ -22,33 +21,25 @@ from rewardlab.errors import Problem, UserError
 Schema = TypeVar("Schema", bound=Section)
 
 
-def no_problems(*_: object) -> Iterable[Problem]:
-    """The check of a configuration that has none."""
-    return ()
-
-
 def load(
     schema: type[Schema],
     path: str | Path,
     overrides: Sequence[str] = (),
     *,
     check: Callable[[Schema, Document], Iterable[Problem]],
-    check_trainer: Callable[[Options, Document], Iterable[Problem]] = no_problems,
+    check_trainer: Callable[[Options, Document], Iterable[Problem]] | None = None,
 ) -> Schema:
-    """Read and check a configuration.
+    """A configuration that passed all checks; the arguments are those of `examine`.
 
     Args:
-        schema: What the file must be.
+        schema: The configuration's class.
         path: A YAML file.
-        overrides: Arguments ``key=value``: dotted keys, list positions as numbers, values in
-            strict YAML (``trainer.learning_rate=1e-4``, ``rewards.0.weight=2``).
-        check: What is wrong between the parts of a configuration whose schema holds.
-        check_trainer: What is wrong with the ``trainer`` section; asked even where the schema
-            does not hold, since the schema leaves it open.
+        overrides: Arguments ``key=value``.
+        check: Finds problems between the parts of a configuration.
+        check_trainer: Finds problems of the ``trainer`` section.
 
     Raises:
-        UserError: E001..E012 the YAML; E020..E039 its content, and what the checks find. Exit
-            code 2.
+        UserError: With all problems of the file. Exit code 2.
     """
     config, problems = examine(schema, path, overrides, check=check, check_trainer=check_trainer)
     if problems or config is None:
@@ -62,17 +53,30 @@ def examine(
     overrides: Sequence[str] = (),
     *,
     check: Callable[[Schema, Document], Iterable[Problem]],
-    check_trainer: Callable[[Options, Document], Iterable[Problem]] = no_problems,
+    check_trainer: Callable[[Options, Document], Iterable[Problem]] | None = None,
 ) -> tuple[Schema | None, list[Problem]]:
-    """As `load`, for whoever looks on: the configuration where its schema holds, and all problems.
+    """Read and check a configuration.
+
+    Args:
+        schema: The configuration's class.
+        path: A YAML file.
+        overrides: Arguments ``key=value``: dotted keys, list positions as numbers, values in
+            strict YAML (``trainer.learning_rate=1e-4``, ``rewards.0.weight=2``).
+        check: Finds problems between the parts of a configuration that fits its schema.
+        check_trainer: Finds problems of the ``trainer`` section, which the schema leaves open;
+            called even if the rest does not fit the schema.
+
+    Returns:
+        The configuration, None if it does not fit its schema; and all problems: E020..E039, and
+        those of the checks.
 
     Raises:
-        UserError: E001..E012, E021, E022: there is nothing to look at. Exit code 2.
+        UserError: E001..E012, E021, E022: there is nothing to check. Exit code 2.
     """
     document = with_overrides(strict_yaml.read(path), overrides)
     config, problems = parse(schema, document)
     block = document.value.get("trainer") if isinstance(document.value, dict) else None
-    if isinstance(block, dict):
+    if check_trainer is not None and isinstance(block, dict):
         problems += check_trainer(block, document)
     if config is not None:
         problems += check(config, document)
@@ -80,10 +84,18 @@ def examine(
 
 
 def parse(schema: type[Schema], document: Document) -> tuple[Schema | None, list[Problem]]:
-    """Hold a document against a schema; None where it does not fit."""
+    """Validate a document against a schema.
+
+    Args:
+        schema: The configuration's class.
+        document: The file.
+
+    Returns:
+        The configuration, None if it does not fit; and E020 or E023..E027.
+    """
     if not isinstance(document.value, dict):
         what = f"the file must be a mapping, found {kind_of(document.value)}"
-        return None, [Problem("E020", document.where(()), what, "write key: value lines")]
+        return None, [document.problem("E020", (), what, "write key: value lines")]
     try:
         return schema.model_validate(document.value), []
     except ValidationError as error:
@@ -91,8 +103,8 @@ def parse(schema: type[Schema], document: Document) -> tuple[Schema | None, list
 
 
 def to_yaml(config: Section) -> str:
-    """Write a configuration with every default filled in, as a run directory records it.
+    """A configuration with every default filled in, as a run directory records it.
 
     Reading the text back gives an equal configuration.
     """
-    return strict_yaml.dump(config.model_dump(mode="json"))
+    return strict_yaml.dump(config.model_dump(mode="json", by_alias=True))

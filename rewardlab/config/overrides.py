@@ -1,15 +1,14 @@
-"""Command-line arguments that replace single values of a YAML document.
+"""Command-line arguments that override single values of a YAML document.
 
-``trainer.learning_rate=1e-4`` names a place by dotted keys, list positions as numbers, and gives
-it a value in strict YAML. The document remembers which argument each such value came from, so
-that a message about it names the argument and not a line of the file.
+``trainer.learning_rate=1e-4`` names a place by dotted keys, with list positions as numbers, and its
+new value in strict YAML. The document records the argument of each overridden value, so that a
+message about the value names the argument and not a line of the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from rewardlab.config import strict_yaml
 from rewardlab.config.strict_yaml import Document, Keys, Value, dotted
@@ -19,13 +18,17 @@ LONGEST = 80
 
 
 def with_overrides(document: Document, arguments: Sequence[str]) -> Document:
-    """Replace values by arguments ``key=value``; the later of two wins.
+    """Override values; of two arguments for one place, the later wins.
 
-    A key that does not exist yet is created in its mapping: whether it may is the schema's to say.
+    A missing key is added to its mapping; the schema decides whether it is allowed.
+
+    Args:
+        document: The file.
+        arguments: Each ``key=value``.
 
     Raises:
         UserError: E021 an argument that is not ``key=value``; E022 a place that cannot exist;
-            E002..E012 a value that is no strict YAML. With every problem of all arguments.
+            E002..E012 a value that is not strict YAML. With the problems of all arguments.
     """
     problems: list[Problem] = []
     for argument in arguments:
@@ -60,10 +63,10 @@ def _with_override(document: Document, argument: str) -> Document:
 
 
 def _replaced(holder: Value, words: Sequence[str], value: Value, path: Keys) -> tuple[Value, Keys]:
-    """A copy of ``holder`` with ``value`` at ``words``, and the keys that led there.
+    """A copy of ``holder`` with ``value`` at ``words``, and the keys of that place.
 
     Raises:
-        LookupError: A list has no such item, or a word leads into a scalar.
+        LookupError: A list has no such item, or a scalar has keys.
     """
     if not words:
         return value, path
@@ -84,13 +87,11 @@ def _replaced(holder: Value, words: Sequence[str], value: Value, path: Keys) -> 
 
 
 def _remember(document: Document, keys: Keys, argument: str) -> Document:
-    """Note the argument at ``keys``, and at what had to be created above it."""
+    """Record the argument at ``keys``, and at the mappings that had to be created for it."""
     below = len(keys)
     positions = {place: at for place, at in document.positions.items() if place[:below] != keys}
     arguments = {place: by for place, by in document.arguments.items() if place[:below] != keys}
     for length in range(1, below + 1):
         if keys[:length] not in positions:
             arguments.setdefault(keys[:length], argument)
-    return replace(
-        document, positions=MappingProxyType(positions), arguments=MappingProxyType(arguments)
-    )
+    return replace(document, positions=positions, arguments=arguments)

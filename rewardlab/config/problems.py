@@ -1,7 +1,7 @@
-"""What is wrong with a configuration, in the words of the person who wrote it.
+"""What is wrong with a configuration, in terms of the file that the user wrote.
 
-pydantic says what it found and where in its own terms; here that becomes one `Problem` per place
-of the file, with its line, the value, and what to write instead.
+pydantic reports errors in its own terms; here each becomes one `Problem` with the place in the
+file, the value, and what to write instead.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, cast, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rewardlab.config.strict_yaml import Document, Keys, dotted, scalar
+from rewardlab.config.sections import FieldsOf, Section
+from rewardlab.config.strict_yaml import Document, Keys, dotted, scalar_type
 from rewardlab.errors import Problem, shown
 
 LISTED_CHOICES = 12
@@ -24,38 +25,42 @@ KINDS = {
     "float": "a number",
     "int": "an integer",
     "list": "a list",
-    "mapping": "a mapping",
     "model": "a mapping",
-    "none": "nothing",
     "path": "a path",
     "string": "text",
     "tuple": "a list",
 }
-RANGES = {
+FIXES = {
     "greater_than": "write a number above {gt}",
     "greater_than_equal": "write a number of at least {ge}",
     "less_than": "write a number below {lt}",
     "less_than_equal": "write a number of at most {le}",
     "too_short": "write at least {min_length} item",
     "string_too_short": "write some text",
+    "value_error": "{error}",
+    "out_of_range": "{fix}",
 }
-BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+YES, NO = ("yes", "on", "y", "true"), ("no", "off", "n", "false")
 
 
-def problems_of(
-    error: ValidationError, schema: type[BaseModel], document: Document
-) -> list[Problem]:
-    """One problem for each place of the document that pydantic refused."""
+def problems_of(error: ValidationError, schema: type[Section], document: Document) -> list[Problem]:
+    """One problem for each place of the document that pydantic refused.
+
+    Args:
+        error: What pydantic raised.
+        schema: The schema that the document does not fit.
+        document: The file.
+    """
     first: dict[Keys, ErrorDetails] = {}
     for details in error.errors(include_url=False):
         if details["type"] == "too_short" and details["input"]:
-            continue  # pydantic says so of a list whose items it refused, which it has said
+            continue  # pydantic adds this to the errors of a list's items
         first.setdefault(_place(details["loc"], document.value), details)
     return [_problem(keys, details, schema, document) for keys, details in first.items()]
 
 
 def kind_of(value: object) -> str:
-    """What a value is, for a message.
+    """A value with its type, for a message.
 
     >>> [kind_of(value) for value in ("no", 1.5, True, None, [])]
     ["the text 'no'", 'the number 1.5', 'the boolean true', 'nothing', 'a list']
@@ -70,21 +75,26 @@ def kind_of(value: object) -> str:
 
 
 def nearest(word: str, choices: Collection[str]) -> str | None:
-    """The choice that ``word`` was probably meant to be, if any comes close."""
+    """The choice that ``word`` was probably meant to be; None if none is close.
+
+    Args:
+        word: A misspelt name.
+        choices: The names that exist.
+    """
     return next(iter(difflib.get_close_matches(word, list(choices), n=1)), None)
 
 
 def unknown_key(
     keys: Keys, value: object, choices: Collection[str], *, known: str, document: Document
 ) -> Problem:
-    """E023, with the nearest key that exists and the value the user gave the unknown one.
+    """E023, with the nearest key that exists and the value of the unknown one.
 
     Args:
-        keys: Where the unknown key stands.
-        value: What it was given.
+        keys: The place of the unknown key.
+        value: Its value.
         choices: The keys that exist there.
-        known: Who has them: ``TRL's GRPOConfig``.
-        document: Knows the lines.
+        known: What has these keys: ``TRL's GRPOConfig``.
+        document: The file.
     """
     close = nearest(str(keys[-1]), choices)
     if close is not None:
@@ -97,72 +107,89 @@ def unknown_key(
         fix = "remove it"
         if len(choices) <= LISTED_CHOICES:
             fix += f", or write one of {', '.join(choices)}"
-    return Problem("E023", document.where(keys), what, fix)
+    return document.problem("E023", keys, what, fix)
+
+
+def missing_key(keys: Keys, document: Document, *, why: str = "") -> Problem:
+    """E024.
+
+    Args:
+        keys: The place of the missing key.
+        document: The file.
+        why: What it is needed for.
+    """
+    what = f"is missing: {why}" if why else "is missing"
+    return document.problem("E024", keys, what, f"add {keys[-1]}: to the file")
 
 
 def wrong_type(keys: Keys, value: object, expected: str, document: Document) -> Problem:
-    """E025, with the value rewritten where it is clear what was meant."""
+    """E025, with the value rewritten where it is clear what was meant.
+
+    Args:
+        keys: The place of the value.
+        value: The value.
+        expected: What it should be: ``a number``.
+        document: The file.
+    """
     what = f"{kind_of(value)} is not {expected}"
     fix = f"write {expected}"
     if isinstance(value, str):
-        if "true or false" in expected and value.lower() in (*BOOLEANS, "true", "false"):
-            fix = f"{keys[-1]}: {BOOLEANS.get(value.lower(), value.lower())}"
-        elif "number" in expected or "integer" in expected:
-            meant = value.replace("_", "").replace(",", "").strip()
-            if meant and not isinstance(_scalar(meant), (str, bool)):
-                fix = f"{keys[-1]}: {meant}"
+        meant = value.replace("_", "").replace(",", "").strip()
+        if "true or false" in expected and value.lower() in (*YES, *NO):
+            fix = f"{keys[-1]}: {'true' if value.lower() in YES else 'false'}"
+        elif any(kind in expected for kind in ("number", "integer")) and scalar_type(meant) in (
+            int,
+            float,
+        ):
+            fix = f"{keys[-1]}: {meant}"
     elif isinstance(value, float) and value.is_integer() and "integer" in expected:
         fix = f"{keys[-1]}: {int(value)}"
-    return Problem("E025", document.where(keys), what, fix)
+    return document.problem("E025", keys, what, fix)
 
 
 def not_a_choice(
-    keys: Keys, value: str, choices: Collection[str], document: Document, *, what: str = ""
+    keys: Keys, value: str, choices: Collection[str], document: Document, *, what: str = "a choice"
 ) -> Problem:
-    """E026: a name that is not among the ones that exist."""
+    """E026: a name that does not exist.
+
+    Args:
+        keys: The place of the name.
+        value: The name.
+        choices: The names that exist.
+        document: The file.
+        what: What it should name: ``a prompt style``.
+    """
     close = nearest(value, choices)
     fix = f"{keys[-1]}: {close}" if close is not None else f"one of {', '.join(choices)}"
-    return Problem("E026", document.where(keys), f"{shown(value)} is not {what or 'a choice'}", fix)
+    return document.problem("E026", keys, f"{shown(value)} is not {what}", fix)
 
 
 def _problem(
-    keys: Keys, details: ErrorDetails, schema: type[BaseModel], document: Document
+    keys: Keys, details: ErrorDetails, schema: type[Section], document: Document
 ) -> Problem:
-    kind, value = details["type"], details["input"]
+    kind = details["type"]
     context = cast("Mapping[str, Any]", details.get("ctx", {}))
-    where = document.where(keys)
+    keys = (*keys, *context.get("key", ()))  # a check of a whole section names the key to change
+    value = context.get("value", details["input"])
     if kind == "extra_forbidden":
         known, choices = dotted(keys[:-1]) or "a run", _fields(schema, keys[:-1])
         return unknown_key(keys, value, choices, known=known, document=document)
-    if kind in ("missing", "needs"):  # a check over several keys names the one that is missing
-        missing = keys if kind == "missing" else (*keys, context["key"])
-        what = "is missing" if kind == "missing" else f"is missing: {details['msg']}"
-        return Problem("E024", document.where(missing), what, f"add {missing[-1]}: to the file")
+    if kind in ("missing", "needs"):
+        return missing_key(keys, document, why=context.get("why", ""))
     if kind == "exactly_one":
-        return Problem("E027", where, details["msg"], "keep one, remove the other")
+        return document.problem("E027", keys, details["msg"], "keep one, remove the other")
     if kind == "literal_error" and isinstance(value, str):
         choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return not_a_choice(keys, value, choices, document)
-    if kind in RANGES or kind == "out_of_range":
-        return _out_of_range(keys, details, context, document)
+    if kind in FIXES:
+        what = "is empty" if value in ("", []) else f"{kind_of(value)} is out of range"
+        return document.problem("E026", keys, what, FIXES[kind].format(**context))
     expected = KINDS.get(kind.removesuffix("_type").removesuffix("_attributes"), "what is needed")
     return wrong_type(keys, value, expected, document)
 
 
-def _out_of_range(
-    keys: Keys, details: ErrorDetails, context: Mapping[str, Any], document: Document
-) -> Problem:
-    """E026; a check over several keys names the one to change in its context."""
-    if details["type"] in RANGES:
-        value, fix = details["input"], RANGES[details["type"]].format(**context)
-    else:
-        keys, value, fix = (*keys, context["key"]), context["value"], details["msg"]
-    what = "is empty" if value in ("", []) else f"{kind_of(value)} is out of range"
-    return Problem("E026", document.where(keys), what, fix)
-
-
 def _place(location: tuple[str | int, ...], value: object) -> Keys:
-    """The keys of the file for pydantic's location, which also counts steps that no file has."""
+    """The keys in the file for pydantic's location, which also has steps within its types."""
     keys: list[str | int] = []
     for part in location:
         if isinstance(value, dict) and isinstance(part, str):
@@ -174,22 +201,22 @@ def _place(location: tuple[str | int, ...], value: object) -> Keys:
     return tuple(keys)
 
 
-def _fields(schema: type[BaseModel], keys: Keys) -> list[str]:
-    """The keys that the section at ``keys`` has."""
+def _fields(schema: type[Section], keys: Keys) -> list[str]:
+    """The keys that exist in the section at ``keys``."""
     for key in keys:
         if isinstance(key, str):
-            schema = _model_in(schema.model_fields[key].annotation) or schema
+            field = schema.model_fields[key]
+            schema = _section_in((field.annotation, *field.metadata)) or schema
     return [field.alias or name for name, field in schema.model_fields.items()]
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
-
-
-def _scalar(text: str) -> object:
-    try:
-        return scalar(text)
-    except ValueError:
-        return text
+def _section_in(parts: Collection[object]) -> type[Section] | None:
+    """The first section among annotations and what they are made of."""
+    for part in parts:
+        if isinstance(part, FieldsOf):
+            return part.section
+        if isinstance(part, type) and issubclass(part, Section):
+            return part
+        if (inner := _section_in(get_args(part))) is not None:
+            return inner
+    return None

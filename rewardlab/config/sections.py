@@ -1,14 +1,17 @@
-"""The parts that configurations have in common, each a mapping of the file.
+"""The parts that configurations have in common; each is a mapping of the YAML file.
 
-A configuration is one `Section` whose fields are other sections and plain values; unknown keys
-are refused everywhere. `rewardlab.config.load` reads a file against one. Library functions never
-see these objects; the commands take them apart into plain values.
+A configuration is a `Section` whose fields are other sections and plain values; unknown keys are
+refused everywhere. `rewardlab.config.load` reads a file against one. Library functions never see
+these objects: the commands pass plain values on. A new option of a run is a field of its section.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -16,15 +19,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     Strict,
-    model_serializer,
+    create_model,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rewardlab.data.readers import READERS
 
+T = TypeVar("T")
 Options: TypeAlias = dict[str, Any]
 
 
@@ -46,35 +49,109 @@ def _corpus_format(value: str) -> str:
     return value
 
 
-def as_list(value: object) -> object:
-    """One mapping where a list may stand is a list of one."""
+def _share(value: float) -> float:
+    if isinstance(value, float) and value >= 1:
+        raise ValueError("write a share below 1.0")
+    return value
+
+
+def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
-Text = Annotated[str, Strict(), Field(min_length=1)]
-Whole = Annotated[int, Strict()]
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-FileName = Annotated[Path, BeforeValidator(_file_name)]
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
-RowsOrShare = Annotated[int | float, BeforeValidator(_number), Field(ge=0)]
-"""A share of the rows if it is a float, a number of rows if it is an int."""
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[int, Field(ge=1)]
+FileName = Annotated[Path, Strict(False), BeforeValidator(_file_name)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+RowsOrShare = Annotated[int | float, BeforeValidator(_number), Field(ge=0), AfterValidator(_share)]
+"""A share of the rows, below 1, if it is a float; a number of rows if it is an int."""
+ListOf = Annotated[tuple[T, ...], Strict(False)]
+NonEmpty = Annotated[ListOf[T], Field(min_length=1)]
+Several = Annotated[ListOf[T], BeforeValidator(_as_list)]
+"""A list; the file may give one mapping in place of a list of one."""
+
+
+def out_of_range(key: str, value: object, fix: str) -> PydanticCustomError:
+    """The error of a check over several keys of a section, for its validator to raise.
+
+    Args:
+        key: The key to change.
+        value: Its value.
+        fix: What to write instead.
+    """
+    return PydanticCustomError("out_of_range", "{fix}", {"key": (key,), "value": value, "fix": fix})
+
+
+def needs(key: str, why: str) -> PydanticCustomError:
+    """The error of a missing key that others make necessary, for a section's validator to raise.
+
+    Args:
+        key: The missing key.
+        why: What it is needed for.
+    """
+    return PydanticCustomError("needs", "{why}", {"key": (key,), "why": why})
 
 
 class Section(BaseModel):
-    """A mapping of the file; unknown keys are refused."""
+    """A mapping of the file; unknown keys are refused, and so are values of another type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    one_of: ClassVar[tuple[str, ...]] = ()
+    """Fields of which exactly one is given; empty where that does not matter."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in self.one_of if getattr(self, name) not in (None, False)]
+        if self.one_of and len(given) != 1:
+            *others, last = (type(self).model_fields[name].alias or name for name in self.one_of)
+            what = f"needs exactly one of {', '.join(others)} and {last}"
+            raise PydanticCustomError("exactly_one", "{what}", {"what": what})
+        return self
 
 
-def require_share(key: str, value: float) -> None:
-    """Refuse a float of 1 or more where `RowsOrShare` stands.
+@dataclasses.dataclass(frozen=True)
+class FieldsOf:
+    """An annotation: the field takes a mapping with the fields of a library dataclass.
 
-    Raises:
-        PydanticCustomError: For the validator of a section to let through.
+    The dataclass is the schema: names, types, ranges and defaults are declared nowhere else. It is
+    imported when the first such mapping is read.
+
+    Attributes:
+        place: ``module:attribute`` of the dataclass.
     """
-    if isinstance(value, float) and value >= 1:
-        context = {"key": key, "value": value}
-        raise PydanticCustomError("out_of_range", "write a share below 1.0", context)
+
+    place: str
+
+    @cached_property
+    def dataclass(self) -> type[Any]:
+        """The dataclass."""
+        module, _, name = self.place.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    @cached_property
+    def section(self) -> type[Section]:
+        """A section with the fields of the dataclass."""
+        hints = get_type_hints(self.dataclass, include_extras=True)
+        fields: Options = {
+            field.name: (_AS_WRITTEN.get(hints[field.name], hints[field.name]), field.default)
+            for field in dataclasses.fields(self.dataclass)
+        }
+        return create_model(self.dataclass.__name__, __base__=Section, **fields)
+
+    def read(self, value: object) -> Section | None:
+        """The mapping as a section."""
+        return None if value is None else self.section.model_validate(value)
+
+    def __get_pydantic_core_schema__(self, *_: object) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+
+_FileNameOrNone: TypeAlias = FileName | None
+# A path is text in the file, and an empty one is refused.
+_AS_WRITTEN: dict[object, object] = {Path | None: _FileNameOrNone}
+
+
+# ── data ────────────────────────────────────────────────────────────────────────────────────────
 
 
 class TextsConfig(Section):
@@ -95,7 +172,7 @@ class TextsConfig(Section):
     source_lang: Text
     target_lang: Text
     documents: FileName | None = None
-    max_characters: Annotated[Whole, Field(ge=1)] | None = None
+    max_characters: Positive | None = None
     format: Annotated[Text, AfterValidator(_corpus_format)] = "lines"
 
 
@@ -110,42 +187,42 @@ class DataConfig(TextsConfig):
 
     heldout: RowsOrShare = 0.1
 
-    @model_validator(mode="after")
-    def _share(self) -> Self:
-        require_share("heldout", self.heldout)
-        return self
+
+class RunConfig(Section):
+    """What all runs with a model have in common.
+
+    Attributes:
+        run: The directory that the run writes.
+        seed: Of everything random.
+        data: The corpora; the file may give one mapping in place of a list.
+        chat: A prompt is one user turn of the checkpoint's chat template, and an answer the
+            assistant's.
+    """
+
+    run: FileName
+    seed: Seed = 0
+    data: Annotated[Several[DataConfig], Field(min_length=1)]
+    chat: bool = False
 
 
-Data = Annotated[
-    tuple[DataConfig, ...], BeforeValidator(as_list), Field(min_length=1, strict=False)
-]
-"""The corpora of a run; the file may give one mapping in place of a list."""
+# ── rewards ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class Rewarded(Section):
-    """An entry that names a reward; keys of its own aside, all keys are the reward's options."""
+    """An entry that names a reward; all keys but the entry's own are the reward's options."""
+
+    model_config = ConfigDict(extra="allow")
 
     reward: Text
-    options: Options = {}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _gather_options(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        entry = cast("Options", value)
-        own = cls.model_fields.keys() - {"options"}
-        options = {key: option for key, option in entry.items() if key not in own}
-        return {key: entry[key] for key in entry if key in own} | {"options": options}
-
-    @model_serializer(mode="wrap")
-    def _spread_options(self, as_mapping: SerializerFunctionWrapHandler) -> Options:
-        entry = cast("Options", as_mapping(self))
-        return entry | entry.pop("options")
+    @property
+    def options(self) -> Options:
+        """The reward's options."""
+        return self.model_extra or {}
 
 
 Rows = Literal["all", "translations", "generic"]
-"""Of a mixed batch: those with a target language are translations, the others generic."""
+"""Of a mixed batch: rows with a target language are translations, the others generic."""
 
 
 class RewardConfig(Rewarded):
@@ -153,35 +230,44 @@ class RewardConfig(Rewarded):
 
     Attributes:
         reward: A registered name, or a specification such as ``no_repetition:n=4``.
-        options: The other keys of the entry.
         weight: In the sequence-level advantage; 0 measures and logs only.
         token_weight: Of its error spans in the token-level advantage.
         applies: The rows that it scores.
-        cache: A file that remembers its scores, shared with other runs; its directory exists.
+        cache: A file that stores its scores, shared with other runs; its directory must exist.
     """
 
-    weight: Number = 1.0
-    token_weight: Number = 0.0
+    weight: float = 1.0
+    token_weight: float = 0.0
     applies: Rows = "all"
     cache: FileName | None = None
 
 
 class GateConfig(Rewarded):
-    """A guard; all other keys are options of its reward.
+    """A gate; all other keys are options of its reward.
 
     Attributes:
         reward: A registered name, or a specification.
-        options: The other keys of the entry.
-        below: Rows whose guard scores less get the worst score on every term.
-        applies: The rows that it looks at.
+        below: Rows with a lower score get the worst score on every term.
+        applies: The rows that it checks.
     """
 
-    below: Number
+    below: float
     applies: Rows = "all"
 
 
-Rewards = Annotated[tuple[RewardConfig, ...], Field(min_length=1, strict=False)]
-Gates = Annotated[tuple[GateConfig, ...], Field(strict=False)]
+class EnsembleConfig(Section):
+    """A reward ensemble.
+
+    Attributes:
+        rewards: Its terms; at least one.
+        gates: Its gates.
+    """
+
+    rewards: NonEmpty[RewardConfig]
+    gates: ListOf[GateConfig] = ()
+
+
+# ── models ──────────────────────────────────────────────────────────────────────────────────────
 
 
 class LoraConfig(Section):
@@ -191,20 +277,18 @@ class LoraConfig(Section):
         r: Rank.
         alpha: The adapter's output is scaled by ``alpha / r``.
         dropout: On the adapter's input.
-        target_modules: What gets one: ``all-linear`` (every linear layer but the output head), or
-            a list of module names.
+        target_modules: The layers with an adapter: ``all-linear`` (every linear layer but the
+            output head), or a list of module names.
     """
 
-    r: Annotated[Whole, Field(ge=1)] = 16
-    alpha: Annotated[Whole, Field(ge=1)] = 32
-    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.0
-    target_modules: (
-        Literal["all-linear"] | Annotated[tuple[Text, ...], Field(min_length=1, strict=False)]
-    ) = "all-linear"
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    target_modules: Literal["all-linear"] | NonEmpty[Text] = "all-linear"
 
 
 class ShapeConfig(Section):
-    """Of a small model that starts from random weights.
+    """The size of a model that starts from random weights.
 
     Attributes:
         vocab_size: At least 258: the bytes, padding and end of sequence.
@@ -213,17 +297,16 @@ class ShapeConfig(Section):
         heads: Attention heads.
     """
 
-    vocab_size: Annotated[Whole, Field(ge=258)] = 2000
-    hidden_size: Annotated[Whole, Field(ge=8)] = 128
-    layers: Annotated[Whole, Field(ge=1)] = 4
-    heads: Annotated[Whole, Field(ge=1)] = 4
+    vocab_size: Annotated[int, Field(ge=258)] = 2000
+    hidden_size: Annotated[int, Field(ge=8)] = 128
+    layers: Positive = 4
+    heads: Positive = 4
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.hidden_size % self.heads:
-            context = {"key": "hidden_size", "value": self.hidden_size, "heads": self.heads}
-            message = "write a multiple of heads: {heads}"
-            raise PydanticCustomError("out_of_range", message, context)
+            fix = f"write a multiple of heads: {self.heads}"
+            raise out_of_range("hidden_size", self.hidden_size, fix)
         return self
 
 
@@ -236,37 +319,36 @@ class GenerationConfig(Section):
         url: Of the server.
         server_model: The name by which the server knows the model.
         batch_size: Prompts decoded at once.
-        max_new_tokens: A translation is cut here.
-        beams: Beam search of this width; 1 is none.
+        max_new_tokens: Longer translations are truncated.
+        beams: Width of the beam search; 1 for none.
         temperature: 0 takes the most likely token.
         top_p: Sample from the smallest set of tokens with this probability.
-        top_k: Sample from so many most likely tokens; 0 is all.
+        top_k: Sample from this many most likely tokens; 0 for all.
     """
 
     backend: Literal["transformers", "vllm", "server"] = "transformers"
     url: Text | None = None
     server_model: Text | None = None
-    batch_size: Annotated[Whole, Field(ge=1)] = 64
-    max_new_tokens: Annotated[Whole, Field(ge=1, le=32_768)] = 256
-    beams: Annotated[Whole, Field(ge=1, le=64)] = 1
-    temperature: Annotated[Number, Field(ge=0, le=10)] = 0.0
-    top_p: Annotated[Number, Field(gt=0, le=1)] = 1.0
-    top_k: Annotated[Whole, Field(ge=0)] = 0
+    batch_size: Positive = 64
+    max_new_tokens: Annotated[Positive, Field(le=32_768)] = 256
+    beams: Annotated[Positive, Field(le=64)] = 1
+    temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         for key in ("url", "server_model") if self.backend == "server" else ():
             if getattr(self, key) is None:
-                raise PydanticCustomError("needs", "backend: server needs it", {"key": key})
+                raise needs(key, "backend: server needs it")
         if self.beams > 1 and (self.backend != "transformers" or self.temperature > 0):
-            context = {"key": "beams", "value": self.beams}
-            message = "beams: 1; beam search is greedy, and only the transformers backend has it"
-            raise PydanticCustomError("out_of_range", message, context)
+            fix = "beams: 1; beam search is greedy, and only the transformers backend has it"
+            raise out_of_range("beams", self.beams, fix)
         return self
 
 
 class SystemConfig(Section):
-    """What is measured; exactly one of ``model``, ``translations`` and ``copy``.
+    """A system to measure; exactly one of ``model``, ``translations`` and ``copy``.
 
     Attributes:
         name: Unique; names its files.
@@ -276,24 +358,10 @@ class SystemConfig(Section):
         copies: The key ``copy``: the source itself is the translation.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+    one_of = ("model", "translations", "copies")
 
     name: Text
     group: Text | None = None
     model: FileName | None = None
     translations: FileName | None = None
-    copies: bool = Field(default=False, strict=True, alias="copy")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = (self.model is not None, self.translations is not None, self.copies)
-        if sum(given) != 1:
-            message = "needs exactly one of model, translations and copy: true"
-            raise PydanticCustomError("exactly_one", message)
-        return self
-
-    @model_serializer(mode="wrap")
-    def _as_written(self, as_mapping: SerializerFunctionWrapHandler) -> Options:
-        entry = cast("Options", as_mapping(self))
-        entry["copy"] = entry.pop("copies") or None
-        return {key: value for key, value in entry.items() if value is not None}
+    copies: bool = Field(default=False, alias="copy")

@@ -1,7 +1,7 @@
 """Severity tables by name, or from a file.
 
-A file is a mapping from ``severity[/category[/subcategory]]`` to a weight, and perhaps ``cap``, the
-most that one text's errors may add up to::
+A file is a mapping from ``severity[/category[/subcategory]]`` to a weight. The optional ``cap`` is
+the largest total of one text's errors::
 
     minor: 1
     major: 5
@@ -27,14 +27,14 @@ CAP = "cap"
 
 
 def load_severities(name: str, *, where: str = "--severity") -> SeverityTable:
-    """The table of a name, or else of a file.
+    """A severity table by its name, or from a file.
 
     Args:
         name: One of `rewardlab.types.SEVERITY_TABLES`, or the path of a YAML file.
-        where: Asked for it; stands in front of the message about a name that is neither.
+        where: The option that names the table, for the message about a name that is neither.
 
     Returns:
-        The table. That of a file is named for it and for the weights it holds.
+        The table. The name of a file's table depends on the file's name and on its weights.
 
     Raises:
         UserError: E026 neither a table's name nor a file; E001..E012 the file; E020, E025, E026 its
@@ -50,27 +50,27 @@ def load_severities(name: str, *, where: str = "--severity") -> SeverityTable:
     document = strict_yaml.read(name)
     if not isinstance(document.value, dict):
         what = f"the file must be a mapping, found {kind_of(document.value)}"
-        raise UserError([Problem("E020", document.where(()), what, "write severity: weight lines")])
+        raise UserError([document.problem("E020", (), what, "write severity: weight lines")])
     if problems := list(_problems(document.value, document)):
         raise UserError(problems)
     weights = {str(key).lower(): float(str(value)) for key, value in document.value.items()}
     cap = weights.pop(CAP, None)
-    told = json.dumps([cap, weights], sort_keys=True)
-    digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+    content = json.dumps([cap, weights], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     return SeverityTable(f"{Path(name).stem}@{digest}", weights, cap)
 
 
 def _problems(table: dict[str, strict_yaml.Value], document: Document) -> Iterator[Problem]:
-    """Weights that are no numbers or negative, and severities that stand there twice."""
+    """Weights that are negative or not numbers, and severities that appear twice."""
     seen: dict[str, str] = {}
     for key, value in table.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             yield wrong_type((key,), value, "a number", document)
         elif value < 0 or not math.isfinite(value):
             what, fix = f"{kind_of(value)} is out of range", "write a weight of at least 0"
-            yield Problem("E026", document.where((key,)), what, fix)
+            yield document.problem("E026", (key,), what, fix)
         if seen.setdefault(key.lower(), key) != key:
             what = f"the same as {shown(seen[key.lower()])}: case does not matter"
-            yield Problem("E026", document.where((key,)), what, "keep one of the two")
+            yield document.problem("E026", (key,), what, "keep one of the two")
     if not set(table) - {CAP}:
-        yield Problem("E026", document.where(()), "no severity has a weight", "write minor: 1")
+        yield document.problem("E026", (), "no severity has a weight", "write minor: 1")

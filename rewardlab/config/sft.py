@@ -2,60 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
-from rewardlab.config.checks import (
-    NOWHERE,
-    checkpoint_problems,
-    prompt_problems,
-    without_reference,
-)
-from rewardlab.config.load import load
+from rewardlab.config import checks, trainer_block
 from rewardlab.config.sections import (
-    Data,
     FileName,
     LoraConfig,
     Options,
+    Positive,
     RowsOrShare,
+    RunConfig,
     Section,
-    Seed,
     ShapeConfig,
     Text,
-    Whole,
-    require_share,
+    out_of_range,
 )
 from rewardlab.config.strict_yaml import Document
-from rewardlab.config.trainer_block import OWNED, effective, option_problems, trl_config
 from rewardlab.errors import Problem
 
 if TYPE_CHECKING:
     from trl import SFTConfig
 
 Architecture = Literal["qwen3", "gemma3"]
-EVALUATIONS = 10
-"""How often a run is measured where its configuration does not say."""
-SFT_OWNED: Mapping[str, str] = {
-    **OWNED,
-    **dict.fromkeys(
-        ("eval_strategy", "save_strategy", "load_best_model_at_end", "save_total_limit"),
-        "a run is measured every eval_steps and keeps its best; remove it",
-    ),
-    **dict.fromkeys(
-        ("metric_for_best_model", "greater_is_better"),
-        "the validation loss decides; remove it",
-    ),
-    **dict.fromkeys(
-        ("completion_only_loss", "assistant_only_loss", "dataset_text_field"),
-        "the loss is on the translation only; remove it",
-    ),
-    "chat_template_path": "save the template with the checkpoint's tokenizer",
-}
-"""TRL's options that an SFT run decides, and where."""
 
 
 class FromScratchConfig(ShapeConfig):
@@ -75,20 +46,19 @@ class SyntheticConfig(Section):
         copies: Rows of words in random order, to be copied.
         word_for_word: Rows of real words, each with its likeliest translation.
         longest: Words in the longest synthetic row.
-        passes: Then, how often every real row is seen.
+        passes: How often every real row follows them.
     """
 
-    copies: Annotated[Whole, Field(ge=0)] = 16_000
-    word_for_word: Annotated[Whole, Field(ge=0)] = 24_000
-    longest: Annotated[Whole, Field(ge=1)] = 20
-    passes: Annotated[Whole, Field(ge=0)] = 6
+    copies: Annotated[int, Field(ge=0)] = 16_000
+    word_for_word: Annotated[int, Field(ge=0)] = 24_000
+    longest: Positive = 20
+    passes: Annotated[int, Field(ge=0)] = 6
 
     @model_validator(mode="after")
     def _has_rows(self) -> Self:
         if not (self.copies or self.word_for_word or self.passes):
-            context = {"key": "passes", "value": self.passes}
-            message = "write at least 1 for one of copies, word_for_word and passes"
-            raise PydanticCustomError("out_of_range", message, context)
+            fix = "write at least 1 for one of copies, word_for_word and passes"
+            raise out_of_range("passes", self.passes, fix)
         return self
 
 
@@ -99,133 +69,115 @@ class SFTPolicyConfig(Section):
         path: A saved checkpoint directory.
         from_scratch: A small policy that starts from random weights.
         lora: Train low-rank adapters and not the whole model.
-        freeze_embeddings: Leave the input embeddings as they are; a tied output head with them.
-        untie_embeddings: Give the output head weights of its own, which are trained.
+        freeze_embeddings: Do not train the input embeddings, nor an output head tied to them.
+        untie_embeddings: Train separate weights for the output head.
     """
+
+    one_of = ("path", "from_scratch")
 
     path: FileName | None = None
     from_scratch: FromScratchConfig | None = None
     lora: LoraConfig | None = None
-    freeze_embeddings: bool = Field(default=False, strict=True)
-    untie_embeddings: bool = Field(default=False, strict=True)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.path is None) == (self.from_scratch is None):
-            raise PydanticCustomError("exactly_one", "needs exactly one of path and from_scratch")
-        return self
+    freeze_embeddings: bool = False
+    untie_embeddings: bool = False
 
 
-class SFTRunConfig(Section):
-    """A supervised fine-tuning run.
+class SFTRunConfig(RunConfig):
+    """A supervised fine-tuning run; its directory must be empty or not exist.
 
     Attributes:
-        run: The directory it writes; must be empty or not exist.
-        seed: Of everything random.
-        data: The corpora; the file may give one mapping in place of a list.
         prompt: A prompt style's name: `rewardlab.text.prompts.PROMPTS`.
-        chat: The prompt is one user turn of the checkpoint's chat template, and the translation
-            the assistant's.
         validation: Training rows, by whole documents, that decide when to stop: a share in
-            (0, 1), or a number of rows. Held-out rows are never looked at.
-        patience: Evaluations without improvement before training stops, and the best model is
-            kept; ``null`` trains to the end and keeps what that gives.
-        synthetic: Rows made of the corpus's words come first, and everything is learned from in
-            this order, once: for a policy from scratch.
+            (0, 1), or a number of rows. Held-out rows are never used.
+        patience: Evaluations without improvement before training stops and the best model is
+            kept; ``null`` trains to the end and keeps the last.
+        synthetic: Synthetic rows come first, and all rows are trained on in order, once: for a
+            policy from scratch.
         policy: The model that learns.
         trainer: Options of TRL's ``SFTConfig``, by TRL's names.
     """
 
-    run: FileName
-    seed: Seed = 0
-    data: Data
     prompt: Text
-    chat: bool = Field(default=False, strict=True)
     validation: Annotated[RowsOrShare, Field(gt=0)] = 0.05
-    patience: Annotated[Whole, Field(ge=1)] | None = 3
+    patience: Positive | None = 3
     synthetic: SyntheticConfig | None = None
     policy: SFTPolicyConfig
     trainer: Options = Field(default_factory=dict[str, Any])
 
-    @model_validator(mode="after")
-    def _share(self) -> Self:
-        require_share("validation", self.validation)
-        return self
 
-
-def load_sft_config(path: str | Path, overrides: Sequence[str] = ()) -> SFTRunConfig:
-    """Read and check the configuration of an SFT run.
+def check_sft(config: SFTRunConfig, document: Document = checks.NOWHERE) -> Iterator[Problem]:
+    """Problems between the parts of a configuration that fits its schema; not ``trainer``.
 
     Args:
-        path: A YAML file.
-        overrides: Arguments ``key=value``.
+        config: The configuration.
+        document: Its file.
 
-    Raises:
-        UserError: E001..E046, exit code 2.
+    Yields:
+        E026, E028, E032, E039, E043, E044.
     """
-    return load(SFTRunConfig, path, overrides, check=check_sft, check_trainer=check_sft_options)
-
-
-def check_sft(config: SFTRunConfig, document: Document = NOWHERE) -> Iterator[Problem]:
-    """What is wrong between the parts of a configuration whose schema holds; not ``trainer``."""
-    yield from prompt_problems(config.prompt, config.data, document)
-    if without := without_reference(config.data):
+    yield from checks.prompt_problems(config.prompt, config.data, document)
+    if without := checks.without_reference(config.data):
         what = f"fine-tuning learns from references, and {without[0]} has none"
-        yield Problem("E032", document.where(("data",)), what, "add reference: to the data")
+        yield document.problem("E032", ("data",), what, "add reference: to the data")
     policy = config.policy
-    if policy.path is not None:
-        yield from checkpoint_problems(policy.path, ("policy", "path"), document)
+    yield from checks.checkpoint_problems(policy.path, ("policy", "path"), document)
     for key in ("lora", "freeze_embeddings") if policy.from_scratch is not None else ():
         if getattr(policy, key):
             what = f"{key} keeps weights as they are, and those of a policy from scratch are random"
-            yield Problem("E043", document.where(("policy", key)), what, "remove it, or give path")
+            yield document.problem("E043", ("policy", key), what, "remove it, or give path")
     if policy.lora is not None and policy.untie_embeddings:
         what = "lora trains adapters only, so that an output head of its own would never learn"
-        where = document.where(("policy", "untie_embeddings"))
-        yield Problem("E043", where, what, "remove one of the two")
+        fix = "remove one of the two"
+        yield document.problem("E043", ("policy", "untie_embeddings"), what, fix)
     if config.chat and policy.from_scratch is not None:
         what = "a policy from scratch has no chat template"
-        yield Problem("E044", document.where(("chat",)), what, "chat: false")
+        yield document.problem("E044", ("chat",), what, "chat: false")
 
 
-def check_sft_options(block: Mapping[str, Any], document: Document = NOWHERE) -> list[Problem]:
-    """What is wrong with the ``trainer`` section; imports TRL."""
+def check_sft_options(
+    block: Mapping[str, Any], document: Document = checks.NOWHERE
+) -> list[Problem]:
+    """Problems of the ``trainer`` section; imports TRL.
+
+    Args:
+        block: The section.
+        document: Its file.
+
+    Returns:
+        E023, E025, E026, E033; E046 if there are none of these.
+    """
     # TRL comes through our trainers, which turn its usage reports off before it is imported.
     from rewardlab.trainers.sft import SFTConfig
 
-    if problems := option_problems(block, SFTConfig, document, owned=SFT_OWNED):
-        return problems
-    options = effective(block, SFTConfig)
-    steps, every = options.max_steps, block.get("eval_steps")
-    if every is not None and steps > 0 and every > steps:
+    owned = trainer_block.SUPERVISED_OWNED
+    problems = trainer_block.option_problems(block, SFTConfig, document, owned=owned)
+    steps, every = block.get("max_steps", -1), block.get("eval_steps")
+    if not problems and every is not None and 0 < steps < every:
         what = f"eval_steps={every} is above max_steps={steps}: nothing would ever be measured"
-        fix = f"eval_steps: {max(1, steps // EVALUATIONS)}"
-        return [Problem("E046", document.where(("trainer", "eval_steps")), what, fix)]
-    return []
+        fix = f"eval_steps: {trainer_block.evaluation_steps(steps)}"
+        problems.append(document.problem("E046", ("trainer", "eval_steps"), what, fix))
+    return problems
 
 
 def sft_config(config: SFTRunConfig, **defaults: Any) -> SFTConfig:
-    """TRL's configuration of a run; what the file says wins over ``defaults``.
+    """TRL's configuration of a run.
 
-    Without ``eval_steps`` a run is measured `EVALUATIONS` times; without ``num_train_epochs``
-    synthetic rows and what follows them are learned from once.
+    Without ``num_train_epochs``, synthetic rows and the real ones after them are trained on once.
+
+    Args:
+        config: The run; its ``trainer`` section overrides ``defaults``.
+        **defaults: Options of TRL's.
 
     Raises:
-        UserError: E037, TRL refuses the values, which it does when they meet.
+        UserError: E037, TRL refuses the combination of values; exit code 2.
     """
     from rewardlab.trainers.sft import BEST, LAST, SFTConfig
 
-    steps = config.trainer.get("max_steps", -1)
-    # TRL reads a number below 1 as a share of all steps, which with epochs nobody knows yet.
-    every = max(1, steps // EVALUATIONS) if steps > 0 else 1 / EVALUATIONS
-    kept = LAST if config.patience is None else BEST
-    once: dict[str, Any] = {"train_sampling_strategy": "sequential", "num_train_epochs": 1}
-    order = {} if config.synthetic is None else once
-    own: dict[str, Any] = {"eval_steps": every, **kept, **order, **defaults}
-    return trl_config(
-        SFTConfig,
-        config.trainer,
-        run=config.run,
-        seed=config.seed,
-        **own,
-    )
+    own: dict[str, Any] = {
+        "eval_steps": trainer_block.evaluation_steps(config.trainer.get("max_steps", -1)),
+        **(LAST if config.patience is None else BEST),
+    }
+    if config.synthetic is not None:
+        own |= {"train_sampling_strategy": "sequential", "num_train_epochs": 1}
+    own |= defaults
+    return trainer_block.trl_config(SFTConfig, config.trainer, config.run, config.seed, **own)

@@ -1,7 +1,7 @@
-"""A ``trainer`` section held against the TRL configuration it will become.
+"""A ``trainer`` section, checked against the TRL or transformers class that it configures.
 
-The schema leaves the section open: its keys and types are TRL's. TRL and torch are imported where
-they are asked, so that reading a file's form stays quick.
+The schema leaves the section open: its keys and types are those of the class. TRL and torch are
+imported where they are needed, so that reading a file stays fast.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import enum
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType, NoneType, SimpleNamespace
+from types import NoneType, SimpleNamespace
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -21,17 +21,33 @@ from rewardlab.config.problems import KINDS, not_a_choice, unknown_key, wrong_ty
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.errors import Problem, UserError, shown
 
-OWNED: Mapping[str, str] = MappingProxyType(
-    {
-        "output_dir": "set run: at the top of the file",
-        "seed": "set seed: at the top of the file",
-        "data_seed": "set seed: at the top of the file",
-        "hub_token": "set HF_TOKEN in the environment; the run directory records its configuration",
-        "resume_from_checkpoint": "resuming reads the run directory",
-        "trust_remote_code": "no code runs from a checkpoint; remove it",
-    }
-)
-"""TRL's options that every run decides elsewhere, and where."""
+EVALUATIONS = 10
+"""How often a run is evaluated where its configuration does not say."""
+OWNED: Mapping[str, str] = {
+    "output_dir": "set run: at the top of the file",
+    "seed": "set seed: at the top of the file",
+    "data_seed": "set seed: at the top of the file",
+    "hub_token": "set HF_TOKEN in the environment; the run directory records its configuration",
+    "resume_from_checkpoint": "resuming reads the run directory",
+    "trust_remote_code": "no code runs from a checkpoint; remove it",
+}
+"""Options that no ``trainer`` section may set, and what to do instead."""
+SUPERVISED_OWNED: Mapping[str, str] = {
+    **OWNED,
+    **dict.fromkeys(
+        ("eval_strategy", "save_strategy", "load_best_model_at_end", "save_total_limit"),
+        "a run is measured every eval_steps, and patience: decides what is kept; remove it",
+    ),
+    **dict.fromkeys(
+        ("metric_for_best_model", "greater_is_better"), "the validation loss decides; remove it"
+    ),
+    **dict.fromkeys(
+        ("completion_only_loss", "assistant_only_loss", "dataset_text_field"),
+        "the loss is on the answer only; remove it",
+    ),
+    "chat_template_path": "save the template with the checkpoint's tokenizer",
+}
+"""`OWNED`, and the options that a run with a validation loss decides."""
 
 TRLConfig = TypeVar("TRLConfig")
 
@@ -44,15 +60,15 @@ def option_problems(
     owned: Mapping[str, str] = OWNED,
     at: Keys = ("trainer",),
 ) -> list[Problem]:
-    """Hold keys and types against the fields of TRL's class. E023, E025, E026, E033.
+    """Unknown keys and wrong types of a ``trainer`` section. E023, E025, E026, E033.
 
-    Nothing is constructed: that would open devices.
+    The class is not constructed: that would open devices.
 
     Args:
         block: The section.
         config_class: TRL's class, or transformers'.
-        document: Where the section stands.
-        owned: Options that are decided elsewhere, and where.
+        document: The file.
+        owned: Options that may not be set, and what to do instead.
         at: The section's place in the document.
     """
     options = {option.name: option for option in dataclasses.fields(config_class) if option.init}
@@ -61,9 +77,9 @@ def option_problems(
         keys: Keys = (*at, key)
         if key in owned:
             what = f"{shown(value)} cannot be set here"
-            problems.append(Problem("E033", document.where(keys), what, owned[key]))
+            problems.append(document.problem("E033", keys, what, owned[key]))
         elif key not in options:
-            known = _owner(config_class)
+            known = _full_name(config_class)
             problems.append(unknown_key(keys, value, options, known=known, document=document))
         else:
             problems += _value_problems(keys, value, options[key].type, document)
@@ -71,83 +87,99 @@ def option_problems(
 
 
 def effective(block: Mapping[str, Any], config_class: type[Any]) -> SimpleNamespace:
-    """Every option with the value it will have; one that is computed later is None."""
+    """Every option with the value it will have; None where it is computed later.
+
+    Args:
+        block: The section.
+        config_class: TRL's class, or transformers'.
+    """
     defaults = {
-        option.name: option.default if option.default_factory is dataclasses.MISSING else None
+        option.name: None if option.default is dataclasses.MISSING else option.default
         for option in dataclasses.fields(config_class)
         if option.init
     }
     return SimpleNamespace(**{**defaults, **block})
 
 
+def evaluation_steps(max_steps: int) -> float:
+    """The ``eval_steps`` of a run that does not set them: it is evaluated `EVALUATIONS` times.
+
+    Args:
+        max_steps: The option; negative where epochs decide. The number of steps is then unknown,
+            and transformers takes a share of them.
+    """
+    return max(1, max_steps // EVALUATIONS) if max_steps > 0 else 1 / EVALUATIONS
+
+
 def trl_config(
     config_class: type[TRLConfig],
     block: Mapping[str, Any],
-    *,
     run: Path,
     seed: int,
+    *,
     where: str = "trainer",
     **defaults: Any,
 ) -> TRLConfig:
-    """TRL's configuration of a run; what the file says wins over ``defaults``.
+    """Construct TRL's or transformers' configuration of a run.
+
+    Args:
+        config_class: The class.
+        block: The ``trainer`` section; it overrides ``defaults``.
+        run: The output directory.
+        seed: Of everything random.
+        where: Named in the error.
+        **defaults: Options.
 
     Raises:
-        UserError: E037, TRL refuses the values, which it does when they meet.
+        UserError: E037, the class refuses the combination of values; exit code 2.
     """
     own: dict[str, Any] = {"output_dir": str(run), "seed": seed}
     try:
         return config_class(**{**defaults, **block, **own})
     except ValueError as error:
         reason = " ".join(str(error).split())
-        what = f"{_owner(config_class)} refuses the values: {reason}"
+        what = f"{_full_name(config_class)} refuses the values: {reason}"
         raise UserError([Problem("E037", where, what.rstrip("."))]) from error
 
 
-def _owner(config_class: type[Any]) -> str:
-    """Whose class it is, for a message."""
+def _full_name(config_class: type[Any]) -> str:
     package = "TRL" if config_class.__module__.startswith("trl") else "transformers"
     return f"{package}'s {config_class.__name__}"
 
 
 def _value_problems(keys: Keys, value: object, kind: Any, document: Document) -> Iterator[Problem]:
-    """Hold one value against the type of its dataclass field."""
+    """Check one value against the type of its dataclass field."""
     for key in _inner_keys(value):
         if key in OWNED:
             what = f"{key} cannot be set here"
-            yield Problem("E033", document.where((*keys, key)), what, OWNED[key])
+            yield document.problem("E033", (*keys, key), what, OWNED[key])
     parts = get_args(kind) or (kind,)
-    choices = [item.value for part in parts if _is_enum(part) for item in part]
+    enums = [part for part in parts if isinstance(part, type) and issubclass(part, enum.Enum)]
+    choices = [item.value for part in enums for item in part]
     if isinstance(value, str) and choices:
         if value not in choices:
             yield not_a_choice(keys, value, choices, document)
         return
+    strict = ConfigDict(strict=True, arbitrary_types_allowed=True)
     try:
-        TypeAdapter(
-            kind, config=ConfigDict(strict=True, arbitrary_types_allowed=True)
-        ).validate_python(value)
+        TypeAdapter(kind, config=strict).validate_python(value)
     except ValidationError:
         names = [_type_name(part) for part in parts if part is not NoneType]
-        expected = " or ".join(dict.fromkeys(names))
-        yield wrong_type(keys, value, expected, document)
+        yield wrong_type(keys, value, " or ".join(dict.fromkeys(names)), document)
     except PydanticUserError:
-        return  # a type of TRL's or transformers' that pydantic knows nothing of: theirs to judge
+        return  # pydantic does not know the type: left to the class
 
 
 def _inner_keys(value: object) -> list[str]:
-    """Keys of a mapping, or of the JSON that TRL and transformers take in its place."""
+    """The keys of a mapping, or of the JSON that TRL and transformers accept in its place."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             value = json.loads(value)
         except ValueError:
-            return []  # theirs to refuse
+            return []  # the class will refuse it
     return [*cast("dict[str, object]", value)] if isinstance(value, dict) else []
 
 
-def _is_enum(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, enum.Enum)
-
-
 def _type_name(kind: Any) -> str:
-    origin = get_origin(kind) or kind
-    name = getattr(origin, "__name__", str(origin))
+    name = getattr(get_origin(kind) or kind, "__name__", str(kind))
     return KINDS.get({"str": "string"}.get(name, name), name)

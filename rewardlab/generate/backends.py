@@ -55,8 +55,15 @@ def _only_one(backend: Backend, model: str, url: str, batch_size: int) -> Genera
         return _made(backend, model, url, batch_size)
 
 
-@cache
-def _made(backend: Backend, model: str, url: str, batch_size: int) -> Generator:
+def new_backend(backend: Backend, model: str, url: str, batch_size: int) -> Generator:
+    """A backend of its own, with arguments that have been checked; nothing is loaded yet.
+
+    Args:
+        backend: ``transformers``, ``vllm`` or ``server``.
+        model: A checkpoint directory; for a server the model's name there.
+        url: Where a server's protocol begins; not read by the others.
+        batch_size: Prompts of a batch, or requests under way.
+    """
     if backend == "server":
         from rewardlab.generate.server import ServerGenerator
 
@@ -68,3 +75,6 @@ def _made(backend: Backend, model: str, url: str, batch_size: int) -> Generator:
     from rewardlab.generate.local import TransformersGenerator
 
     return TransformersGenerator(Path(model), batch_size)
+
+
+_made = cache(new_backend)

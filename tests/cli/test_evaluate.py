@@ -227,8 +227,8 @@ def test_a_translation_run_is_matched_by_id_and_remembers_its_model_and_rewards(
         (
             ["metrics=[chrf, ter, chrf]"],
             (
-                "error[E036] argument metrics=[chrf, ter, chrf]: chrf is asked for twice. "
-                "fix: remove one, or give it a name of its own, name: chrf_2"
+                "error[E036] argument metrics=[chrf, ter, chrf]: chrf is listed twice, first as "
+                "metrics.0. fix: remove one, or give it a name of its own, name: chrf_2"
             ),
         ),
         (
@@ -301,7 +301,7 @@ def test_a_translation_run_is_matched_by_id_and_remembers_its_model_and_rewards(
             ["systems.1={name: sft, model: sft, copy: true}"],
             (
                 "error[E027] argument systems.1={name: sft, model: sft, copy: true}: needs exactly "
-                "one of model, translations and copy: true. fix: keep one, remove the other"
+                "one of model, translations and copy. fix: keep one, remove the other"
             ),
         ),
         (

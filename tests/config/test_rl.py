@@ -124,7 +124,7 @@ def test_any_reward_reads_back_equal(weight, options):
             '{reward: "no_repetition:n=4", weight: 0.0}',
             "{reward: chrf}",
             (
-                "error[E036] run.yaml:17:5 rewards.1: chrf stands here and in rewards.0. "
+                "error[E036] run.yaml:17:5 rewards.1: chrf is listed twice, first as rewards.0. "
                 "fix: remove one, or give it a name of its own, name: chrf_2"
             ),
         ),

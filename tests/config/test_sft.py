@@ -121,7 +121,8 @@ def test_the_schema_offers_the_architectures_that_can_be_trained():
             "eval_strategy: epoch",
             (
                 "error[E033] run.yaml:12:3 trainer.eval_strategy: 'epoch' cannot be set here. "
-                "fix: a run is measured every eval_steps and keeps its best; remove it"
+                "fix: a run is measured every eval_steps, and patience: decides what is kept; "
+                "remove it"
             ),
         ),
         (
@@ -129,7 +130,7 @@ def test_the_schema_offers_the_architectures_that_can_be_trained():
             "completion_only_loss: false",
             (
                 "error[E033] run.yaml:12:3 trainer.completion_only_loss: False cannot be set here. "
-                "fix: the loss is on the translation only; remove it"
+                "fix: the loss is on the answer only; remove it"
             ),
         ),
         (

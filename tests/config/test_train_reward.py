@@ -1,10 +1,13 @@
 """The configuration of ``rewardlab train-reward``."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rewardlab.config.load import load
+from rewardlab.config.load import load, to_yaml
+from rewardlab.config.strict_yaml import load as load_yaml
 from rewardlab.config.train_reward import (
     TrainRewardConfig,
     check_train_reward,
@@ -83,6 +86,59 @@ def test_each_family_takes_its_options(read, scorer, name, needs_reference):
     assert isinstance(options, family.options_class)
 
 
+@pytest.mark.parametrize(
+    ("scorer", "problem"),
+    [
+        (
+            "metricx: {max_length: 1.5}",
+            "error[E025] run.yaml:3:13 scorer.metricx.max_length: the number 1.5 is not an integer",
+        ),
+        (
+            "metricx: {tokenizer: ''}",
+            "error[E025] run.yaml:3:13 scorer.metricx.tokenizer: the text '' is not a path",
+        ),
+        (
+            "automqm: {chat: no}",
+            "error[E025] run.yaml:3:13 scorer.automqm.chat: the text 'no' is not true or false",
+        ),
+        (
+            "automqm: {no_errors: 1}",
+            (
+                "error[E026] run.yaml:3:13 scorer.automqm.no_errors: the integer 1 is out of "
+                "range. fix: write a number below 1.0"
+            ),
+        ),
+        (
+            "generalist: {smallest_margin: 0}",
+            (
+                "error[E026] run.yaml:3:16 scorer.generalist.smallest_margin: the integer 0 is "
+                "out of range. fix: write a number above 0.0"
+            ),
+        ),
+        ("generalist: 3", "error[E025] run.yaml:3:3 scorer.generalist: the integer 3 is not a"),
+    ],
+)
+def test_the_dataclass_of_a_family_is_the_schema_of_its_options(read, scorer, problem):
+    (found,) = refused(read, TEXT.replace("metricx: {mode: qe}", scorer))
+    assert found.startswith(problem)
+
+
+def test_all_options_of_a_family_are_recorded(read):
+    text = to_yaml(read(TEXT, "scorer.metricx.tokenizer=words"))
+    scorer = {"mode": "qe", "version": "24", "max_length": 0, "failures": 0.0, "span_weight": 0.0}
+    scorer |= {"tokenizer": "words", "pickle_sha256": ""}
+    assert load_yaml(text, "out.yaml").value["scorer"]["metricx"] == scorer
+    again = read(text)
+    assert again == read(TEXT, "scorer.metricx.tokenizer=words")
+    assert family_of(again).tokenizer == Path("words")
+
+
+def test_families_are_imported_when_one_is_configured():
+    code = "import sys, rewardlab.config.train_reward; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_a_stages_options_stand_over_those_of_the_file(read, tmp_path):
     config = read(TEXT)
     first, last = (
@@ -103,7 +159,7 @@ def test_a_stages_options_stand_over_those_of_the_file(read, tmp_path):
             "  metricx: {mode: qe}\n",
             "  metricx: {mode: qe}\n  automqm: {}\n",
             (
-                "error[E027] run.yaml:2:1 scorer: needs exactly one of metricx, automqm, "
+                "error[E027] run.yaml:2:1 scorer: needs exactly one of metricx, automqm and "
                 "generalist. fix: keep one, remove the other"
             ),
         ),
@@ -143,7 +199,7 @@ def test_a_stages_options_stand_over_those_of_the_file(read, tmp_path):
         (
             "damaged: 2",
             "damaged: 0",
-            "error[E048] run.yaml:7:5 stages.0: texts are learned from damaged, and damaged is 0",
+            "error[E048] run.yaml:7:5 stages.0: texts are only used with damaged, which is 0",
         ),
         (
             "reference: de.txt, ",

@@ -14,9 +14,10 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from shutil import copyfile
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import torch
+from pydantic import Field
 from torch.nn.functional import cross_entropy
 from transformers import (
     AddedToken,
@@ -101,8 +102,8 @@ class AutoMQMFamily:
     reference: bool = False
     chat: bool = True
     prompt: str = ""
-    no_errors: float = 0.5
-    max_new_tokens: int = 512
+    no_errors: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    max_new_tokens: Annotated[int, Field(ge=1)] = 512
 
     name: ClassVar[str] = "automqm"
     options_class: ClassVar[type[TrainingArguments]] = SFTConfig

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import torch
 from datasets import Dataset
+from pydantic import Field
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -97,10 +98,10 @@ class GeneralistFamily:
         ValueError: A number is out of range.
     """
 
-    smallest_margin: float = 1.0
-    most_per_segment: int = 8
+    smallest_margin: Annotated[float, Field(gt=0)] = 1.0  # in a file; here it may be 0
+    most_per_segment: Annotated[int, Field(ge=1)] = 8
     margins: bool = True
-    margin_scale: float = 0.1
+    margin_scale: Annotated[float, Field(gt=0)] = 0.1
 
     name: ClassVar[str] = "generalist"
     options_class: ClassVar[type[TrainingArguments]] = RewardConfig

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, cast, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast, get_args
 
 import numpy as np
+from pydantic import AfterValidator, Field
 from torch import Tensor
 from transformers import (
     MT5Config,
@@ -49,6 +51,12 @@ FIRST_LOOK = 64
 """Inputs whose mean error a new model begins at."""
 
 
+def _digest(value: str) -> str:
+    if not re.fullmatch("([0-9a-f]{64})?", value):
+        raise ValueError("write the 64 hexadecimal digits of sha256sum")
+    return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricXFamily:
     """Scorers in the format of MetricX-23 and -24.
@@ -73,11 +81,11 @@ class MetricXFamily:
 
     mode: Forms = "qe"
     version: Version = "24"
-    max_length: int = 0
-    failures: float = 0.0
-    span_weight: float = 0.0
+    max_length: Annotated[int, Field(ge=0)] = 0
+    failures: Annotated[float, Field(ge=0)] = 0.0
+    span_weight: Annotated[float, Field(ge=0)] = 0.0
     tokenizer: Path | None = None
-    pickle_sha256: str = ""
+    pickle_sha256: Annotated[str, AfterValidator(_digest)] = ""
 
     name: ClassVar[str] = "metricx"
     options_class: ClassVar[type[TrainingArguments]] = TrainingArguments
