@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from trained_scorers import configuration, train, write
+from trained_scorers import configuration, listed, train, write
 
 from rewardlab.cli.trained_reward import scorers
-from rewardlab.config.lessons import read_lessons
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward, family_of
+from rewardlab.config.training_data import read_training_data
 from rewardlab.human.gold import Gold
 from rewardlab.json_values import json_value
 from rewardlab.metaeval.scoring import Scored
@@ -51,14 +51,14 @@ def tested(runs: dict[str, str]) -> dict[str, tuple[Gold, list[Scored]]]:
         load(TrainRewardConfig, f"{name}.yaml", check=check_train_reward)
         for name in (runs[WITH], runs[WITHOUT])
     )
-    lessons = read_lessons(with_it)
+    lessons = read_training_data(with_it)
     reward = replace(family_of(with_it).reward(with_it.run / "model"), name=WITH)
     plain_reward = replace(family_of(without).reward(without.run / "model"), name=WITHOUT)
     found = {}
-    for one in lessons.test:
-        everyone = scorers(with_it, lessons, one, reward)
-        everyone += scorers(without, lessons, one, plain_reward)[:1]
-        found[f"{runs[WITH]} {one.name}"] = (one.gold, everyone)
+    for gold in lessons.test:
+        everyone = scorers(with_it, lessons, gold, reward)
+        everyone += scorers(without, lessons, gold, plain_reward)[:1]
+        found[f"{runs[WITH]} {gold.name}"] = (gold, everyone)
     return found
 
 
@@ -83,14 +83,12 @@ def worst_marked(
 
 
 def tell(found: HeldOut) -> None:
-    for one in found.overall:
-        if one.statistic in SHOWN:
-            value = with_interval([one.value, one.low, one.high])
-            print(f"{one.statistic:10} {one.scorer:26} {value}")
-    for lead in found.leads:
-        if lead.statistic in SHOWN:
-            value = with_interval([lead.value, lead.low, lead.high], signed=True)
-            print(f"{lead.statistic:10} ahead of {lead.baseline:26} {value}")
+    for (scorer, statistic), one in found.overall.items():
+        if statistic in SHOWN:
+            print(f"{statistic:10} {scorer:26} {with_interval(one)}")
+    for (baseline, statistic), lead in found.leads.items():
+        if statistic in SHOWN:
+            print(f"{statistic:10} ahead of {baseline:26} {with_interval(lead, signed=True)}")
 
 
 def main() -> None:
@@ -118,19 +116,17 @@ def main() -> None:
     judges = {}
     for share in SHARES:
         leads = measure_heldout(worst_marked(files, share)).leads
-        lead = next(one for one in leads if one.statistic == "span_f1")
-        judges[f"{share:.0%}"] = lead._asdict()
-        value = with_interval([lead.value, lead.low, lead.high], signed=True)
-        print(f"span F1 of the worst {share:.0%} marked, ahead of {lead.baseline}: {value}")
+        lead = next(one for one in listed(leads, "baseline") if one["statistic"] == "span_f1")
+        judges[f"{share:.0%}"] = lead
+        value = with_interval([lead["value"], lead["low"], lead["high"]], signed=True)
+        print(f"span F1 of the worst {share:.0%} marked, ahead of {lead['baseline']}: {value}")
     result = {
         "runs": spent,
         "worst_marked": json_value(judges),
         "segments": dict(found.segments),
-        "overall": json_value([one._asdict() for one in found.overall]),
-        "leads": json_value([one._asdict() for one in found.leads]),
-        "files": {
-            key: json_value([one._asdict() for one in own]) for key, own in found.files.items()
-        },
+        "overall": json_value(listed(found.overall)),
+        "leads": json_value(listed(found.leads, "baseline")),
+        "files": {key: json_value(listed(own)) for key, own in found.files.items()},
     }
     write("crossvalidated_scorer", result)
 

@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.human.gold import read_gold
+from rewardlab.human.formats import read_gold
 from rewardlab.metaeval import comparison, correlations, system_level, ties
 from rewardlab.metaeval.scoring import compared_systems, score_gold
 from rewardlab.rewards import BLEU, TER, ChrF

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rewardlab.human.gold import Gold, read_gold
+from rewardlab.human.formats import read_gold
+from rewardlab.human.gold import Gold
 from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.results import MetaEvaluation
 from rewardlab.metaeval.scoring import compared_systems, score_gold

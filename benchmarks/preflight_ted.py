@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rewardlab.config.ensemble import load_ensemble
-from rewardlab.human.gold import read_gold
+from rewardlab.human.formats import read_gold
 from rewardlab.perturbations.attacks import ATTACKS
 from rewardlab.preflight.honest_texts import Honest, honest_of_gold
 from rewardlab.preflight.preflight import Preflight, preflight

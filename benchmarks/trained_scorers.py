@@ -17,12 +17,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 from rich.console import Console
 
-from rewardlab.human.gold import read_gold
+from rewardlab.human.formats import read_gold
+from rewardlab.human.gold import Gold
 from rewardlab.json_values import json_value
 from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.scoring import ask_about, compared_systems
@@ -32,8 +34,8 @@ from rewardlab.report.metaeval import metric_table, span_table
 from rewardlab.report.preflight import exposure_tables
 from rewardlab.report.trained_reward import with_interval
 from rewardlab.rewards.registry import build_reward
-from rewardlab.scorers.heldout import measure_heldout
-from rewardlab.scorers.judgements import Judgements
+from rewardlab.scorers.examples import only_documents
+from rewardlab.scorers.heldout import Figures, measure_heldout
 from rewardlab.store.run_directory import versions
 from rewardlab.types import Term
 
@@ -85,14 +87,16 @@ def train(name: str, text: str, work: Path) -> dict[str, object]:
     return json.loads(results.read_text(encoding="utf-8")) | spent
 
 
-def held_out(mqm: Path, told: dict[str, object]) -> dict[str, Judgements]:
+def held_out(mqm: Path, told: dict[str, object]) -> dict[str, Gold]:
     """The test documents of every run are the same: the split depends on files and seed alone."""
     test = set(told["split"]["test"])
     found = {}
     for pair, (source, target, reference) in PAIRS.items():
         name = f"mqm_ted_{pair}"
         gold = read_gold(mqm / f"{name}.tsv")
-        found[pair] = Judgements(name, gold, source, target, reference).only(test)
+        languages = {"source_lang": source, "target_lang": target}
+        gold = replace(gold, reference_system=reference, **languages)
+        found[pair] = only_documents(gold, test)
     return found
 
 
@@ -112,27 +116,33 @@ def rewards(work: Path, families: list[str]) -> list[object]:
     return built
 
 
-def warm_up_effect(judged: dict[str, Judgements], scorers: list[object]) -> dict[str, object]:
+def warm_up_effect(judged: dict[str, Gold], scorers: list[object]) -> dict[str, object]:
     """The lead of the warmed-up scorer over the same without, on the same resamples."""
     files = {}
     for pair, one in judged.items():
-        systems = compared_systems(one.gold, reference_system=one.reference_system)
-        scored = [
-            ask_about(reward, one.gold, systems=systems, **languages(one)) for reward in scorers
-        ]
-        files[pair] = (one.gold, scored)
+        systems = compared_systems(one, reference_system=one.reference_system)
+        scored = [ask_about(reward, one, systems=systems, **languages(one)) for reward in scorers]
+        files[pair] = (one, scored)
     found = measure_heldout(files)
-    leads = [lead._asdict() for lead in found.leads if lead.baseline == WITHOUT]
+    leads = [lead for lead in listed(found.leads, "baseline") if lead["baseline"] == WITHOUT]
     for lead in leads:
         value = with_interval([lead["value"], lead["low"], lead["high"]], signed=True)
         print(f"warm-up, {lead['statistic']}: {value}")
     return {
         "leads": json_value(leads),
-        "overall": json_value([one._asdict() for one in found.overall]),
+        "overall": json_value(listed(found.overall)),
     }
 
 
-def languages(one: Judgements) -> dict[str, str | None]:
+def listed(figures: Figures, whose: str = "scorer") -> list[dict[str, object]]:
+    """One mapping for each figure, as the results files have them."""
+    return [
+        {whose: name, "statistic": statistic, **one._asdict()}
+        for (name, statistic), one in figures.items()
+    ]
+
+
+def languages(one: Gold) -> dict[str, str | None]:
     return {
         "reference_system": one.reference_system,
         "source_lang": one.source_lang,
@@ -140,13 +150,13 @@ def languages(one: Judgements) -> dict[str, str | None]:
     }
 
 
-def rows(pair: str, one: Judgements, scorers: list[object], cases: int) -> None:
+def rows(pair: str, one: Gold, scorers: list[object], cases: int) -> None:
     """The scorers' rows in metaeval and preflight, beside chrF's."""
     everyone = [*scorers, build_reward("chrf")]
-    systems = compared_systems(one.gold, reference_system=one.reference_system)
-    scored = [ask_about(reward, one.gold, systems=systems, **languages(one)) for reward in everyone]
+    systems = compared_systems(one, reference_system=one.reference_system)
+    scored = [ask_about(reward, one, systems=systems, **languages(one)) for reward in everyone]
     found = meta_evaluate(
-        one.gold,
+        one,
         scored,
         systems=systems,
         reference_system=one.reference_system,
@@ -159,7 +169,7 @@ def rows(pair: str, one: Judgements, scorers: list[object], cases: int) -> None:
             console.print(table)
     write(f"metaeval_trained_{pair}", found.as_json())
     honest = honest_of_gold(
-        one.gold,
+        one,
         reference_system=one.reference_system,
         source_lang=one.source_lang,
         target_lang=one.target_lang,

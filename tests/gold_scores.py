@@ -31,10 +31,9 @@ def gold(**changes):
     spans["B", "d:1"] = ((ErrorSpan(4, 8, "major"),),)
     spans["C", "d:1"] = ((ErrorSpan(0, 4, "minor"), ErrorSpan(5, 9, "major")),)
     spans["C", "d:2"] = ((ErrorSpan(5, 10, "minor"),),)
-    means = np.mean(ERRORS, axis=1).tolist()
     fields = {
         "scores": ScoreMatrix(SYSTEMS, SEGMENTS, 0.0 - np.array(ERRORS), "mqm"),
-        "published": dict(zip(SYSTEMS, means, strict=True)),
+        "negated": True,
         "raters": 1,
         "funnel": "8 ratings",
         "documents": ("d", "d"),

@@ -1,15 +1,15 @@
-"""What every command that reads human judgements is called with, and how it writes and prints."""
+"""Options and output shared by the commands that read human judgements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from rewardlab.errors import Problem, shown
+from rewardlab.human.formats import AUTO, FORMATS, format_names
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,17 +18,23 @@ WIDTH = 160
 """Columns of a table that is not printed on a terminal."""
 
 
-class Format(StrEnum):
-    """Forms that human judgements come in."""
-
-    AUTO = "auto"
-    MQM = "mqm"
-    MTME = "mtme"
-    ESA = "esa"
-    TABLE = "table"
+def registered(name: str) -> str:
+    """The name of a format; any other one is a usage error with the choices."""
+    if name not in (names := format_names()):
+        choices = ", ".join(map(repr, names))
+        raise typer.BadParameter(f"{shown(name)} is not one of {choices}.")
+    return name
 
 
-GoldFormat: TypeAlias = Annotated[Format, typer.Option("--format", help="Of the human judgements.")]
+GoldFormat: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar=f"[{'|'.join([AUTO, *FORMATS.built_in])}]",
+        callback=registered,
+        help="Of the human judgements.",
+    ),
+]
 Severity: TypeAlias = Annotated[
     str, typer.Option(metavar="NAME|FILE", help="wmt, wmt-no-source, xcomet, or a file.")
 ]
@@ -45,7 +51,7 @@ JsonFile: TypeAlias = Annotated[
 
 
 def split_names(lists: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of ``A,B``, of every time that the option was given."""
+    """Names from ``A,B``, from every use of the option."""
     names = [name.strip() for names in lists or () for name in names.split(",")]
     return tuple(name for name in names if name)
 
@@ -54,7 +60,7 @@ def output_problems(option: str, path: Path | None, *, like: str) -> Iterator[Pr
     """E117 and E118: a file that could not be written once the work is done.
 
     Args:
-        option: Its option.
+        option: The option that names the file.
         path: The file, or None.
         like: A file name to propose in place of a directory.
     """
@@ -69,7 +75,7 @@ def output_problems(option: str, path: Path | None, *, like: str) -> Iterator[Pr
 
 
 def console() -> Console:
-    """Where tables go: stderr, wide enough if nobody looks on."""
+    """Where tables are printed: stderr, wide enough where that is no terminal."""
     from rich.console import Console
 
     made = Console(stderr=True)

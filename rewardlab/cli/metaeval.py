@@ -11,7 +11,6 @@ import typer
 
 from rewardlab.cli.judgements import (
     ExcludeSystems,
-    Format,
     GoldFormat,
     JsonFile,
     ReferenceSystem,
@@ -56,7 +55,7 @@ class MetaevalConfig:
     """
 
     gold: str
-    format: Format = Format.AUTO
+    format: str = "auto"
     severity: str = "wmt"
     lower_is_better: bool = False
     reference_system: str | None = None
@@ -76,7 +75,7 @@ class MetaevalConfig:
 def command(
     *,
     gold: Annotated[str, typer.Option("--gold", metavar="FILE", help="Human judgements.")],
-    format_: GoldFormat = Format.AUTO,
+    format_: GoldFormat = "auto",
     severity: Severity = "wmt",
     lower_is_better: Annotated[
         bool, typer.Option("--lower-is-better", help="The human scores are errors.")
@@ -147,7 +146,7 @@ def run(config: MetaevalConfig) -> None:
     from rewardlab.cli.training import report, say
     from rewardlab.config.severities import load_severities
     from rewardlab.heartbeat import heartbeat
-    from rewardlab.human.gold import read_gold
+    from rewardlab.human.formats import read_gold
     from rewardlab.human.score_files import check_names
     from rewardlab.metaeval.meta_evaluate import meta_evaluate
     from rewardlab.metaeval.scoring import Scored, check_texts, compared_systems, score_gold
@@ -156,7 +155,7 @@ def run(config: MetaevalConfig) -> None:
     severities = load_severities(config.severity)
     gold = read_gold(
         config.gold,
-        format=config.format.value,
+        format=config.format,
         severities=severities,
         lower_is_better=config.lower_is_better,
     )
@@ -265,7 +264,7 @@ def read_all(
     Raises:
         UserError: With the problems of all files; exit code 3.
     """
-    from rewardlab.human.gold import read_scores
+    from rewardlab.human.metric_scores import read_scores
 
     left_out = [name for name in gold.scores.systems if name not in systems]
     found: list[tuple[str, ScoreMatrix]] = []

@@ -11,7 +11,6 @@ import typer
 
 from rewardlab.cli.judgements import (
     ExcludeSystems,
-    Format,
     GoldFormat,
     JsonFile,
     ReferenceSystem,
@@ -64,7 +63,7 @@ class PreflightConfig:
     rewards: tuple[str, ...] = ()
     ensemble: Path | None = None
     gold: str | None = None
-    format: Format = Format.AUTO
+    format: str = "auto"
     severity: str = "wmt"
     reference_system: str | None = None
     exclude_systems: tuple[str, ...] = ()
@@ -88,7 +87,7 @@ def command(
     gold: Annotated[
         str | None, typer.Option(metavar="FILE", help="Human judgements with texts.")
     ] = None,
-    format_: GoldFormat = Format.AUTO,
+    format_: GoldFormat = "auto",
     severity: Severity = "wmt",
     reference_system: ReferenceSystem = None,
     exclude_systems: ExcludeSystems = None,
@@ -303,11 +302,11 @@ def read(config: PreflightConfig) -> tuple[Honest, tuple[str, ...]]:
     if config.gold is None:
         return _read_texts(config)
     from rewardlab.config.severities import load_severities
-    from rewardlab.human.gold import read_gold
+    from rewardlab.human.formats import read_gold
     from rewardlab.preflight.honest_texts import honest_of_gold
 
     severities = load_severities(config.severity)
-    gold = read_gold(config.gold, format=config.format.value, severities=severities)
+    gold = read_gold(config.gold, format=config.format, severities=severities)
     _check_languages(config, gold)
     honest = honest_of_gold(
         gold,

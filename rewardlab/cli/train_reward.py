@@ -22,9 +22,9 @@ from rewardlab.errors import EXIT_RESUMABLE, Problem, UserError
 if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainingArguments
 
-    from rewardlab.config.lessons import Lessons, StageLessons
     from rewardlab.config.train_reward import StageConfig, TrainRewardConfig
-    from rewardlab.scorers.families.family import Family
+    from rewardlab.config.training_data import StageData, TrainingData
+    from rewardlab.scorers.families.protocol import Family
     from rewardlab.store.lock import Lock
 
 MODEL, RESULTS, SIGNATURE, START = "model", "results.json", "signature.txt", "start"
@@ -51,7 +51,7 @@ class Ready(NamedTuple):
     """
 
     config: TrainRewardConfig
-    lessons: Lessons
+    lessons: TrainingData
     options: tuple[TrainingArguments, ...]
     summary: dict[str, Any]
 
@@ -96,10 +96,11 @@ def check(arguments: Arguments) -> Ready:
             (3).
     """
     from rewardlab.cli.quiet import hush
-    from rewardlab.config.lessons import read_lessons
     from rewardlab.config.load import examine
     from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward
+    from rewardlab.config.training_data import read_training_data
     from rewardlab.dry_run import Findings, examine_scorer
+    from rewardlab.scorers.examples import rated
 
     config, problems = examine(
         TrainRewardConfig, arguments.config, arguments.overrides, check=check_train_reward
@@ -109,7 +110,7 @@ def check(arguments: Arguments) -> Ready:
     hush()
     found = Findings()
     found.add(problems)
-    lessons = found.attempt(read_lessons, config)
+    lessons = found.attempt(read_training_data, config)
     if is_first_process() and lessons is not None:
         found.attempt(check_run, config, lessons)
     options = (
@@ -122,7 +123,7 @@ def check(arguments: Arguments) -> Ready:
             stage.name: {"rows": len(rows.train), "validation": len(rows.validation)}
             for stage, rows in zip(config.stages, lessons.stages, strict=True)
         }
-        summary["test"] = {one.name: len(one.rated()) for one in lessons.test}
+        summary["test"] = {gold.name: len(rated(gold)) for gold in lessons.test}
         summary["test_preferences"] = len(lessons.preferences)
     if lessons is not None and not found.problems:
         examine_scorer(config, lessons, known, found=found)
@@ -143,7 +144,7 @@ def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
     return config.run / "stages" / f"{config.stages.index(stage) + 1}-{stage.name}"
 
 
-def check_run(config: TrainRewardConfig, lessons: Lessons) -> None:
+def check_run(config: TrainRewardConfig, lessons: TrainingData) -> None:
     """Refuse to go on with a run of another configuration or other data.
 
     One of ours that has not come to its first stage is begun anew, whatever it was.
@@ -244,7 +245,7 @@ def begin_from_scratch(ready: Ready, family: Family) -> Path:
     """The checkpoint that a new model begins with, made once and read back by every process."""
     from accelerate import PartialState
 
-    from rewardlab.scorers.families.family import Shape
+    from rewardlab.scorers.families.protocol import Shape
     from rewardlab.store.manifest import is_sealed, seal
 
     config, start = ready.config, ready.config.run / START
@@ -280,7 +281,7 @@ def _examine(ready: Ready, family: Family) -> None:
 def train_stage(
     family: Family,
     start: Path,
-    rows: StageLessons,
+    rows: StageData,
     *,
     args: TrainingArguments,
     stage: StageConfig,
@@ -296,6 +297,7 @@ def train_stage(
     from accelerate import PartialState
     from transformers import EarlyStoppingCallback
 
+    from rewardlab.scorers.families.protocol import Stage
     from rewardlab.store.files import replace_file
     from rewardlab.store.manifest import seal
     from rewardlab.trainers.resume import (
@@ -317,9 +319,8 @@ def train_stage(
     callbacks.append(StopOnNaN())
     if stage.patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=stage.patience))
-    trainer = family.trainer(
-        start, rows.train, rows.validation, args=args, callbacks=callbacks, seed=seed
-    )
+    data = Stage(start, rows.train, rows.validation, args, seed)
+    trainer = family.trainer(data, callbacks)
     with stops.listening():
         train_on(trainer, say=say)
     state = trainer.state

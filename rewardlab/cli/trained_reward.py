@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rewardlab.cli.training import say
 
 if TYPE_CHECKING:
-    from rewardlab.config.lessons import Lessons
     from rewardlab.config.train_reward import TrainRewardConfig
+    from rewardlab.config.training_data import TrainingData
+    from rewardlab.human.gold import Gold
     from rewardlab.metaeval.scoring import Scored
-    from rewardlab.scorers.heldout import Figure, HeldOut
-    from rewardlab.scorers.judgements import Judgements
+    from rewardlab.scorers.heldout import Figures, HeldOut
     from rewardlab.types import Reward
 
 SIDES = ("train", "validation", "test")
@@ -32,18 +32,18 @@ class Measured(NamedTuple):
 
     reward: Reward
     heldout: HeldOut | None
-    preferences: tuple[Figure, ...]
+    preferences: Figures
     unscored: dict[str, dict[str, int]]
     systems: dict[str, list[str]]
 
 
-def measured(config: TrainRewardConfig, lessons: Lessons, model: Path) -> Measured:
+def measured(config: TrainRewardConfig, lessons: TrainingData, model: Path) -> Measured:
     """Score the test side and hold it against people and baselines."""
     from rewardlab.config.train_reward import family_of
     from rewardlab.scorers.heldout import measure_heldout
 
     reward = family_of(config).reward(model)
-    files = {one.name: (one.gold, scorers(config, lessons, one, reward)) for one in lessons.test}
+    files = {gold.name: (gold, scorers(config, lessons, gold, reward)) for gold in lessons.test}
     heldout = None
     if files:
         heldout = measure_heldout(
@@ -64,7 +64,7 @@ def measured(config: TrainRewardConfig, lessons: Lessons, model: Path) -> Measur
 
 
 def scorers(
-    config: TrainRewardConfig, lessons: Lessons, judged: Judgements, reward: Reward
+    config: TrainRewardConfig, lessons: TrainingData, gold: Gold, reward: Reward
 ) -> list[Scored]:
     """What the reward says of one file's test side, and what baselines say of it."""
     from rewardlab.heartbeat import heartbeat
@@ -76,20 +76,16 @@ def scorers(
         mark_at_random,
         mark_everything,
     )
+    from rewardlab.scorers.examples import rated
 
-    gold, reference = judged.gold, judged.reference_system
+    reference = gold.reference_system
     systems = compared_systems(gold, reference_system=reference, exclude_references=True)
-    asking: dict[str, Any] = {
-        "systems": systems,
-        "reference_system": reference,
-        "source_lang": judged.source_lang,
-        "target_lang": judged.target_lang,
-    }
+    asking: dict[str, Any] = {"systems": systems, "reference_system": reference}
     size = len(systems) * len(gold.scores.segments)
-    say(f"{judged.name}: scoring {size:,} translations of the test side")
-    with heartbeat(say, lambda: f"{judged.name}: still scoring"):
+    say(f"{gold.name}: scoring {size:,} translations of the test side")
+    with heartbeat(say, lambda: f"{gold.name}: still scoring"):
         found = [ask_about(reward, gold, **asking)]
-    train = [row for row in whole(lessons, judged).rated() if row.document in lessons.split.train]
+    train = [row for row in rated(whole(lessons, gold)) if row.document in lessons.split.train]
     if train:
         found.append(LengthModel.fitted(train).scored(gold, systems))
     if reference is not None:
@@ -101,14 +97,14 @@ def scorers(
     return found
 
 
-def whole(lessons: Lessons, judged: Judgements) -> Judgements:
+def whole(lessons: TrainingData, gold: Gold) -> Gold:
     """All of the file that a test side is of."""
-    return next(one for one in lessons.judgements if one.name == judged.name)
+    return next(one for one in lessons.gold if one.name == gold.name)
 
 
 def preferred(
-    config: TrainRewardConfig, lessons: Lessons, reward: Reward
-) -> tuple[tuple[Figure, ...], dict[str, int]]:
+    config: TrainRewardConfig, lessons: TrainingData, reward: Reward
+) -> tuple[Figures, dict[str, int]]:
     """The accuracy on held-out pairs of answers, beside that of longer and of shorter answers.
 
     Also, how many of the answers have no score, by status.
@@ -121,7 +117,7 @@ def preferred(
 
     pairs = lessons.preferences
     if not pairs:
-        return (), {}
+        return {}, {}
     sides = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
     outputs = [reward(side) for side in sides]
     failed = Counter(
@@ -139,7 +135,7 @@ def preferred(
 
 
 def results_of(
-    config: TrainRewardConfig, lessons: Lessons, found: Measured, losses: Mapping[str, float]
+    config: TrainRewardConfig, lessons: TrainingData, found: Measured, losses: Mapping[str, float]
 ) -> dict[str, Any]:
     """Everything that was measured, as plain values."""
     from rewardlab.json_values import json_value
@@ -161,7 +157,12 @@ def results_of(
         "systems": found.systems,
         "unscored": found.unscored,
         "figures": {} if heldout is None else _by_scorer(heldout.overall),
-        "leads": [] if heldout is None else [one._asdict() for one in heldout.leads],
+        "leads": []
+        if heldout is None
+        else [
+            {"baseline": baseline, "statistic": statistic, **lead._asdict()}
+            for (baseline, statistic), lead in heldout.leads.items()
+        ],
         "by_file": {}
         if heldout is None
         else {name: _by_scorer(figures) for name, figures in heldout.files.items()},
@@ -171,9 +172,9 @@ def results_of(
     return cast("dict[str, Any]", json_value(document))
 
 
-def _by_scorer(figures: Sequence[Figure]) -> dict[str, dict[str, list[float]]]:
+def _by_scorer(figures: Figures) -> dict[str, dict[str, list[float]]]:
     """Scorer -> statistic -> value, lower and upper end."""
     found: dict[str, dict[str, list[float]]] = {}
-    for one in figures:
-        found.setdefault(one.scorer, {})[one.statistic] = [one.value, one.low, one.high]
+    for (scorer, statistic), one in figures.items():
+        found.setdefault(scorer, {})[statistic] = [*one]
     return found

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -31,12 +31,13 @@ from rewardlab.config.sections import (
 )
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.errors import Problem
+from rewardlab.human.formats import AUTO, format_names
 from rewardlab.scorers.document_split import Fold
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from rewardlab.scorers.families.family import Family
+    from rewardlab.scorers.families.protocol import Family
 
 REWARD_OWNED: Mapping[str, str] = {
     **trainer_block.SUPERVISED_OWNED,
@@ -107,6 +108,14 @@ class ScorerModelConfig(Section):
 # ── data ────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _registered(name: str) -> str:
+    """The name of a format of judgements; any other one is no choice."""
+    if name not in (names := format_names()):
+        expected = ", ".join(names)
+        raise PydanticCustomError("literal_error", "one of {expected}", {"expected": expected})
+    return name
+
+
 class JudgementsConfig(Section):
     """Translations with human judgements.
 
@@ -121,7 +130,7 @@ class JudgementsConfig(Section):
     """
 
     file: FileName
-    format: Literal["auto", "mqm", "mtme", "esa", "table"] = "auto"
+    format: Annotated[Text, AfterValidator(_registered)] = AUTO
     source_lang: Text | None = None
     target_lang: Text | None = None
     reference_system: Text | None = None

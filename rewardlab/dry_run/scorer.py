@@ -13,14 +13,14 @@ from rewardlab.dry_run.tokenizer import read_tokenizer
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from rewardlab.config.lessons import Lessons, StageLessons
     from rewardlab.config.train_reward import TrainRewardConfig
-    from rewardlab.scorers.families.family import Family
+    from rewardlab.config.training_data import StageData, TrainingData
+    from rewardlab.scorers.families.protocol import Family
 
 
 def examine_scorer(
     config: TrainRewardConfig,
-    lessons: Lessons,
+    lessons: TrainingData,
     options: Sequence[TrainingArguments],
     *,
     found: Findings,
@@ -55,7 +55,7 @@ def examine_stages(
     config: TrainRewardConfig,
     family: Family,
     start: Path,
-    lessons: Lessons,
+    lessons: TrainingData,
     options: Sequence[TrainingArguments],
     *,
     found: Findings,
@@ -68,6 +68,8 @@ def examine_stages(
 
 
 def _lines(
-    family: Family, start: Path, rows: StageLessons, args: TrainingArguments, seed: int
+    family: Family, start: Path, rows: StageData, args: TrainingArguments, seed: int
 ) -> list[str]:
-    return [*family.examine(start, rows.train, rows.validation, args=args, seed=seed)]
+    from rewardlab.scorers.families.protocol import Stage
+
+    return [*family.describe(Stage(start, rows.train, rows.validation, args, seed))]

@@ -1,1 +1,1 @@
-"""What people said of translations: error annotations, ratings, scores, and their files."""
+"""What people say of translations: error annotations, ratings and scores, and their files."""

@@ -1,4 +1,4 @@
-"""Ratings in JSON, as mt-metrics-eval keeps them.
+"""Ratings in JSON, as mt-metrics-eval keeps them; a part of the format ``mtme``.
 
 A rating is ``{"errors": [{"start", "end", "category", "severity", "score", "is_source_error"}]}``,
 offsets in Unicode code points, end exclusive. Two files hold them:
@@ -15,25 +15,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import shown
+from rewardlab.human.annotations import NO_ERROR, ErrorAnnotations, ErrorRow, Key, segment_id
 from rewardlab.human.marked_text import EMPTY, OUTSIDE, Marked, Stretch
-from rewardlab.human.mqm import digest_of
-from rewardlab.human.ratings import (
-    DUPLICATES,
-    NO_ERROR,
-    Gathering,
-    Judgement,
-    Key,
-    MqmFile,
-    segment_id,
-)
-from rewardlab.human.tables import RowProblems, cells_of, some_of
-from rewardlab.types import ErrorSpan
+from rewardlab.human.mtme_texts import TextsBeside
+from rewardlab.human.tables import RowProblems, check_lengths, distinct, filled_lines
+
+T = TypeVar("T")
+Languages: TypeAlias = tuple[str | None, str | None]
 
 NO_RATING = "None"
 UNREADABLE = (KeyError, TypeError, ValueError, RecursionError)
@@ -49,20 +43,12 @@ class _Error(NamedTuple):
     on_source: bool
 
 
-def read_evalset_ratings(
-    file: TextFile,
-    *,
-    rater: str,
-    hypotheses: Mapping[tuple[str, str], str],
-    sources: Sequence[str] | None = None,
-) -> MqmFile:
+def read_evalset_ratings(file: TextFile, beside: TextsBeside) -> ErrorAnnotations:
     """Read a ``.seg.rating`` file.
 
     Args:
         file: Its lines.
-        rater: Who judged where a line does not say.
-        hypotheses: (system, number of the segment from 1) -> text, as far as known.
-        sources: Of all segments, or None.
+        beside: The texts as far as known, and the rater where a line does not name one.
 
     Returns:
         Segments are named by their number, from 1.
@@ -71,46 +57,30 @@ def read_evalset_ratings(
         UserError: E206 no rows; E224 systems have different numbers of lines; E226 lines that are
             no rating. Exit code 3.
     """
-    rows = list(cells_of(file))
-    problems = RowProblems(file.name, len(rows))
-    gathering = Gathering()
+    lines = filled_lines(file)
+    problems = RowProblems(file.name, len(lines))
+    annotations = ErrorAnnotations(len(lines))
     numbers: Counter[str] = Counter()
-    for line, cells in rows:
-        system = cells[0].strip()
-        if len(cells) not in (2, 3) or not system:
+    for line in lines:
+        system, *cells = (cell.strip() for cell in line.cells)
+        if len(cells) not in (1, 2) or not system:
             what, fix = "{} cells where there should be 2 or 3", "write system, rating, rater"
-            problems.add("E226", what, fix, line=line, value=len(cells))
+            problems.add("E226", what, fix, line=line.number, value=1 + len(cells))
             continue
+        rating, rater = [*cells, ""][:2]
         numbers[system] += 1
-        number = str(numbers[system])
-        source = sources[int(number) - 1] if sources and int(number) <= len(sources) else None
-        blank = Judgement(
-            system,
-            ("", number),
-            "",
-            "",
-            source=None if source is None else Marked(source),
-            target=Marked(text) if (text := hypotheses.get((system, number))) is not None else None,
-            overall=number,
-        )
-        if cells[1].strip() == NO_RATING:
-            gathering.add(blank)
-            continue
-        try:
-            errors = _errors(_object(json.loads(cells[1])))
-        except UNREADABLE as error:
-            what = f"{{}} is no rating: {_reason(error)}"
-            problems.add("E226", what, FIX, line=line, value=cells[1])
-            continue
-        judge = cells[2].strip() if len(cells) == len(("system", "rating", "rater")) else rater
-        for judgement in _judgements(replace(blank, rater=judge or rater), errors):
-            gathering.add(judgement)
+        row = _unrated(system, numbers[system], beside)
+        if rating == NO_RATING:
+            annotations.add(row)
+        elif (errors := _parsed(rating, _errors, line.number, problems)) is not None:
+            for one in _rows(replace(row, rater=rater or beside.name), errors):
+                annotations.add(one)
     problems.raise_if_any()
     check_lengths(file.name, numbers)
-    return gathering.finish(rows=len(rows), digest=digest_of(file), notes=file.notes)
+    return annotations
 
 
-def read_standalone_ratings(file: TextFile) -> MqmFile:
+def read_standalone_ratings(file: TextFile) -> ErrorAnnotations:
     """Read a ``.jsonl`` file of ratings.
 
     Returns:
@@ -120,95 +90,88 @@ def read_standalone_ratings(file: TextFile) -> MqmFile:
         UserError: E206 no rows; E226 lines that are no rating, or rate again what the same rater
             has rated. Exit code 3.
     """
-    lines = [(number, line) for number, line in enumerate(file.lines, start=1) if line.strip()]
-    if not lines:
-        refuse(Problem("E206", file.name, "no rows", "give a file with judgements"))
+    lines = filled_lines(file)
     problems = RowProblems(file.name, len(lines))
-    gathering = Gathering()
-    seen: set[str] = set()
+    annotations = ErrorAnnotations(len(lines))
     rated: set[tuple[str, Key, str]] = set()
-    languages: set[tuple[str | None, str | None]] = set()
-    for number, line in lines:
-        if line in seen:
-            gathering.counts[DUPLICATES] += 1
+    for line in distinct(lines, annotations.counts):
+        rating = _parsed(line.text, _standalone, line.number, problems)
+        if rating is None:
             continue
-        seen.add(line)
-        try:
-            rating = _object(json.loads(line))
-            blank, errors = _standalone(rating), _errors(rating)
-        except UNREADABLE as error:
-            what = f"{{}} is no rating: {_reason(error)}"
-            problems.add("E226", what, FIX, line=number, value=line)
-            continue
-        place = (blank.system, blank.key, blank.rater)
-        if place in rated:
+        row, errors, languages = rating
+        if (row.system, row.key, row.rater) in rated:
             what, fix = "{} is rated again by the same rater", "keep one of the two"
-            value = f"{blank.system}, {segment_id(blank.key)}"
-            problems.add("E226", what, fix, line=number, value=value)
-        rated.add(place)
-        languages.add((_text_or_none(rating, "src_lang"), _text_or_none(rating, "tgt_lang")))
-        for judgement in _judgements(blank, errors):
-            gathering.add(judgement)
+            value = f"{row.system}, {segment_id(row.key)}"
+            problems.add("E226", what, fix, line=line.number, value=value)
+        rated.add((row.system, row.key, row.rater))
+        annotations.languages.add(languages)
+        for one in _rows(row, errors):
+            annotations.add(one)
     problems.raise_if_any()
-    found = gathering.finish(rows=len(lines), digest=digest_of(file), notes=file.notes)
-    return replace(found, languages=languages.pop()) if len(languages) == 1 else found
+    return annotations
 
 
-def check_lengths(name: str, counts: Mapping[str, int]) -> None:
-    """Refuse systems with different numbers of segments.
+def _unrated(system: str, number: int, beside: TextsBeside) -> ErrorRow:
+    """A translation of the n-th segment without a rating."""
+    sources = beside.sources or ()
+    return ErrorRow(
+        system,
+        key=("", str(number)),
+        rater="",
+        severity="",
+        category=None,
+        source=Marked(sources[number - 1] if number <= len(sources) else None),
+        target=Marked(beside.hypotheses.get((system, str(number)))),
+        number=number,
+    )
 
-    Raises:
-        UserError: E206 there is no system; E224 they differ. Exit code 3.
-    """
-    if not counts:
-        refuse(Problem("E206", name, "no rows", "give a file with scores"))
-    if len(set(counts.values())) == 1:
-        return
-    usual = Counter(counts.values()).most_common(1)[0][0]
-    others = [f"{system}: {count:,}" for system, count in counts.items() if count != usual]
-    what = f"systems have other numbers of segments than the {usual:,} of most: {some_of(others)}"
-    refuse(Problem("E224", name, what, "write None where there is no score"))
+
+def _rows(row: ErrorRow, errors: Sequence[_Error]) -> Iterator[ErrorRow]:
+    """One row for each error, or one that says that there is none."""
+    if not errors:
+        yield replace(row, severity=NO_ERROR)
+    for (start, end), severity, category, on_source in errors:
+        side, text = ("source", row.source.text) if on_source else ("target", row.target.text)
+        marked = Marked(text, ((start, end),))
+        if start == end:
+            marked = Marked(text, faults=(EMPTY,))
+        elif text is not None and end > len(text):
+            marked = Marked(text, faults=(OUTSIDE,))
+        yield replace(row, severity=severity, category=category, **{side: marked})
 
 
-def _standalone(rating: Mapping[str, Any]) -> Judgement:
-    """A rating without its errors."""
+# ── JSON ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _parsed(
+    text: str, parse: Callable[[Mapping[str, Any]], T], line: int, problems: RowProblems
+) -> T | None:
+    """What ``parse`` reads from a JSON object; None, with a problem recorded, for anything else."""
+    try:
+        return parse(_object(json.loads(text)))
+    except UNREADABLE as error:
+        reason = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        problems.add("E226", f"{{}} is no rating: {reason}", FIX, line=line, value=text)
+        return None
+
+
+def _standalone(rating: Mapping[str, Any]) -> tuple[ErrorRow, list[_Error], Languages]:
+    """The translation and its rater, the errors, and the languages."""
     number = rating["segment_id"]
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise TypeError(f"segment_id {shown(number)} is no number from 0")
-    return Judgement(
+    row = ErrorRow(
         system=_text(rating["system_id"]),
         key=(_text_or_none(rating, "document_id") or "", str(number)),
         rater=_text_or_none(rating, "rater_id") or "rater",
         severity=NO_ERROR,
+        category=None,
         source=Marked(_text(rating["source"])),
         target=Marked(_text(rating["hypothesis"])),
-        overall=str(number),
+        number=number,
     )
-
-
-def _judgements(blank: Judgement, errors: Sequence[_Error]) -> Iterator[Judgement]:
-    """One judgement for each error, or one that there is none."""
-    if not errors:
-        yield replace(blank, severity=NO_ERROR)
-    for error in errors:
-        side, where = ("source", blank.source) if error.on_source else ("target", blank.target)
-        row = replace(blank, severity=error.severity, category=error.category)
-        start, end = error.stretch
-        if where is not None:
-            yield replace(row, **{side: _marked(where.text, error.stretch)})
-        elif start < end:
-            on = "source" if error.on_source else "hypothesis"
-            span = ErrorSpan(start, end, error.severity, error.category, on)
-            yield replace(row, spans=(span,))
-        else:
-            yield row
-
-
-def _marked(text: str, stretch: Stretch) -> Marked:
-    start, end = stretch
-    if start == end:
-        return Marked(text, (), (EMPTY,))
-    return Marked(text, (stretch,)) if end <= len(text) else Marked(text, (), (OUTSIDE,))
+    languages = (_text_or_none(rating, "src_lang"), _text_or_none(rating, "tgt_lang"))
+    return row, _errors(rating), languages
 
 
 def _errors(rating: Mapping[str, Any]) -> list[_Error]:
@@ -230,10 +193,6 @@ def _error(error: Mapping[str, Any]) -> _Error:
         _text_or_none(error, "category"),
         error.get("is_source_error") is True,
     )
-
-
-def _reason(error: Exception) -> str:
-    return f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -1,12 +1,12 @@
 """Texts with marks: ``<v>`` opens the stretch that an error covers, ``</v>`` closes it.
 
-Offsets are Unicode code points of the text without marks. What people and tools leave behind is
-read as far as it has one meaning, and counted:
+Offsets are Unicode code points of the text without marks. Faulty marks are read as follows, and
+counted:
 
-- a mark that nothing closes reaches to the end of the text;
-- an end without a beginning is nothing;
+- a mark that is never closed reaches to the end of the text;
+- an end without a beginning is ignored;
 - marks inside a mark are part of the outer one;
-- a mark around nothing marks nothing.
+- a mark around nothing is ignored.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class Marked(NamedTuple):
     """A text and its marks.
 
     Attributes:
-        text: Without marks.
-        stretches: What they mark, in order; each ``start < end``.
-        faults: What was odd about them, one entry of `FAULTS` for each time.
+        text: Without marks; None where only the offsets of marks are known.
+        stretches: The marked parts, in order; each ``start < end``.
+        faults: One entry of `FAULTS` for each faulty mark.
     """
 
-    text: str
+    text: str | None
     stretches: tuple[Stretch, ...] = ()
     faults: tuple[str, ...] = ()
 
 
 def read_marks(text: str) -> Marked:
-    """Take the marks out of a text.
+    """Separate a text from its marks.
 
     >>> read_marks("Hunden <v>bjæffer</v>.")
     Marked(text='Hunden bjæffer.', stretches=((7, 14),), faults=())
@@ -78,13 +78,13 @@ def read_marks(text: str) -> Marked:
 def moved(stretch: Stretch, text: str, kept: str) -> Stretch | None:
     """Find a stretch of one version of a text in another version of it.
 
-    The versions share what they begin with and what they end with; a stretch inside either part
-    covers the same characters in both. White space at the end of a text that the other version
-    lacks is cut off a stretch.
+    A stretch inside the part that both versions begin with, or inside the part that both end with,
+    covers the same characters in both. Trailing white space that the other version lacks is cut
+    off a stretch.
 
     Args:
-        stretch: In ``text``.
-        text: What was marked.
+        stretch: A part of ``text``.
+        text: The version with the mark.
         kept: The version that counts.
 
     Returns:

@@ -1,12 +1,12 @@
-"""Translations for people to mark errors in, as Marot reads them.
+"""Translations for annotators to mark errors in, as Marot reads them.
 
 Ten tab-separated columns under a header, one translation a row, segment by segment so that the
-translations of one source stand together. Nobody has rated them: rater, category and severity are
-empty. An annotator adds a row for each error, with ``<v>`` and ``</v>`` around it in the source or
-the target; `rewardlab.human.mqm.read_mqm` reads the file back, filled in or not.
+translations of one source are next to each other. Rater, category and severity are empty. An
+annotator adds a row for each error, with ``<v>`` and ``</v>`` around it in the source or the
+target; `rewardlab.human.mqm` reads the file back, annotated or not.
 
-A tab or a line break inside a text would break its row, and a ``<v>`` would be a mark, so signs
-stand for them, one character for one: offsets of marks hold in the text as it was written.
+Tabs and line breaks inside a text would break its row, and a ``<v>`` would be read as a mark. They
+are replaced by visible signs, one character for one, so offsets of marks hold in the original text.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ def visible(text: str) -> str:
 def write_marot(
     path: Path, rows: Sequence[Row], systems: Mapping[str, Sequence[str]], *, document: str
 ) -> int:
-    """Write translations to be rated.
+    """Write translations to be annotated.
 
     Args:
-        path: Of the file; one that is there is replaced.
-        rows: The M segments. Those of one document are numbered in it from 1, and documents are
-            called as they are, with the language pair behind a colon.
+        path: The file; an existing one is replaced.
+        rows: M segments. Those of one document are numbered in it from 1; the names of documents
+            get the language pair after a colon.
         systems: Name -> M translations.
-        document: The document of rows that name none and whose corpus has no name.
+        document: The document of rows without a document and without a named corpus.
 
     Returns:
-        How many texts have signs in place of characters.
+        The number of texts with signs in place of characters.
 
     Raises:
         ValueError: A system has not one translation for each row.
@@ -74,24 +74,13 @@ def _lines(
         in_document[name] += 1
         metadata = json.dumps({"segment": {"id": row.id}})
         for system, texts in systems.items():
-            yield "\t".join(
-                (
-                    visible(system),
-                    visible(name),
-                    str(in_document[name]),
-                    str(at + 1),
-                    "",
-                    visible(row.source),
-                    visible(texts[at]),
-                    "",
-                    "",
-                    metadata,
-                )
-            )
+            segment = f"{visible(system)}\t{visible(name)}\t{in_document[name]}\t{at + 1}"
+            # no rater before the texts, and neither category nor severity after them
+            yield f"{segment}\t\t{visible(row.source)}\t{visible(texts[at])}\t\t\t{metadata}"
 
 
 def _document(row: Row, otherwise: str) -> str:
-    """The row's document or corpus, and the language pair as `read_mqm` finds it again."""
+    """The row's document or corpus, with the language pair as `read_annotations` expects it."""
     name = row.document or row.id.rpartition(":")[0] or otherwise
     codes = (code.replace("-", "_") for code in (row.source_lang, row.target_lang))
     pair = f":{'-'.join(codes)}"

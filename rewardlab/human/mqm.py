@@ -1,38 +1,46 @@
-"""MQM files: errors that people marked in translations. The one parser of them.
+"""The format ``mqm``: one row for each error that a rater marked in a translation.
 
 A row is one error of one rater, or says that a rater found none. Two forms of a tab-separated file
 are in use, told apart by the header: the raw form of WMT (``system doc doc_id seg_id rater source
 target category severity [comment]``) and Marot's (``... docSegId globalSegId ... metadata``),
-whose header may be missing, may stand again further down, and may have cells that are no column.
-A cell is whatever stands between two tabs, quotes are characters like any other. UTF-8, plain or
-gzipped; a byte-order mark and CRLF line ends are taken off with a note.
+whose header may be missing, may be repeated further down, and may have cells that are no column.
+UTF-8, plain or gzipped; a byte-order mark and CRLF line ends are removed with a note.
 
-What is done with the rows, all of it counted in the file's funnel:
+What is done with the rows, all of it counted in the funnel:
 
 - exact duplicates (every column) count once;
-- attention checks (severity ``HOTW-test``) are no errors and left out; a rater who has left nothing
+- attention checks (severity ``HOTW-test``) are no errors and are left out; a rater with nothing
   else on a translation has not rated it;
-- rows without a rater, or with neither severity nor category, carry a translation that is not
-  rated yet;
-- texts of one translation must agree once marks are taken out: the first one counts. In one that
+- rows without a rater, or with neither severity nor category, hold a translation without a rating;
+- texts of one translation must agree once marks are removed: the first one counts. In one that
   differs, errors keep their weight, and their marks where they cover the same characters of the
   first one;
-- odd marks are read as `rewardlab.human.marked_text` says.
+- odd marks are read as described in `rewardlab.human.marked_text`.
 
 Severity and category stay the words of the file: a `SeverityTable` weighs them.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from rewardlab.data.lines import TextFile, read_lines
+from rewardlab.data.lines import TextFile
 from rewardlab.errors import Problem, refuse
+from rewardlab.human.annotations import HEADERS, ErrorAnnotations, ErrorRow
+from rewardlab.human.formats import Format, Match
+from rewardlab.human.gold import Gold
 from rewardlab.human.marked_text import read_marks
-from rewardlab.human.ratings import DUPLICATES, HEADERS, Gathering, Judgement, MqmFile
-from rewardlab.human.tables import Cells, Column, RowProblems, cells_of, columns_of
+from rewardlab.human.tables import (
+    Column,
+    Line,
+    RowProblems,
+    columns_of,
+    distinct,
+    filled_lines,
+    integer_of,
+    missing_columns,
+)
+from rewardlab.types import SeverityTable
 
 COLUMNS = {
     "system": Column(("system",)),
@@ -51,112 +59,106 @@ MAROT_HEADER = (
 )  # fmt: skip
 
 
-def read_mqm(path: str | Path) -> MqmFile:
-    """Read an MQM file, raw or in Marot's form.
+def recognises(_name: str, lines: Sequence[Line]) -> Match:
+    """Whether the first line is the header of an MQM file, or a row of Marot's form.
+
+    Args:
+        lines: Of the file, at least one.
+    """
+    missing = len(missing_columns(lines[0].cells, COLUMNS))
+    if not missing:
+        return Match.HEADER
+    if 2 * missing <= sum(column.needed for column in COLUMNS.values()):
+        return Match.LIKELY  # `read` says which columns are missing
+    return Match.POSSIBLE if _is_marot_row(lines[0]) else Match.NO
+
+
+def read_annotations(file: TextFile) -> ErrorAnnotations:
+    """Read an MQM file, rated or not.
 
     Raises:
-        UserError: E201..E203, E205, E206 the file cannot be read or has no rows; E220 it has no
-            columns of an MQM file; E221 rows that are none. Exit code 3.
+        UserError: E206 there are no rows; E220 columns are missing; E221 rows that cannot be read.
+            Exit code 3.
     """
-    return mqm_of(read_lines(path))
-
-
-def mqm_of(file: TextFile) -> MqmFile:
-    """As `read_mqm`, for lines that are read already."""
-    columns, width, start = _header(file)
-    rows = list(cells_of(file, start=start))
-    if not rows:
-        refuse(Problem("E206", file.name, "no rows", "give a file with judgements"))
-    problems = RowProblems(file.name, len(rows))
-    gathering = Gathering()
-    seen: set[str] = set()
-    header = file.lines[start - 1] if start else None
-    for row in rows:
-        line = file.lines[row.number - 1]
-        # Files that were joined have several headers; the second sign is Marot's.
-        if line == header or line.lower().startswith("system\tdoc"):
-            gathering.counts[HEADERS] += 1
-        elif line in seen:
-            gathering.counts[DUPLICATES] += 1
-        elif (judgement := _judgement(row, columns, width, problems)) is not None:
-            gathering.add(judgement)
-        seen.add(line)
+    lines = filled_lines(file)
+    header = lines[0].cells
+    if missing := missing_columns(header, COLUMNS):
+        if "system" in columns_of(header, COLUMNS) or not _is_marot_row(lines[0]):
+            names = ", ".join(COLUMNS[key].names[0] for key in missing)
+            what = f"the header is not that of an MQM file: no column {names}"
+            fix = f"write the columns {' '.join(MAROT_HEADER)}, separated by tabs"
+            refuse(Problem("E220", f"{file.name}:{lines[0].number}", what, fix))
+        header = [*MAROT_HEADER]
+        rows = lines
+    else:
+        rows = filled_lines(file, least=2)[1:]
+    # Files that were joined have several headers; the second sign is Marot's.
+    kept = [
+        line
+        for line in rows
+        if line.cells != header and not line.text.lower().startswith("system\tdoc")
+    ]
+    columns, problems = columns_of(header, COLUMNS), RowProblems(file.name, len(rows))
+    annotations = ErrorAnnotations(len(rows))
+    annotations.counts[HEADERS] = len(rows) - len(kept)
+    for line in distinct(kept, annotations.counts):
+        if (row := _row(line, columns, len(header), problems)) is not None:
+            annotations.add(row)
     problems.raise_if_any()
-    return gathering.finish(rows=len(rows), digest=digest_of(file), notes=file.notes)
+    return annotations
 
 
-def digest_of(file: TextFile) -> str:
-    """Twelve hexadecimal digits of the content's SHA-256."""
-    return hashlib.sha256("\n".join(file.lines).encode()).hexdigest()[:12]
+def read(file: TextFile, severities: SeverityTable) -> Gold:
+    """Read the human scores of an MQM file.
+
+    Args:
+        file: Its lines.
+        severities: What an error costs.
+
+    Raises:
+        UserError: As `read_annotations`; E228 severities that the table does not know.
+    """
+    return read_annotations(file).weighed(file, severities)
 
 
-def is_mqm_header(line: str) -> bool:
-    """Whether a line names all columns that an MQM file needs."""
-    found = columns_of(line.split("\t"), COLUMNS)
-    return all(key in found for key, column in COLUMNS.items() if column.needed)
+MQM = Format(recognises, read)
 
 
-def is_nearly_mqm_header(line: str) -> bool:
-    """Whether a line names at least half of the columns; `mqm_of` says which are missing."""
-    needed = {key for key, column in COLUMNS.items() if column.needed}
-    return 2 * len(needed & columns_of(line.split("\t"), COLUMNS).keys()) >= len(needed)
-
-
-def is_marot_row(line: str) -> bool:
+def _is_marot_row(line: Line) -> bool:
     """Whether a line can be a row of Marot's form: nine or ten cells, the last one JSON."""
-    cells = line.split("\t")
-    if not len(MAROT_HEADER) - 1 <= len(cells) <= len(MAROT_HEADER):
-        return False
-    metadata = cells[9].strip() if len(cells) == len(MAROT_HEADER) else ""
-    return not metadata or metadata.startswith("{")
+    *cells, metadata = line.cells
+    if len(cells) == len(MAROT_HEADER) - 1:
+        return not metadata.strip() or metadata.lstrip().startswith("{")
+    return len(cells) == len(MAROT_HEADER) - 2
 
 
-def _header(file: TextFile) -> tuple[dict[str, int], int, int]:
-    """Where the columns stand, how many cells a row may have, and how many lines go before."""
-    first = next((at for at, line in enumerate(file.lines) if line.strip()), None)
-    if first is None:
-        refuse(Problem("E206", file.name, "no rows", "give a file with judgements"))
-    line = file.lines[first]
-    cells = line.split("\t")
-    found = columns_of(cells, COLUMNS)
-    if is_mqm_header(line):
-        return found, len(cells), first + 1
-    if "system" in found or not is_marot_row(line):
-        needed = {key: column for key, column in COLUMNS.items() if column.needed}
-        missing = [column.names[0] for key, column in needed.items() if key not in found]
-        what = f"the header is not that of an MQM file: no column {', '.join(missing)}"
-        fix = f"write the columns {' '.join(MAROT_HEADER)}, separated by tabs"
-        refuse(Problem("E220", f"{file.name}:{first + 1}", what, fix))
-    return columns_of(MAROT_HEADER, COLUMNS), len(MAROT_HEADER), first
-
-
-def _judgement(
-    row: Cells, columns: Mapping[str, int], width: int, problems: RowProblems
-) -> Judgement | None:
-    count = len(row.cells)
+def _row(
+    line: Line, columns: Mapping[str, int], width: int, problems: RowProblems
+) -> ErrorRow | None:
+    cells = line.cells
     needed = max(columns[key] for key, column in COLUMNS.items() if column.needed) + 1
-    if not needed <= count <= width:
+    if not needed <= len(cells) <= width:
         enough = f"{needed} to {width}" if needed < width else str(width)
         what = f"a row has {{}} cells and needs {enough}"
         fix = "a tab or line break inside a text splits its row: write a space"
-        problems.add("E221", what, fix, line=row.number, value=count)
+        problems.add("E221", what, fix, line=line.number, value=len(cells))
         return None
-    cell = {key: row.cells[at] if at < count else "" for key, at in columns.items()}
-    system, number = cell["system"].strip(), cell["number"].strip()
+    cell = {key: cells[at] if at < len(cells) else "" for key, at in columns.items()}
+    system, number, rater = (cell[key].strip() for key in ("system", "number", "rater"))
     if not system or not number or ":" in number:
         what = "a row needs a system, and a segment number without a colon, and has {}"
         value = f"{cell['system']}, {number}"
-        problems.add("E221", what, "name both", line=row.number, value=value)
-    if not cell["rater"].strip() and cell["severity"].strip():
+        problems.add("E221", what, "name both", line=line.number, value=value)
+    if not rater and cell["severity"].strip():
         what, fix = "severity {} without a rater", "write who rated into the column rater"
-        problems.add("E221", what, fix, line=row.number, value=cell["severity"])
-    return Judgement(
+        problems.add("E221", what, fix, line=line.number, value=cell["severity"])
+    return ErrorRow(
         system=system,
         key=(cell["document"].strip(), number),
-        overall=cell.get("overall", "").strip(),
-        rater=cell["rater"].strip(),
+        rater=rater,
+        severity=cell["severity"].strip(),
+        category=cell["category"].strip() or None,
         source=read_marks(cell["source"]),
         target=read_marks(cell["target"]),
-        category=cell["category"].strip() or None,
-        severity=cell["severity"].strip(),
+        number=integer_of(cell.get("overall", "").strip()),
     )

@@ -1,4 +1,4 @@
-"""The texts beside a score file, where it lies as mt-metrics-eval keeps its test sets.
+"""The texts beside a score file in the directories of mt-metrics-eval.
 
 ::
 
@@ -6,17 +6,17 @@
     sources/en-de.txt                   one segment a line
     documents/en-de.docs                domain and document of each
     references/en-de.refA.txt           a human translation
-    system-outputs/en-de/NAME.txt       a system's
+    system-outputs/en-de/NAME.txt       translations by a system
 
 Texts may be ``.jsonl`` in place of ``.txt``, with the keys ``source`` and ``target``. A line
-``[No translation supplied]`` is no translation.
+``[No translation supplied]`` stands for a missing translation.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,12 +32,12 @@ _NAME = re.compile(
 
 
 class TextsBeside(NamedTuple):
-    """What lies beside a score file.
+    """The texts that lie beside a score file.
 
     Attributes:
-        name: Of the human score: ``mqm``, or a rater's.
-        source_lang: Code, None outside such a directory.
-        target_lang: Likewise.
+        name: Name of the human score: ``mqm``, or a rater's.
+        source_lang: Language code, None outside such a directory.
+        target_lang: Language code, likewise.
         documents: (M,), or None.
         sources: (M,), or None.
         hypotheses: (system, number of the segment from 1) -> text.
@@ -52,7 +52,7 @@ class TextsBeside(NamedTuple):
 
 
 def read_texts_beside(path: Path) -> TextsBeside:
-    """Read what lies beside a score file; nothing where it lies elsewhere.
+    """Read the texts beside a score file; none where it lies elsewhere.
 
     Raises:
         UserError: E201..E203, E205 a file cannot be read; E226 a line of a ``.jsonl`` file has no
@@ -65,17 +65,16 @@ def read_texts_beside(path: Path) -> TextsBeside:
     root, pair = path.absolute().parent.parent, f"{named['source']}-{named['target']}"
     if path.absolute().parent.name != FOLDER or not (root / "sources").is_dir():
         return found
-    columns = {"source": _texts(root / "sources", pair, "source").get("")}
+    sources = _texts(root / "sources", pair, "source").get("")
     outputs = {
         **_texts(root / "references", pair, "target"),
         **_texts(root / "system-outputs" / pair, "", "target"),
     }
     documents = _documents(root / "documents" / f"{pair}.docs")
-    _check_lengths(path, {**columns, "documents": documents, **outputs})
-    sources = columns["source"]
+    _check_lengths(path, {"source": sources, "documents": documents, **outputs})
     return found._replace(
-        documents=None if documents is None else tuple(documents),
-        sources=None if sources is None else tuple(sources),
+        documents=documents,
+        sources=sources,
         hypotheses={
             (system, str(number)): line
             for system, lines in outputs.items()
@@ -85,20 +84,23 @@ def read_texts_beside(path: Path) -> TextsBeside:
     )
 
 
-def _texts(folder: Path, prefix: str, key: str) -> dict[str, list[str]]:
-    """The texts of a folder, by what their files' names have between prefix and ending."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("*")):
-        stem, ending = path.stem, path.suffix
-        is_ours = not prefix or stem == prefix or stem.startswith(f"{prefix}.")
-        if ending not in (".txt", ".jsonl") or not is_ours:
-            continue
-        file = read_lines(path)
-        if ending == ".jsonl":
-            lines = [_text(file, at, key) for at in range(len(file.lines))]
-        else:
+def _texts(folder: Path, prefix: str, key: str) -> dict[str, tuple[str, ...]]:
+    """The texts of a folder, by what is between prefix and extension in the names of their files.
+
+    Args:
+        folder: May not exist.
+        prefix: The language pair, empty where the folder is of one pair.
+        key: Of the text in a line of a ``.jsonl`` file.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for path in sorted(folder.glob(f"{prefix}*")):
+        name = path.stem.removeprefix(prefix)
+        if path.suffix in (".txt", ".jsonl") and (not prefix or name[:1] in ("", ".")):
+            file = read_lines(path)
             lines = file.lines
-        found[stem.removeprefix(prefix).removeprefix(".") if prefix else stem] = lines
+            if path.suffix == ".jsonl":
+                lines = [_text(file, at, key) for at in range(len(lines))]
+            found[name.removeprefix(".")] = tuple(lines)
     return found
 
 
@@ -114,17 +116,17 @@ def _text(file: TextFile, at: int, key: str) -> str:
     return text
 
 
-def _documents(path: Path) -> list[str] | None:
+def _documents(path: Path) -> tuple[str, ...] | None:
     """The second column of a ``.docs`` file, where there is one."""
     if not path.is_file():
         return None
-    return [[*line.split(), "", ""][1] for line in read_lines(path).lines]
+    return tuple([*line.split(), "", ""][1] for line in read_lines(path).lines)
 
 
-def _check_lengths(path: Path, columns: Mapping[str, list[str] | None]) -> None:
+def _check_lengths(path: Path, columns: Mapping[str, Sequence[str] | None]) -> None:
     lengths = {name: len(lines) for name, lines in columns.items() if lines is not None}
-    if len(set(lengths.values())) > 1:
-        shortest, longest = (pick(lengths, key=lambda n: lengths[n]) for pick in (min, max))
+    shortest, longest = (pick(lengths, key=lambda n: lengths[n]) for pick in (min, max))
+    if lengths[shortest] < lengths[longest]:
         what = (
             f"the texts of this test set differ in number: {lengths[shortest]:,} lines of "
             f"{shortest}, {lengths[longest]:,} of {longest}"

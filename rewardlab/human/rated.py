@@ -1,22 +1,23 @@
-"""What a scorer learns from: translations that people judged, and answers that people preferred."""
+"""What scorers learn from: rated translations, and preferences between two answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from rewardlab.types import Candidate, ErrorSpan
 
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """One translation and what people said of it.
+    """One translation and its human score.
 
     Attributes:
         candidate: The translation; its ``id`` names the segment, the same for every system.
-        score: Higher is better; of MQM files minus the error, at most 0.
-        spans: For each rater the errors it marked, on either side; empty where none were asked.
-        system: Who wrote the translation; for a made-up one what was done to it.
-        document: What the segment is a part of, unique among all files of a run.
+        score: Higher is better; for MQM minus the error, at most 0.
+        spans: For each rater the errors marked, on either side; empty where there are no raters.
+        system: Who wrote the translation; for a synthetic one, what was done to it.
+        document: The document of the segment, unique among all files of a run.
     """
 
     candidate: Candidate
@@ -33,11 +34,14 @@ class Preference:
     Attributes:
         chosen: The better answer, as rewards read it.
         rejected: The worse answer to the same request.
-        margin: By how much; 0 or more. 0 says only which is better.
-        document: What the request is a part of, unique among all files of a run.
+        margin: How much better; 0 or more. 0 says only which is better.
+        document: The document of the request, unique among all files of a run.
     """
 
     chosen: Candidate
     rejected: Candidate
     margin: float = 0.0
     document: str = ""
+
+
+TrainingExample: TypeAlias = Rated | Preference

@@ -1,10 +1,9 @@
-"""Files of numbers: one score for each system and segment.
+"""Files of numbers, one score for each system and segment; among them the format ``table``.
 
 lists   ``system score`` on each line, ``None`` where there is none; the n-th line of a system is
         its n-th segment (mt-metrics-eval's ``.seg.score``; ``.sys.score`` has one line a system)
-table   tab-separated; the header starts with ``system`` and goes on with segment ids, or starts
-        with ``segment`` and goes on with systems; a cell without a number is empty, ``None`` or
-        ``NaN``
+table   tab-separated; the header is ``system`` and segment ids, or ``segment`` and systems; a cell
+        without a number is empty, ``None`` or ``NaN``
 
 Numbers are written so that reading them gives the same bits.
 """
@@ -20,23 +19,26 @@ import numpy as np
 
 from rewardlab.data.lines import TextFile
 from rewardlab.errors import Problem, refuse, shown
-from rewardlab.human.json_ratings import check_lengths
-from rewardlab.human.mqm import digest_of
+from rewardlab.human.formats import Format, Match
+from rewardlab.human.gold import Gold
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.human.tables import (
-    MISSING,
-    Cells,
+    Line,
     RowProblems,
-    cells_of,
-    integers,
+    check_lengths,
+    content_digest,
+    filled_lines,
+    integer_of,
     number_of,
     some_of,
 )
 from rewardlab.store.files import replace_file
+from rewardlab.types import SeverityTable
 
 SYSTEM_NAMES = frozenset({"system", "system_id"})
 SEGMENT_NAMES = frozenset({"segment", "segment_id", "seg_id", "seg"})
 NONE = "None"
+PAIR = ("system", "score")
 
 
 def read_lists(file: TextFile) -> dict[str, list[float]]:
@@ -49,36 +51,37 @@ def read_lists(file: TextFile) -> dict[str, list[float]]:
         UserError: E206 no rows; E221 lines that are not two words; E222 scores that are no finite
             numbers; E224 systems have different numbers of lines. Exit code 3.
     """
-    rows = [
-        (number, words)
-        for number, line in enumerate(file.lines, start=1)
-        if (words := line.split())
-    ]
+    rows = filled_lines(file)
     problems = RowProblems(file.name, len(rows))
     scores: dict[str, list[float]] = {}
-    for number, words in rows:
-        if len(words) != len(("system", "score")):
+    for number, text in rows:
+        words = text.split()
+        if len(words) != len(PAIR):
             what, fix = "a line has {} words and needs two", "write a system and its score"
             problems.add("E221", what, fix, line=number, value=len(words))
             continue
-        value = math.nan if words[1] == NONE else finite(words[1], number, problems)
+        value = math.nan if words[1] == NONE else problems.finite(words[1], number)
         scores.setdefault(words[0], []).append(value)
     problems.raise_if_any()
     check_lengths(file.name, {system: len(values) for system, values in scores.items()})
     return scores
 
 
-def is_list_line(line: str) -> bool:
+def is_list_line(line: Line) -> bool:
     """Whether a line can be one of `read_lists`: a word, and a number or ``None``."""
-    words = line.split()
-    is_pair = len(words) == len(("system", "score"))
-    return is_pair and (words[1] == NONE or number_of(words[1]) is not None)
+    words = line.text.split()
+    return len(words) == len(PAIR) and (words[1] == NONE or number_of(words[1]) is not None)
 
 
-def is_table_header(line: str) -> bool:
-    """Whether a line can be the header of `read_table`."""
-    names = line.split("\t")
-    return len(names) > 1 and names[0].strip().lower() in SYSTEM_NAMES | SEGMENT_NAMES
+def recognises(_name: str, lines: Sequence[Line]) -> Match:
+    """Whether the first line can be the header of a table of systems and segments.
+
+    Args:
+        lines: Of the file, at least one.
+    """
+    first, *others = lines[0].cells
+    known = first.strip().lower() in SYSTEM_NAMES | SEGMENT_NAMES
+    return Match.LIKELY if others and known else Match.NO
 
 
 def read_table(file: TextFile) -> ScoreMatrix:
@@ -89,65 +92,64 @@ def read_table(file: TextFile) -> ScoreMatrix:
         of the integers.
 
     Raises:
-        UserError: E206 no rows; E220 the header is none; E221 rows without a name or with another
+        UserError: E206 no rows; E220 it has no header; E221 rows without a name or with another
             number of cells than the header, and names that occur twice; E222 cells that are no
             finite numbers. Exit code 3.
     """
-    lines = list(cells_of(file))
-    if not lines[1:]:
-        refuse(Problem("E206", file.name, "no rows", "give a file with scores"))
-    if not is_table_header(file.lines[lines[0].number - 1]):
-        first = shown(lines[0].cells[0], 40)
+    line, *rows = filled_lines(file, least=2)
+    if not recognises(file.name, [line]):
+        first = shown(line.cells[0], 40)
         what = f"a table's header starts with system or segment, this one with {first}"
         fix = "name the first column for what the rows are"
-        refuse(Problem("E220", f"{file.name}:{lines[0].number}", what, fix))
-    header, rows = [name.strip() for name in lines[0].cells], lines[1:]
-    problems, fix = RowProblems(file.name, len(rows)), "give each a name of its own"
+        refuse(Problem("E220", f"{file.name}:{line.number}", what, fix))
+    header = [name.strip() for name in line.cells]
     names = [row.cells[0].strip() for row in rows]
-    values = np.array([_values(row, len(header), problems) for row in rows])
-    named = ((lines[0].number, header[1:]), (rows[0].number, names))
-    wrong = [
-        Problem("E221", f"{file.name}:{line}", f"names that are empty or twice: {twice}", fix)
-        for line, several in named
-        if (twice := some_of([n for n, count in Counter(several).items() if count > 1 or not n]))
-    ]
-    if wrong or problems:
-        refuse(*problems.problems(), *wrong)
+    problems = RowProblems(file.name, len(rows))
+    values = np.array(
+        [
+            [problems.number_or_nan(cell, row.number) for cell in row.cells[1:]]
+            if problems.check_width(row, len(header))
+            else [math.nan] * (len(header) - 1)
+            for row in rows
+        ]
+    )
+    fix = "give each a name of its own"
+    problems.raise_if_any(
+        *(
+            Problem("E221", f"{file.name}:{at}", f"names that are empty or twice: {twice}", fix)
+            for at, several in ((line.number, header[1:]), (rows[0].number, names))
+            if (twice := some_of([n for n, c in Counter(several).items() if c > 1 or not n]))
+        )
+    )
     by_system = header[0].lower() in SYSTEM_NAMES
     systems, segments = (names, header[1:]) if by_system else (header[1:], names)
-    values = values if by_system else values.T
-    numbers = integers(segments)
-    order = range(len(segments)) if numbers is None else np.argsort(numbers, kind="stable").tolist()
+    order = list(range(len(segments)))
+    numbers = [number for name in segments if (number := integer_of(name)) is not None]
+    if len(numbers) == len(segments):
+        order.sort(key=lambda at: numbers[at])
     return ScoreMatrix(
         tuple(systems),
         tuple(segments[at] for at in order),
-        values[:, list(order)],
-        f"table|sha256:{digest_of(file)}",
+        (values if by_system else values.T)[:, order],
+        f"table|sha256:{content_digest(file)}",
     )
 
 
-def finite(word: str, line: int, problems: RowProblems) -> float:
-    """The number that a word is; NaN, and a problem, where it is none that is finite."""
-    value = number_of(word)
-    if value is None:
-        what, fix = "the score {} is no finite number", "write a number, or None"
-        problems.add("E222", what, fix, line=line, value=word)
-        return math.nan
-    return value
+def read(file: TextFile, _severities: SeverityTable) -> Gold:
+    """Read human scores from a table.
+
+    Args:
+        file: Its lines.
+
+    Raises:
+        UserError: As `read_table`.
+    """
+    matrix = read_table(file)
+    rows = len(filled_lines(file)) - 1
+    return Gold(matrix, documents=("",) * len(matrix.segments), funnel=f"{rows:,} rows")
 
 
-def finite_or_missing(cell: str, line: int, problems: RowProblems) -> float:
-    """As `finite`; a cell that says there is no number is NaN."""
-    return math.nan if cell.strip().lower() in MISSING else finite(cell, line, problems)
-
-
-def _values(row: Cells, width: int, problems: RowProblems) -> list[float]:
-    """The numbers of one row behind its name."""
-    if len(row.cells) != width:
-        what, fix = f"a row has {{}} cells and the header {width}", "give every row all cells"
-        problems.add("E221", what, fix, line=row.number, value=len(row.cells))
-        return [math.nan] * (width - 1)
-    return [finite_or_missing(cell, row.number, problems) for cell in row.cells[1:]]
+TABLE = Format(recognises, read)
 
 
 # ── writing ─────────────────────────────────────────────────────────────────────────────────────
@@ -157,8 +159,8 @@ def write_seg_scores(matrix: ScoreMatrix, path: Path) -> None:
     """Write a ``.seg.score`` file, system by system.
 
     Args:
-        matrix: What to write; NaN becomes ``None``.
-        path: Where; a file there is replaced.
+        matrix: The scores; NaN becomes ``None``.
+        path: The file; an existing one is replaced.
 
     Raises:
         UserError: E230, as `check_names`; exit code 3. E210, the disk is full; 75.
@@ -170,8 +172,8 @@ def write_sys_scores(matrix: ScoreMatrix, path: Path) -> None:
     """Write a ``.sys.score`` file: each system's mean over its scored segments.
 
     Args:
-        matrix: What to write; a system without any score has ``None``.
-        path: Where; a file there is replaced.
+        matrix: The scores; a system without any score has ``None``.
+        path: The file; an existing one is replaced.
 
     Raises:
         UserError: As `write_seg_scores`.
@@ -181,6 +183,10 @@ def write_sys_scores(matrix: ScoreMatrix, path: Path) -> None:
 
 def check_names(systems: Sequence[str], where: str) -> None:
     """Refuse names that such a file cannot hold.
+
+    Args:
+        systems: Names of systems.
+        where: What the message names: the file or the option.
 
     Raises:
         UserError: E230, a system's name is empty or has white space; exit code 3.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ class ScoreMatrix:
     Attributes:
         systems: S unique names, in the order of the rows.
         segments: M unique ids, in the order of the columns.
-        values: float64 (S, M), NaN where there is no score. A copy is kept, and it is read-only.
+        values: float64 (S, M), NaN where there is no score. A read-only copy is kept.
         signature: What the numbers depend on.
 
     Raises:
@@ -51,11 +52,42 @@ class ScoreMatrix:
         values.setflags(write=False)
         object.__setattr__(self, "values", values)
 
+    @classmethod
+    def of_cells(
+        cls,
+        systems: Iterable[str],
+        segments: Iterable[str],
+        scores: Mapping[tuple[str, str], float],
+        signature: str,
+    ) -> ScoreMatrix:
+        """A matrix of single scores.
+
+        Args:
+            systems: S unique names.
+            segments: M unique ids.
+            scores: (system, segment) -> score; others are NaN.
+            signature: What the numbers depend on.
+        """
+        rows, columns = tuple(systems), tuple(segments)
+        values = np.full((len(rows), len(columns)), np.nan)
+        for row, system in enumerate(rows):
+            values[row] = [scores.get((system, segment), np.nan) for segment in columns]
+        return cls(rows, columns, values, signature)
+
+    def by_cell(self) -> dict[tuple[str, str], float]:
+        """(system, segment) -> score, of what has a score."""
+        return {
+            (system, segment): value
+            for system, row in zip(self.systems, self.values.tolist(), strict=True)
+            for segment, value in zip(self.segments, row, strict=True)
+            if not math.isnan(value)
+        }
+
     def only(self, systems: Sequence[str]) -> ScoreMatrix:
         """These systems, in this order.
 
         Raises:
-            ValueError: Some are unknown; it names them.
+            ValueError: Some are unknown; the message names them.
         """
         rows = {system: row for row, system in enumerate(self.systems)}
         unknown = [system for system in systems if system not in rows]
@@ -80,7 +112,7 @@ class ScoreMatrix:
 
 
 def system_means(values: Floats) -> Floats:
-    """Mean of each row over what is not NaN.
+    """Mean of each row over the values that are not NaN.
 
     Args:
         values: (S, M), NaN = missing.

@@ -1,51 +1,114 @@
-"""Tab-separated tables: rows of cells, numbers in them, and what is wrong with them.
+"""Lines and tab-separated columns of annotation files, and everything that is wrong with them.
 
-A cell is whatever stands between two tabs; no character quotes another one. Everything wrong with
-a file is collected and said at once, with the lines it was found on.
+A cell is whatever stands between two tabs; quotes are ordinary characters. All problems of a file
+are collected and reported together, with their line numbers.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import EXIT_DATA, Problem, UserError, shown
+from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse, shown
 
 LISTED = 5
+FIX = "give a file with scores or annotations"
+DUPLICATES = "exact duplicates"
 MISSING = frozenset({"", "none", "nan", "null", "na", "n/a"})
-"""What stands in a table where there is no number."""
+"""Cells without a number, in lower case."""
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
-class Cells(NamedTuple):
-    """One line of a table.
+class Line(NamedTuple):
+    """One line of a file.
 
     Attributes:
-        number: Of the line, from 1.
-        cells: Its columns.
+        number: From 1.
+        text: Without its line end.
     """
 
     number: int
-    cells: list[str]
+    text: str
+
+    @property
+    def cells(self) -> list[str]:
+        """The columns of the line."""
+        return self.text.split("\t")
 
 
-def cells_of(file: TextFile, *, start: int = 0) -> Iterator[Cells]:
-    """Split the lines of a file at tabs; blank lines are left out.
+def filled_lines(file: TextFile, *, least: int = 1, fix: str = FIX) -> list[Line]:
+    """The lines that are not blank.
 
     Args:
-        file: The lines.
-        start: How many lines go before the first row.
+        file: All lines.
+        least: How many there must be: 1, or 2 for a header and a row.
+        fix: What the message about a file with fewer proposes.
+
+    Raises:
+        UserError: E206, there are fewer; exit code 3.
     """
-    for number, line in enumerate(file.lines[start:], start=start + 1):
-        if line.strip():
-            yield Cells(number, line.split("\t"))
+    lines = [Line(at, text) for at, text in enumerate(file.lines, start=1) if text.strip()]
+    if len(lines) < least:
+        refuse(Problem("E206", file.name, "no rows", fix))
+    return lines
+
+
+def distinct(lines: Iterable[Line], counts: Counter[str]) -> Iterator[Line]:
+    """Every text once.
+
+    Args:
+        lines: Of one file.
+        counts: Repeated lines are counted here, as `DUPLICATES`.
+    """
+    seen: set[str] = set()
+    for line in lines:
+        if line.text in seen:
+            counts[DUPLICATES] += 1
+        else:
+            seen.add(line.text)
+            yield line
+
+
+def bare_name(file: TextFile) -> str:
+    """The file's name in lower case, without directories and ``.gz``."""
+    return Path(file.name).name.lower().removesuffix(".gz")
+
+
+def content_digest(file: TextFile) -> str:
+    """Twelve hexadecimal digits of the content's SHA-256."""
+    return hashlib.sha256("\n".join(file.lines).encode()).hexdigest()[:12]
+
+
+def check_lengths(name: str, counts: Mapping[str, int]) -> None:
+    """Refuse systems with different numbers of segments.
+
+    Args:
+        name: Name of the file.
+        counts: System -> its number of segments; at least one system.
+
+    Raises:
+        UserError: E224; exit code 3.
+    """
+    usual = Counter(counts.values()).most_common(1)[0][0]
+    others = [f"{system}: {count:,}" for system, count in counts.items() if count != usual]
+    if others:
+        what = (
+            f"systems have other numbers of segments than the {usual:,} of most: {some_of(others)}"
+        )
+        refuse(Problem("E224", name, what, "write None where there is no score"))
+
+
+# ── cells ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def number_of(cell: str) -> float | None:
-    """The finite decimal number that a cell is, None for any other text.
+    """The finite decimal number in a cell, None for any other text.
 
     >>> number_of("-1.5e1"), number_of("inf"), number_of("1_0")
     (-15.0, None, None)
@@ -56,23 +119,21 @@ def number_of(cell: str) -> float | None:
     return value
 
 
-def integers(words: Sequence[str]) -> list[int] | None:
-    """The integers that all of the words are, None if one is something else.
+def integer_of(word: str) -> int | None:
+    """The integer of up to 18 digits that a word is, None for any other text.
 
-    >>> integers(["2", "10"]), integers(["2", "10a"])
-    ([2, 10], None)
+    >>> integer_of("10"), integer_of("10a")
+    (10, None)
     """
-    if all(re.fullmatch(r"[-+]?[0-9]{1,18}", word) for word in words):
-        return [int(word) for word in words]
-    return None
+    return int(word) if re.fullmatch(r"[-+]?[0-9]{1,18}", word) else None
 
 
 class Column(NamedTuple):
-    """What a table is asked for.
+    """A column that a reader looks for.
 
     Attributes:
-        names: What its header may call it, the most telling one first.
-        needed: The table is unusable without.
+        names: Names it may have in the header, the most specific first.
+        needed: The table cannot be read without it.
     """
 
     names: tuple[str, ...]
@@ -80,7 +141,12 @@ class Column(NamedTuple):
 
 
 def columns_of(header: Sequence[str], wanted: Mapping[str, Column]) -> dict[str, int]:
-    """Where the columns stand, by their names in any case; what the header lacks is left out."""
+    """The positions of the wanted columns that a header has.
+
+    Args:
+        header: Column names, in any case.
+        wanted: By key, which column to look for.
+    """
     names = [name.strip().lower() for name in header]
     return {
         key: names.index(found)
@@ -89,12 +155,21 @@ def columns_of(header: Sequence[str], wanted: Mapping[str, Column]) -> dict[str,
     }
 
 
+def missing_columns(header: Sequence[str], wanted: Mapping[str, Column]) -> list[str]:
+    """The keys of needed columns that a header lacks; arguments as for `columns_of`."""
+    found = columns_of(header, wanted)
+    return [key for key, column in wanted.items() if column.needed and key not in found]
+
+
+# ── messages ────────────────────────────────────────────────────────────────────────────────────
+
+
 class RowProblems:
-    """Everything wrong with the rows of one file.
+    """Everything that is wrong with the rows of one file.
 
     Attributes:
-        name: The file's.
-        rows: How many rows it has.
+        name: Name of the file.
+        rows: Number of its rows.
     """
 
     def __init__(self, name: str, rows: int) -> None:
@@ -102,44 +177,70 @@ class RowProblems:
         self.rows = rows
         self._found: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
     def add(self, code: str, what: str, fix: str, *, line: int, value: object) -> None:
-        """Note a row.
+        """Record a problem of one row.
 
         Args:
-            code: Of the error.
+            code: Error code.
             what: What is wrong; ``{}`` stands for the value.
             fix: What to write instead.
-            line: Where.
-            value: What stands there; that of the first such row is shown.
+            line: Line number.
+            value: The value in the row; the message shows the first such value.
         """
         self._found.setdefault((code, what, fix), []).append((line, shown(value)))
 
-    def problems(self) -> list[Problem]:
-        """One problem for each kind, at its first line, with how many rows have it."""
-        return [
+    def check_width(self, line: Line, width: int) -> bool:
+        """Whether a row has as many cells as the header; records a problem where not.
+
+        Args:
+            line: The row.
+            width: Number of cells of the header.
+        """
+        if (cells := len(line.cells)) != width:
+            what, fix = f"a row has {{}} cells and the header {width}", "give every row all cells"
+            self.add("E221", what, fix, line=line.number, value=cells)
+        return cells == width
+
+    def finite(self, word: str, line: int) -> float:
+        """The finite number that a word is; NaN, with a problem recorded, for any other word.
+
+        Args:
+            word: A number.
+            line: Line number.
+        """
+        value = number_of(word)
+        if value is None:
+            what, fix = "the score {} is no finite number", "write a number, or None"
+            self.add("E222", what, fix, line=line, value=word)
+        return math.nan if value is None else value
+
+    def number_or_nan(self, cell: str, line: int) -> float:
+        """As `finite`, with the same arguments; a cell in `MISSING` is NaN without a problem."""
+        return math.nan if cell.strip().lower() in MISSING else self.finite(cell, line)
+
+    def raise_if_any(self, *others: Problem) -> None:
+        """Report everything together: one problem of each kind, with how many rows have it.
+
+        Args:
+            *others: Problems that are not of single rows.
+
+        Raises:
+            UserError: If there is any problem; exit code 3.
+        """
+        problems = [
             Problem(
                 code,
                 f"{self.name}:{places[0][0]}",
-                f"{what.replace('{}', places[0][1])} ({of_rows(places, self.rows)})",
+                f"{what.replace('{}', places[0][1])} ({_of_rows(places, self.rows)})",
                 fix,
             )
             for (code, what, fix), places in self._found.items()
         ]
-
-    def raise_if_any(self) -> None:
-        """Go on if nothing was found.
-
-        Raises:
-            UserError: With all of it; exit code 3.
-        """
-        if self._found:
-            raise UserError(self.problems(), EXIT_DATA)
+        if problems or others:
+            raise UserError([*problems, *others], EXIT_DATA)
 
 
-def of_rows(places: Sequence[tuple[int, str]], total: int) -> str:
+def _of_rows(places: Sequence[tuple[int, str]], total: int) -> str:
     """``37 of 2,000 rows; first 5: 3, 8, 9, 12, 40``."""
     lines = list(dict.fromkeys(line for line, _ in places))  # a row may have several such cells
     some = ", ".join(map(str, lines[:LISTED]))
@@ -148,7 +249,7 @@ def of_rows(places: Sequence[tuple[int, str]], total: int) -> str:
 
 
 def some_of(words: Sequence[str]) -> str:
-    """At most five of the words, escaped, and how many more there are.
+    """At most five of the words, escaped, and the number of the others.
 
     >>> some_of(["a", "b"])
     "'a', 'b'"
@@ -159,32 +260,6 @@ def some_of(words: Sequence[str]) -> str:
     return listed + (f" and {len(words) - LISTED:,} more" if len(words) > LISTED else "")
 
 
-def counted(counts: Mapping[str, int], keys: Sequence[str] | None = None) -> str:
+def counted(counts: Mapping[str, int]) -> str:
     """``3 of this, 1 of that``: the counts that are not 0, in their order."""
-    chosen = counts if keys is None else {key: counts.get(key, 0) for key in keys}
-    return ", ".join(f"{count:,} {what}" for what, count in chosen.items() if count)
-
-
-def ascending(
-    keys: Sequence[tuple[str, str]], overall: Mapping[tuple[str, str], str]
-) -> tuple[list[tuple[str, str]], str]:
-    """Segments in the order of a test set.
-
-    Args:
-        keys: Document and number in the document of each, in the order of first appearance.
-        overall: Their numbers in the test set, where the file has such.
-
-    Returns:
-        The keys by their numbers in the test set, where these are integers and name each segment
-        alone; else document by document in the order of first appearance, inside a document by
-        integer number, or by first appearance where one is no integer. And which of these it was.
-    """
-    numbers = integers([overall.get(key, "") for key in keys])
-    if numbers is not None and len(set(numbers)) == len(keys):
-        by_number = dict(zip(keys, numbers, strict=True))
-        return sorted(keys, key=lambda key: by_number[key]), "by test set number"
-    documents = {name: place for place, name in enumerate(dict.fromkeys(d for d, _ in keys))}
-    inside = integers([number for _, number in keys])
-    places = dict(zip(keys, range(len(keys)) if inside is None else inside, strict=True))
-    order = sorted(keys, key=lambda key: (documents[key[0]], places[key]))
-    return order, "document by document"
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)

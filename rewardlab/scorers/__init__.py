@@ -1,1 +1,1 @@
-"""Training a scorer from human judgements, and measuring what came out."""
+"""Training rewards from human judgements: examples, document split, families, measurement."""

@@ -1,10 +1,10 @@
-"""What a scorer must beat to have learned anything: answers that need no look at the texts.
+"""Baselines for a trained scorer: answers that need no look at the texts.
 
-``length``            error by least squares from the lengths of source and hypothesis
-``mark_everything``   every character of every hypothesis, with the commonest severity
-``random``            words at random, as many characters and severities as people mark
+``length``            score by least squares from the lengths of source and hypothesis
+``mark_everything``   every character of every hypothesis, with the most frequent severity
+``random``            random words, with the share of characters and severities that people mark
 
-What they need to know (slopes, rates, severities) they take from the training side.
+Slopes, rates and severities come from the training side.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class LengthModel:
 
     Attributes:
         intercept: In the unit of the scores.
-        per_source: For each character.
-        per_hypothesis: For each character.
+        per_source: For each character of the source.
+        per_hypothesis: For each character of the hypothesis.
     """
 
     intercept: float
@@ -45,7 +45,7 @@ class LengthModel:
 
     @classmethod
     def fitted(cls, rows: Sequence[Rated]) -> LengthModel:
-        """By least squares on rows of one pair of languages.
+        """By least squares on rows of one language pair.
 
         Raises:
             ValueError: There are no rows.
@@ -58,24 +58,23 @@ class LengthModel:
         return cls(*found.tolist())
 
     def scored(self, gold: Gold, systems: Sequence[str]) -> Scored:
-        """Of every translation of these systems."""
-        sources = gold.sources or ("",) * len(gold.scores.segments)
-        values = np.array(
-            [
-                [
-                    self.intercept
-                    + self.per_source * len(source)
-                    + self.per_hypothesis * len(gold.hypotheses.get((system, segment), ""))
-                    for segment, source in zip(gold.scores.segments, sources, strict=True)
-                ]
-                for system in systems
-            ]
+        """Scores of every translation.
+
+        Args:
+            gold: Human scores with texts.
+            systems: Whose translations.
+        """
+        segments = gold.scores.segments
+        sources = np.array([len(source) for source in gold.sources or ("",) * len(segments)])
+        hypotheses = np.array(
+            [[len(gold.hypotheses.get((name, at), "")) for at in segments] for name in systems]
         )
+        values = self.intercept + self.per_source * sources + self.per_hypothesis * hypotheses
         return _scored(LENGTH, gold, systems, values)
 
 
 class MarkingRates(NamedTuple):
-    """How people mark errors.
+    """How much people mark.
 
     Attributes:
         rate: Share of the characters that are marked.
@@ -109,44 +108,51 @@ class MarkingRates(NamedTuple):
 
 
 def mark_everything(gold: Gold, systems: Sequence[str], rates: MarkingRates) -> Scored:
-    """One span over each hypothesis."""
-    return _marked(
-        MARK_EVERYTHING,
-        gold,
-        systems,
-        {
-            cell: [ErrorSpan(0, len(text), rates.commonest)] if text else []
-            for cell, text in _texts(gold, systems).items()
-        },
-    )
+    """One span over each hypothesis.
+
+    Args:
+        gold: Human scores with texts.
+        systems: Whose translations.
+        rates: Of the training side.
+    """
+    spans = {
+        cell: [ErrorSpan(0, len(text), rates.commonest)] if text else []
+        for cell, text in gold.hypotheses.items()
+        if cell[0] in systems
+    }
+    return _scored(MARK_EVERYTHING, gold, systems, spans=spans)
 
 
 def mark_at_random(gold: Gold, systems: Sequence[str], rates: MarkingRates, *, seed: int) -> Scored:
-    """Words, each with the chance that a character has to be marked."""
-    found: dict[Cell, list[ErrorSpan]] = {}
-    for cell, text in _texts(gold, systems).items():
-        draw = random.Random(seed_for(seed, *cell))  # noqa: S311 - no secrets here
-        found[cell] = [
-            ErrorSpan(word.start, word.end, "major" if draw.random() < rates.major else "minor")
-            for word in words(text)
-            if draw.random() < rates.rate
-        ]
-    return _marked(RANDOM, gold, systems, found)
+    """Random words, each as likely to be marked as people mark a character.
+
+    Args:
+        gold: Human scores with texts.
+        systems: Whose translations.
+        rates: Of the training side.
+        seed: Seed of the draws.
+    """
+    spans: dict[Cell, list[ErrorSpan]] = {}
+    for cell, text in gold.hypotheses.items():
+        if cell[0] in systems:
+            draw = random.Random(seed_for(seed, *cell))  # noqa: S311 - no secrets here
+            spans[cell] = [
+                ErrorSpan(word.start, word.end, "major" if draw.random() < rates.major else "minor")
+                for word in words(text)
+                if draw.random() < rates.rate
+            ]
+    return _scored(RANDOM, gold, systems, spans=spans)
 
 
-def _texts(gold: Gold, systems: Sequence[str]) -> dict[Cell, str]:
-    return {cell: text for cell, text in gold.hypotheses.items() if cell[0] in systems}
-
-
-def _marked(
-    name: str, gold: Gold, systems: Sequence[str], spans: Mapping[Cell, Sequence[ErrorSpan]]
+def _scored(
+    name: str,
+    gold: Gold,
+    systems: Sequence[str],
+    values: Floats | None = None,
+    spans: Mapping[Cell, Sequence[ErrorSpan]] | None = None,
 ) -> Scored:
-    """Spans, and no opinion on the whole."""
-    values = np.zeros((len(systems), len(gold.scores.segments)))
-    scored = _scored(name, gold, systems, values)
-    return Scored(name, scored.scores, spans)
-
-
-def _scored(name: str, gold: Gold, systems: Sequence[str], values: Floats) -> Scored:
-    matrix = ScoreMatrix(tuple(systems), gold.scores.segments, values, f"baseline:{name}")
-    return Scored(name, matrix)
+    """What a baseline says; without ``values`` the same score of everything."""
+    segments = gold.scores.segments
+    values = np.zeros((len(systems), len(segments))) if values is None else values
+    matrix = ScoreMatrix(tuple(systems), segments, values, f"baseline:{name}")
+    return Scored(name, matrix, spans)

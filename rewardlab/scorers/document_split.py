@@ -1,7 +1,7 @@
-"""Training, validation and test by whole documents, so that no text stands on two sides.
+"""Training, validation and test side by whole documents, so that no text is on two sides.
 
-One talk may lie in several files: what is the source in one pair of languages is the reference or a
-translation in another. So documents that share a text of some length stay together.
+One talk may be in several files: the source in one language pair is the reference or a translation
+in another. So documents that share a text of some length stay together.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 LONG = 40
-"""Characters from which a text that two documents share is no coincidence."""
+"""Texts of this many characters are not shared by two documents by coincidence."""
 
 
 class DocumentSplit(NamedTuple):
     """Which documents are on which side.
 
     Attributes:
-        train: What is learned from.
-        validation: What decides when to stop.
-        test: What nothing was decided by.
+        train: For training.
+        validation: For the validation loss, which decides when to stop.
+        test: For measuring only.
         linked: Sets of documents that had to stay together.
     """
 
@@ -32,11 +32,11 @@ class DocumentSplit(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """One part of a cross-validation: each document is in the test side of exactly one.
+    """One fold of a cross-validation: each document is on the test side of exactly one.
 
     Attributes:
-        number: Which, from 1 to ``of``.
-        of: How many there are, at least 2.
+        number: From 1 to ``of``.
+        of: Number of folds, at least 2.
     """
 
     number: int
@@ -50,17 +50,18 @@ def split_documents(
     test: float | Fold,
     seed: int = 0,
 ) -> DocumentSplit:
-    """Draw whole documents at random until a side has its share of the segments.
+    """Draw whole documents at random until a side has its share of the texts.
 
-    Test documents are drawn first. A set is passed over where it would carry a side further from
-    its share than the side is without it; where all are, the smallest is taken. Folds are dealt
-    largest set first, each to the fold that has the fewest texts.
+    Test documents are drawn first. A set of linked documents is skipped if a side would be further
+    from its share with it than without it; if all are skipped, the smallest is taken. Folds are
+    filled with the largest set first, always the fold with the fewest texts.
 
     Args:
-        texts: Document -> its texts in all languages, as many times as they stand there.
+        texts: Document -> its texts in all languages, repeated ones included.
         validation: Share of all texts, in [0, 1); 0 for none.
-        test: Likewise, with ``validation`` below 1; or a fold, whose documents are the test side.
-        seed: Of the draw; of folds, among sets of one size.
+        test: Share of all texts, with ``validation`` below 1; or a fold, whose documents are the
+            test side.
+        seed: Seed of the draw; for folds, of the order among sets of one size.
 
     Raises:
         ValueError: The shares are out of range, or nothing is left to train on.
@@ -88,24 +89,21 @@ def split_documents(
         tested = _drawn(groups, size, test * whole)
     rest = [group for group in groups if group not in tested]
     validated = _drawn(rest, size, validation * whole)
-    train, *others = (
-        frozenset[str]().union(*some)
-        for some in ([group for group in rest if group not in validated], validated, tested)
-    )
-    if not train:
+    trained = [group for group in rest if group not in validated]
+    if not trained:
         raise ValueError(
             f"{len(texts)} documents in {len(size)} sets that share no text: setting "
             f"validation={validation:g} and test={share:g} aside leaves none to train on"
         )
-    linked = tuple(group for group in size if len(group) > 1)
-    return DocumentSplit(train, others[0], others[1], linked)
+    sides = (frozenset[str]().union(*side) for side in (trained, validated, tested))
+    return DocumentSplit(*sides, linked=tuple(group for group in size if len(group) > 1))
 
 
 def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
     """Documents that share a text of at least `LONG` characters, directly or through others.
 
     Returns:
-        Disjoint sets, those of one document included, in the order of their first documents.
+        Disjoint sets, single documents included, in the order of their first documents.
 
     >>> shared = "A sentence that nobody writes twice by chance."
     >>> [sorted(group) for group in linked_documents({"a": [shared], "b": ["x"], "c": [shared]})]
@@ -131,7 +129,7 @@ def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]
 
 
 def by_opening(texts: Iterable[str]) -> dict[str, list[str]]:
-    """Texts of at least `LONG` characters by their first ones, for `quoted`."""
+    """Texts of at least `LONG` characters by their first `LONG` characters, for `quoted`."""
     found: dict[str, list[str]] = defaultdict(list)
     for text in dict.fromkeys(texts):
         if len(text) >= LONG:
@@ -140,10 +138,10 @@ def by_opening(texts: Iterable[str]) -> dict[str, list[str]]:
 
 
 def quoted(text: str, known: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The known texts that stand within another, each from the beginning of a word.
+    """The known texts that another text contains, each from the beginning of a word.
 
     Args:
-        text: Such as a prompt, in which a source stands.
+        text: Such as a prompt that contains a source.
         known: From `by_opening`.
 
     >>> source = "A sentence that nobody writes twice by chance."

@@ -1,18 +1,19 @@
-"""What a trained scorer has learned: on texts it has never seen, beside what needs no learning.
+"""How good a trained scorer is: measured on held-out texts, beside baselines that learn nothing.
 
 Statistics are of segments: Pearson's and Spearman's correlation over all translations of a file,
-acc*_eq by item, and the accuracy of preference, the share of pairs of translations of one text
+acc*_eq by item, and the accuracy of preference: the share of pairs of translations of one text
 whose order is people's (a tie of the scorer counts half). They are averaged over files; character
-F1 is counted over all files together. Intervals are of bootstrap resamples of segments, the same
-for all scorers, so that a difference has an interval of its own. A difference is taken on the
-translations that the trained scorer scored; what it left unscored marks nothing.
+F1 is counted over all files together. Intervals are from bootstrap resamples of segments, the same
+for all scorers, so that a difference has an interval too. A difference is taken on the translations
+that the trained scorer scored; what it left unscored has no marks.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -31,7 +32,7 @@ from rewardlab.metaeval.correlations import pearson, spearman
 from rewardlab.metaeval.scoring import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
 from rewardlab.metaeval.ties import accuracy_eq
-from rewardlab.scorers.judgements import mqm_scale
+from rewardlab.scorers.examples import mqm_points
 from rewardlab.statistics import draws, interval
 
 CORRELATIONS = ("pearson", "spearman", "acc_eq", "accuracy")
@@ -39,41 +40,28 @@ SPANS = ("span_f1", "span_f1_severity")
 STATISTICS = (*CORRELATIONS, *SPANS)
 CONSTANT = "constant"
 
+Files: TypeAlias = Mapping[str, tuple[Gold, Sequence[Scored]]]
+"""By name, human scores of the held-out segments, and scorers' scores of the same translations."""
 
-class Figure(NamedTuple):
-    """One number with its interval.
+
+class Estimate(NamedTuple):
+    """A value with its 95% interval.
 
     Attributes:
-        scorer: Whose.
-        statistic: One of `STATISTICS`.
         value: NaN where it is not defined.
-        low: A fortieth of the resamples lies below; NaN without resamples.
-        high: A fortieth lies above.
+        low: Lower end; NaN where there is no interval.
+        high: Upper end, likewise.
     """
 
-    scorer: str
-    statistic: str
     value: float
     low: float
     high: float
 
 
-class Lead(NamedTuple):
-    """By how much the scorer is ahead of a baseline, on the same translations and resamples.
-
-    Attributes:
-        baseline: Behind it, or in front of it where the value is below 0.
-        statistic: One of `STATISTICS`.
-        value: The scorer's minus the baseline's.
-        low: A fortieth of the resamples lies below.
-        high: A fortieth lies above.
-    """
-
-    baseline: str
-    statistic: str
-    value: float
-    low: float
-    high: float
+Figures: TypeAlias = Mapping[tuple[str, str], Estimate]
+"""By scorer and statistic, one of `STATISTICS`."""
+_Samples: TypeAlias = dict[tuple[str, str], Floats]
+"""By scorer and statistic, (1 + B,): the value on the whole, then on each resample."""
 
 
 @dataclass(frozen=True)
@@ -83,72 +71,59 @@ class HeldOut:
     Attributes:
         files: By file, the figures of every scorer.
         overall: Over all files.
-        leads: Of the trained scorer over each baseline, over all files.
-        segments: By file, how many were measured.
+        leads: By baseline and statistic, the trained scorer's value minus the baseline's, over all
+            files.
+        segments: By file, the number of segments.
     """
 
-    files: Mapping[str, tuple[Figure, ...]]
-    overall: tuple[Figure, ...]
-    leads: tuple[Lead, ...]
+    files: Mapping[str, Figures]
+    overall: Figures
+    leads: Figures
     segments: Mapping[str, int]
-
-
-class _Sampled(NamedTuple):
-    """A statistic of the whole and of each of B resamples."""
-
-    value: float
-    samples: Floats
-
-
-_Statistics: TypeAlias = Mapping[tuple[str, str], _Sampled]
-"""By scorer and statistic."""
 
 
 class _File(NamedTuple):
     """One file's statistics: of all that each scorer scored, and of what the first one scored."""
 
-    all: _Statistics
-    paired: _Statistics
+    all: _Samples
+    paired: _Samples
 
 
 def measure_heldout(
-    files: Mapping[str, tuple[Gold, Sequence[Scored]]],
-    *,
-    smallest_margin: float = 0.0,
-    resamples: int = 1000,
-    seed: int = 0,
+    files: Files, *, smallest_margin: float = 0.0, resamples: int = 1000, seed: int = 0
 ) -> HeldOut:
-    """Hold a scorer against people and against baselines.
+    """Compare a trained scorer with people and with baselines.
 
-    A baseline that some file lacks, because it has no references for instance, stands in the
-    figures of the files that have it, and not in those over all of them.
+    A baseline that some file lacks, because it has no references for instance, is in the figures
+    of the files that have it, and not in those over all of them.
 
     Args:
-        files: By name, what people said of the held-out segments, and what scorers say of the same
-            systems and segments: the trained one first, in every file.
+        files: Of every file, the trained scorer first.
         smallest_margin: Pairs whose human scores differ by less are no preferences, in MQM points
-            (`rewardlab.scorers.judgements.mqm_scale`); of differences above 0 if it is 0.
+            (`rewardlab.scorers.examples.mqm_points`); 0 takes all differences above 0.
         resamples: B, at least 1.
-        seed: Of the draws.
+        seed: Seed of the draws.
     """
     sampled = {
         name: _file(gold, scored, smallest_margin, resamples, seed)
         for name, (gold, scored) in files.items()
     }
-    names = [*_everywhere(files), CONSTANT]
-    spans = _span_figures(files, names, resamples, seed)
+    of_file = [[one.name for one in scored] for _, scored in files.values()]
+    names = [name for name in of_file[0] if all(name in own for own in of_file)] + [CONSTANT]
+    spans = _span_samples(files, names, resamples, seed)
     overall = _means([found.all for found in sampled.values()], names) | spans
     paired = _means([found.paired for found in sampled.values()], names) | spans
     first = names[0]
+    leads = {
+        (baseline, statistic): paired[first, statistic] - paired[baseline, statistic]
+        for baseline in names[1:]
+        for statistic in STATISTICS
+        if (first, statistic) in paired and (baseline, statistic) in paired
+    }
     return HeldOut(
         files={name: _figures(found.all) for name, found in sampled.items()},
         overall=_figures(overall),
-        leads=tuple(
-            _lead(statistic, baseline, paired[first, statistic], paired[baseline, statistic])
-            for baseline in names[1:]
-            for statistic in STATISTICS
-            if (first, statistic) in paired and (baseline, statistic) in paired
-        ),
+        leads=_figures(leads),
         segments={name: len(gold.scores.segments) for name, (gold, _) in files.items()},
     )
 
@@ -159,39 +134,29 @@ def preference_accuracy(
     *,
     resamples: int = 1000,
     seed: int = 0,
-) -> tuple[Figure, ...]:
+) -> Figures:
     """How often scorers prefer what people preferred; a tie counts half.
 
-    A pair of which a scorer leaves an answer unscored is none of its pairs.
+    A pair with an answer that a scorer leaves unscored is left out for this scorer.
 
     Args:
         preferences: N pairs.
         scores: By scorer, of the chosen and of the rejected answers, (N,) each.
-        resamples: Of the pairs.
-        seed: Of the draws.
+        resamples: Number of resamples of the pairs.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: There are no pairs.
     """
     if not preferences:
         raise ValueError("no preferences to measure on")
-    drawn = draws(len(preferences), resamples=resamples, seed=seed)
-    found: list[Figure] = []
+    size = len(preferences)
+    drawn = np.vstack([np.arange(size), draws(size, resamples=resamples, seed=seed)])
+    found: _Samples = {}
     for name, (chosen, rejected) in scores.items():
-        scored = ~np.isnan(chosen - rejected)
-        right = _right(chosen - rejected)
-        pairs = scored[drawn].sum(axis=1)
-        share = np.full(len(pairs), np.nan)
-        np.divide(right[drawn].sum(axis=1), pairs, out=share, where=pairs > 0)
-        value = float(right.sum() / scored.sum()) if scored.any() else math.nan
-        found.append(_figure(name, "accuracy", _Sampled(value, share)))
-    return tuple(found)
-
-
-def _everywhere(files: Mapping[str, tuple[Gold, Sequence[Scored]]]) -> list[str]:
-    """The scorers that every file has, in the order of the first file."""
-    first, *others = ([one.name for one in scored] for _, scored in files.values())
-    return [name for name in first if all(name in names for names in others)]
+        scored, right = ~np.isnan(chosen - rejected), _right(chosen - rejected)
+        found[name, "accuracy"] = _ratio(right[drawn].sum(axis=1), scored[drawn].sum(axis=1))
+    return _figures(found)
 
 
 # ── correlations ────────────────────────────────────────────────────────────────────────────────
@@ -200,63 +165,54 @@ def _everywhere(files: Mapping[str, tuple[Gold, Sequence[Scored]]]) -> list[str]
 def _file(
     gold: Gold, scored: Sequence[Scored], smallest_margin: float, resamples: int, seed: int
 ) -> _File:
-    human = gold.scores.only(scored[0].scores.systems).values
-    points = replace(gold.scores, values=mqm_scale(gold)).only(scored[0].scores.systems).values
+    systems = scored[0].scores.systems
+    human, points = (matrix.only(systems).values for matrix in (gold.scores, mqm_points(gold)))
     counts = segment_counts(human.shape[1], resamples=resamples, seed=seed)
     constant = np.where(np.isnan(human), np.nan, 0.0)
     values = {one.name: one.scores.values for one in scored} | {CONSTANT: constant}
+    measured = partial(_correlations, human, points, counts, smallest_margin)
+    whole = measured(values)
     unscored = np.isnan(scored[0].scores.values)
-
-    def statistics(values: Mapping[str, Floats]) -> _Statistics:
-        return {
-            (name, statistic): found
-            for name, metric in values.items()
-            for statistic, found in _correlations(
-                human, points, metric, counts, smallest_margin
-            ).items()
-        }
-
-    whole = statistics(values)
     if not (unscored & ~np.isnan(human)).any():
         return _File(whole, whole)
     both = {name: np.where(unscored, np.nan, metric) for name, metric in values.items()}
-    return _File(whole, statistics(both))
+    return _File(whole, measured(both))
 
 
-def _means(files: Sequence[_Statistics], names: Sequence[str]) -> dict[tuple[str, str], _Sampled]:
+def _means(files: Sequence[_Samples], names: Sequence[str]) -> _Samples:
     """Over the files, of the scorers that each of them has."""
     return {
-        (scorer, statistic): _mean([found[scorer, statistic] for found in files])
+        (scorer, statistic): np.mean([found[scorer, statistic] for found in files], axis=0)
         for scorer in names
         for statistic in CORRELATIONS
     }
 
 
 def _correlations(
-    human: Floats, points: Floats, metric: Floats, counts: Counts, smallest_margin: float
-) -> dict[str, _Sampled]:
+    human: Floats, points: Floats, counts: Counts, smallest: float, values: Mapping[str, Floats]
+) -> _Samples:
     """Against people's scores, and in MQM points for what is preferred; NaN without a score."""
-    if np.isnan(human - metric).all():
-        nothing = _Sampled(math.nan, np.full(len(counts), np.nan))
-        return dict.fromkeys(CORRELATIONS, nothing)
-    tied = accuracy_eq(human, metric, by="item")
-    right, pairs = _preferences(points, metric, smallest_margin)
-    drawn = counts @ pairs
-    share = np.divide(counts @ right, drawn, out=np.full(len(counts), np.nan), where=drawn > 0)
-    whole = float(pairs.sum())
-    return {
-        "pearson": _or_none(pearson(human, metric), pearson_samples(human, metric, counts)),
-        "spearman": _or_none(spearman(human, metric), spearman_samples(human, metric, counts)),
-        "acc_eq": _Sampled(tied.value, accuracy_samples(human, metric, tied.epsilon, counts)),
-        "accuracy": _Sampled(float(right.sum()) / whole if whole else math.nan, share),
-    }
+    found: _Samples = {}
+    every = np.vstack([np.ones_like(counts[:1]), counts])
+    for name, metric in values.items():
+        if np.isnan(human - metric).all():
+            found |= {(name, statistic): np.full(len(every), np.nan) for statistic in CORRELATIONS}
+            continue
+        tied = accuracy_eq(human, metric, by="item")
+        right, pairs = _preferences(points, metric, smallest)
+        own = {
+            "pearson": _or_zero(pearson(human, metric), pearson_samples(human, metric, counts)),
+            "spearman": _or_zero(spearman(human, metric), spearman_samples(human, metric, counts)),
+            "acc_eq": np.append(tied.value, accuracy_samples(human, metric, tied.epsilon, counts)),
+            "accuracy": _ratio(every @ right, every @ pairs),
+        }
+        found |= {(name, statistic): samples for statistic, samples in own.items()}
+    return found
 
 
-def _or_none(value: float, samples: Floats) -> _Sampled:
-    """A correlation; of a constant, which has none, 0: it says nothing of what people say."""
-    if math.isnan(value):
-        return _Sampled(0.0, np.zeros_like(samples))
-    return _Sampled(value, samples)
+def _or_zero(value: float, samples: Floats) -> Floats:
+    """A correlation; 0 for a constant, which has none: it says nothing about what people say."""
+    return np.zeros(1 + len(samples)) if math.isnan(value) else np.append(value, samples)
 
 
 def _preferences(human: Floats, metric: Floats, smallest: float) -> tuple[Floats, Floats]:
@@ -279,27 +235,23 @@ def _right(difference: Floats) -> Floats:
 # ── spans ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _span_figures(
-    files: Mapping[str, tuple[Gold, Sequence[Scored]]],
-    names: Sequence[str],
-    resamples: int,
-    seed: int,
-) -> dict[tuple[str, str], _Sampled]:
+def _span_samples(files: Files, names: Sequence[str], resamples: int, seed: int) -> _Samples:
     """Character F1 of these scorers, over all files in which people marked errors together."""
-    found: dict[tuple[str, str], _Sampled] = {}
+    found: _Samples = {}
     marked = [(gold, scored) for gold, scored in files.values() if gold.spans]
     for name in names if marked else ():
         mine = [one for _, scored in marked for one in scored if one.name == name]
         if len(mine) < len(marked) or any(one.spans is None for one in mine):
             continue
-        totals = np.zeros(4)
-        drawn = np.zeros((resamples, 4))
+        totals = np.zeros((1 + resamples, 4))
         for (gold, _), one in zip(marked, mine, strict=True):
             cells = _span_counts(gold, one)
-            totals += cells.sum(axis=0)
-            drawn += segment_counts(len(cells), resamples=resamples, seed=seed) @ cells
-        for statistic, value, samples in zip(SPANS, _f1(totals), _f1(drawn), strict=True):
-            found[name, statistic] = _Sampled(float(value), np.asarray(samples))
+            counts = segment_counts(len(cells), resamples=resamples, seed=seed)
+            totals += np.vstack([np.ones_like(counts[:1]), counts]) @ cells
+        predicted, marks, both, same = totals.T
+        whole = np.maximum(predicted + marks, 1.0)  # 0 where nothing is marked on either side
+        found |= {(name, "span_f1"): 2.0 * both / whole}
+        found |= {(name, "span_f1_severity"): (both + same) / whole}
     return found
 
 
@@ -319,34 +271,18 @@ def _span_counts(gold: Gold, scored: Scored) -> Floats:
     return np.array(rows, dtype=np.float64)
 
 
-def _f1(counts: Floats) -> tuple[Floats, Floats]:
-    """F1 without and with severity of sums (..., 4); 0 where nothing is marked on either side."""
-    predicted, marked, both, same = np.moveaxis(counts, -1, 0)
-    whole = np.maximum(predicted + marked, 1.0)
-    return 2.0 * both / whole, (both + same) / whole
-
-
 # ── figures ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _mean(found: Sequence[_Sampled]) -> _Sampled:
-    value = float(np.mean([one.value for one in found]))
-    return _Sampled(value, np.mean([one.samples for one in found], axis=0))
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    """Quotients, NaN where the divisor is 0."""
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
-def _figures(found: _Statistics) -> tuple[Figure, ...]:
-    return tuple(_figure(*key, sampled) for key, sampled in found.items())
-
-
-def _figure(scorer: str, statistic: str, found: _Sampled) -> Figure:
-    return Figure(scorer, statistic, found.value, *_ends(found.samples))
-
-
-def _lead(statistic: str, baseline: str, mine: _Sampled, theirs: _Sampled) -> Lead:
-    ends = _ends(mine.samples - theirs.samples)
-    return Lead(baseline, statistic, mine.value - theirs.value, *ends)
-
-
-def _ends(samples: Floats) -> tuple[float, float]:
-    found = interval(samples)
-    return (math.nan, math.nan) if found is None else (found.low, found.high)
+def _figures(samples: Mapping[tuple[str, str], Floats]) -> dict[tuple[str, str], Estimate]:
+    found: dict[tuple[str, str], Estimate] = {}
+    for key, values in samples.items():
+        ends = interval(values[1:])
+        low, high = (math.nan, math.nan) if ends is None else (ends.low, ends.high)
+        found[key] = Estimate(float(values[0]), low, high)
+    return found

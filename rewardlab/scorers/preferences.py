@@ -1,4 +1,4 @@
-r"""Which of two answers is better: read from a file, or drawn from ratings.
+r"""Which of two answers is better: preferences read from a file, or drawn from ratings.
 
 A file has one JSON object on each line, in the formats that TRL calls preference data:
 
@@ -6,46 +6,39 @@ A file has one JSON object on each line, in the formats that TRL calls preferenc
 - the same with lists of messages, ``prompt`` one user turn and each answer one assistant turn;
 - no ``prompt``, and ``chosen`` and ``rejected`` whole conversations that begin alike.
 
-Beside these a line may have ``margin`` (by how much the better answer is better, 0 or more),
-``source_lang``, ``target_lang``, ``document``, and for translations ``source`` in the place of the
-prompt: then the request is the standard one, made of source and languages. What else stands there
-is not read. Two texts without a prompt are refused, which TRL takes: nobody can say where the
-request ends and the answer begins. So are conversations of several turns, which no reward reads.
+A line may also have ``margin`` (how much better the better answer is, 0 or more), ``source_lang``,
+``target_lang``, ``document``, and for translations ``source`` in place of the prompt: the request
+is then the standard one, made of source and languages. Other keys are not read. Unlike TRL, we
+refuse two texts without a prompt, because it is unknown where the request ends and the answer
+begins, and conversations of several turns, which no reward reads.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import random
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from statistics import fmean
+from typing import Any, TypeAlias
 
-from rewardlab.data.lines import TextFile, read_lines
-from rewardlab.errors import Problem, refuse
+from rewardlab.data.lines import read_lines
 from rewardlab.human.rated import Preference, Rated
-from rewardlab.human.tables import RowProblems
+from rewardlab.human.tables import RowProblems, filled_lines
 from rewardlab.seeds import seed_for
 from rewardlab.types import Candidate
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 ROUNDING = 1e-9
-"""Differences of sums of 0.1 are off by less."""
+"""Above the rounding errors of differences between sums of 0.1."""
 EXAMPLE = '{"prompt": "...", "chosen": "...", "rejected": "..."} on each line'
 
 Segment: TypeAlias = tuple[str, str, str, str | None, str | None, str | None]
-
-
-class _Pair(NamedTuple):
-    """A request and two answers; None where the request is to be made of source and languages."""
-
-    request: str | None
-    chosen: str
-    rejected: str
 
 
 class _Unusable(Exception):  # noqa: N818 - said of a line
@@ -60,7 +53,7 @@ def read_preferences(path: str | Path) -> list[Preference]:
     """Read a file of preferences, plain or gzipped; blank lines are left out.
 
     Returns:
-        One for each line; ``id`` of both answers is the file's name and the line.
+        One for each line; the ``id`` of both answers is the file's name and the line number.
 
     Raises:
         UserError: E201..E205 the file cannot be read; E206 it has no rows; E370 lines that are no
@@ -69,14 +62,12 @@ def read_preferences(path: str | Path) -> list[Preference]:
             code 3, with every problem of every line.
     """
     file = read_lines(path)
-    rows = [(number, line) for number, line in enumerate(file.lines, start=1) if line.strip()]
-    if not rows:
-        refuse(Problem("E206", file.name, "no rows", f"write {EXAMPLE}"))
+    rows = filled_lines(file, fix=f"write {EXAMPLE}")
     problems = RowProblems(file.name, len(rows))
     found: list[Preference] = []
     for number, line in rows:
         try:
-            found.append(_preference(_object(line), f"{_short_name(file)}:{number}"))
+            found.append(_preference(_object(line), f"{Path(file.name).name}:{number}"))
         except _Unusable as wrong:
             problems.add(wrong.code, wrong.what, wrong.fix, line=number, value=wrong.value)
     problems.raise_if_any()
@@ -86,18 +77,18 @@ def read_preferences(path: str | Path) -> list[Preference]:
 def preferences_of(
     rated: Sequence[Rated], *, smallest_margin: float, most_per_segment: int, seed: int
 ) -> list[Preference]:
-    """Pairs of translations of one segment, whose scores tell which is better.
+    """Pairs of translations of one segment; the one with the higher score is preferred.
 
     A segment is one id, document, source, prompt and pair of languages. A text that several
-    systems wrote counts once, with the mean of its scores. Of the pairs that are far enough apart
-    all are equally likely to be drawn. The order of the translations changes nothing.
+    systems wrote counts once, with the mean of its scores. All pairs that are far enough apart are
+    equally likely to be drawn. The order of the translations does not matter.
 
     Args:
         rated: Translations with scores, of any number of segments.
-        smallest_margin: What the scores of a pair differ by at least, at least 0; equal scores
-            make no pair whatever this is.
-        most_per_segment: Pairs of one segment, at least 1.
-        seed: Of the draws.
+        smallest_margin: Smallest difference between the scores of a pair, at least 0; equal scores
+            never make a pair.
+        most_per_segment: Most pairs of one segment, at least 1.
+        seed: Seed of the draws.
 
     Returns:
         Segment by segment, in the order of the first row of each; ``margin`` is the difference.
@@ -132,8 +123,7 @@ def _drawn(
     segment: Segment, texts: Mapping[str, list[Rated]], smallest: float, most: int, seed: int
 ) -> Iterator[Preference]:
     scored = [
-        (math.fsum(row.score for row in rows) / len(rows), rows[0].candidate)
-        for _, rows in sorted(texts.items())
+        (fmean(row.score for row in rows), rows[0].candidate) for _, rows in sorted(texts.items())
     ]
     pairs = [
         (one, other) if one[0] > other[0] else (other, one)
@@ -148,10 +138,6 @@ def _drawn(
 # ── lines ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _short_name(file: TextFile) -> str:
-    return Path(file.name).name
-
-
 def _object(line: str) -> dict[str, Any]:
     fix = f"write {EXAMPLE}"
     try:
@@ -164,81 +150,64 @@ def _object(line: str) -> dict[str, Any]:
 
 
 def _preference(entry: Mapping[str, Any], name: str) -> Preference:
-    source, pair = _optional_text(entry, "source"), _pair(entry)
-    for text in (source, *pair):
-        if text is not None and not _is_unicode(text):
+    source, (request, better, worse) = _optional_text(entry, "source"), _pair(entry)
+    for text in (source, request, better, worse):
+        if text is not None and SURROGATE.search(text):
             what = "half a surrogate pair, which is no character, in {}"
             raise _Unusable("E373", what, "leave the row out", text)
-    if pair.request is None and source is None:
-        what = "there is no prompt, so nobody knows what the answers answer"
+    if request is None and source is None:
+        what = "there is no prompt, so it is unknown what is answered"
         raise _Unusable("E371", what, 'add "prompt", or "source" for a translation')
-    for text, what in ((pair.request, "an empty prompt"), (source, "an empty source")):
+    for text, what in ((request, "prompt"), (source, "source"), (better, "chosen answer")):
         if text is not None and not text.strip():
-            raise _Unusable("E373", what, "leave the row out")
-    if not pair.chosen.strip():
-        raise _Unusable("E373", "the chosen answer is empty", "leave the row out")
-    if pair.chosen == pair.rejected:
+            raise _Unusable("E373", f"the {what} is empty", "leave the row out")
+    if better == worse:
         what = "both answers are the same text, {}"
-        raise _Unusable("E373", what, "leave the row out", pair.chosen)
+        raise _Unusable("E373", what, "leave the row out", better)
     chosen = Candidate(
-        source=source if source is not None else pair.request or "",
-        hypothesis=pair.chosen,
+        source=source if source is not None else request or "",
+        hypothesis=better,
         source_lang=_optional_text(entry, "source_lang"),
         target_lang=_optional_text(entry, "target_lang"),
-        prompt=pair.request,
+        prompt=request,
         id=name,
     )
-    rejected = dataclasses.replace(chosen, hypothesis=pair.rejected)
+    rejected = dataclasses.replace(chosen, hypothesis=worse)
     return Preference(chosen, rejected, _margin(entry), _optional_text(entry, "document") or "")
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _pair(entry: Mapping[str, Any]) -> _Pair:
-    prompt: Any = entry.get("prompt")
-    answers = [_needed(entry, key) for key in ("chosen", "rejected")]
-    told = answers if prompt is None else [prompt, *answers]
-    if all(isinstance(value, str) for value in told):
-        return _Pair(prompt, *answers)
-    if not all(isinstance(value, list) for value in told):
+def _pair(entry: Mapping[str, Any]) -> tuple[str | None, str, str]:
+    """The request, None if it is made of source and languages, and the two answers."""
+    for key in ("chosen", "rejected"):
+        if entry.get(key) is None:
+            raise _Unusable("E371", f"there is no {key}", f"write {EXAMPLE}")
+    prompt, answers = entry.get("prompt"), (entry["chosen"], entry["rejected"])
+    given = answers if prompt is None else (prompt, *answers)
+    if all(isinstance(value, str) for value in given):
+        return (prompt, *answers)
+    if not all(isinstance(value, list) for value in given):
         what = "prompt, chosen and rejected are neither all texts nor all lists of messages"
         raise _Unusable("E371", what, "write all of them in one way")
-    asked = None if prompt is None else _said("prompt", prompt, ("user",))[0]
-    if asked is None:
-        ends = [_said(key, entry[key], ("user", "assistant")) for key in ("chosen", "rejected")]
-        if ends[0][0] != ends[1][0]:
-            what = "chosen and rejected answer different requests, of which the first is {}"
-            raise _Unusable("E372", what, "give both the same user turn", ends[0][0])
-        return _Pair(ends[0][0], ends[0][1], ends[1][1])
-    said = [_said(key, entry[key], ("assistant",))[0] for key in ("chosen", "rejected")]
-    return _Pair(asked, *said)
+    asked = [] if prompt is None else _contents("prompt", prompt, ("user",))
+    roles = ("user", "assistant") if prompt is None else ("assistant",)
+    better, worse = ([*asked, *_contents(key, entry[key], roles)] for key in ("chosen", "rejected"))
+    if better[0] != worse[0]:
+        what = "chosen and rejected answer different requests, of which the first is {}"
+        raise _Unusable("E372", what, "give both the same user turn", better[0])
+    return better[0], better[1], worse[1]
 
 
-def _needed(entry: Mapping[str, Any], key: str) -> Any:
-    if entry.get(key) is None:
-        raise _Unusable("E371", f"there is no {key}", f"write {EXAMPLE}")
-    return entry[key]
-
-
-def _said(key: str, messages: list[Any], roles: tuple[str, ...]) -> list[str]:
+def _contents(key: str, messages: list[Any], roles: tuple[str, ...]) -> list[str]:
     """The contents of messages that must have these roles."""
     fix = f"{key} as one message each of: {', '.join(roles)}"
-    found: list[str] = []
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("content"), str):
             raise _Unusable("E371", f"a message of {key} has no content: {{}}", fix, message)
-        found.append(message["content"])
-    given = [message.get("role") for message in messages]
-    if given != list(roles):
-        what = f"{key} has the turns {{}}, and what is learned is one answer to one request"
-        raise _Unusable("E372", what, fix, given)
-    return found
+    given = tuple(message.get("role") for message in messages)
+    if given != roles:
+        what = f"{key} has the turns {{}}, and training needs one answer to one request"
+        raise _Unusable("E372", what, fix, [*given])
+    return [message["content"] for message in messages]
 
 
 def _optional_text(entry: Mapping[str, Any], key: str) -> str | None:

@@ -16,6 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3ForSequenceClassification,
 )
 
 Architecture = Literal["qwen3", "gemma3"]
@@ -57,18 +58,19 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
 def new_policy(
     tokenizer: PreTrainedTokenizerFast,
     *,
-    architecture: Architecture = "qwen3",
+    architecture: Architecture | Literal["qwen3_classifier"] = "qwen3",
     hidden_size: int = 128,
     layers: int = 4,
     heads: int = 4,
     max_positions: int = 1024,
     seed: int = 0,
 ) -> PreTrainedModel:
-    """A randomly initialised causal language model with tied embeddings.
+    """A randomly initialised causal language model with tied embeddings, or a classifier.
 
     Args:
         tokenizer: Gives the vocabulary size and the special ids.
-        architecture: ``qwen3`` or ``gemma3``.
+        architecture: ``qwen3`` or ``gemma3``; ``qwen3_classifier`` has one logit and no language
+            model head.
         hidden_size: Model width; a multiple of ``heads``.
         layers: Number of decoder layers.
         heads: Number of attention heads; no grouped-query attention.
@@ -101,4 +103,7 @@ def new_policy(
         return Gemma3ForCausalLM(
             Gemma3TextConfig(**shape, query_pre_attn_scalar=hidden_size // heads)
         )
+    if architecture == "qwen3_classifier":
+        shape |= {"tie_word_embeddings": False, "num_labels": 1}
+        return Qwen3ForSequenceClassification(Qwen3Config(**shape))
     return Qwen3ForCausalLM(Qwen3Config(**shape))

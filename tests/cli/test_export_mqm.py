@@ -7,10 +7,12 @@ import pytest
 import typer
 
 from rewardlab.cli import export_mqm
+from rewardlab.data.lines import read_lines
 from rewardlab.decoding.files import write_translations
 from rewardlab.decoding.translate import Translation
 from rewardlab.errors import UserError
-from rewardlab.human.mqm import read_mqm
+from rewardlab.human.mqm import MQM
+from rewardlab.types import WMT_MQM
 
 TRANSLATE = """\
 run: {run}
@@ -71,15 +73,15 @@ def test_a_translate_run_is_one_system_with_its_documents(export, translated, pa
         "out": "annotate.tsv", "systems": ["best"], "segments": 10, "texts_with_signs": 1,
     }  # fmt: skip
     assert "note: 1 texts have signs for tabs, line breaks or <v> marks: ⇥ ↵ ‹v›" in err
-    file = read_mqm("annotate.tsv")
-    assert file.systems == ("best",)
-    assert [segment.id for segment in file.segments[:5]] == [
+    file = MQM.read(read_lines("annotate.tsv"), WMT_MQM)
+    assert file.scores.systems == ("best",)
+    assert file.scores.segments[:5] == (
         "doc0:en-ru:1", "doc0:en-ru:2", "doc0:en-ru:3", "doc0:en-ru:4", "doc1:en-ru:1",
-    ]  # fmt: skip
-    assert [segment.source for segment in file.segments] == [en for en, _ in pairs]
+    )  # fmt: skip
+    assert list(file.sources) == [en for en, _ in pairs]
     assert file.hypotheses["best", "doc0:en-ru:1"] == pairs[0][1]
     assert file.hypotheses["best", "doc0:en-ru:2"] == " первая↵строка "
-    assert file.ratings == {}
+    assert file.spans == {}
 
 
 def test_an_evaluation_exports_all_its_systems(export, run, data, pairs, tmp_path):
@@ -89,9 +91,9 @@ def test_an_evaluation_exports_all_its_systems(export, run, data, pairs, tmp_pat
     assert code == 0, err
     told, _ = export("out", "--out", "annotate.tsv")
     assert told["systems"] == ["copy", "two"]
-    file = read_mqm("annotate.tsv")
+    file = MQM.read(read_lines("annotate.tsv"), WMT_MQM)
     assert list(file.hypotheses.values()) == [pairs[8][0], "раз", pairs[9][0], "два"]
-    assert [segment.id for segment in file.segments] == ["out:en-ru:1", "out:en-ru:2"]
+    assert file.scores.segments == ("out:en-ru:1", "out:en-ru:2")
 
 
 def test_what_a_model_wrote_is_taken_from_the_evaluation(export, data):
@@ -108,8 +110,8 @@ def test_what_a_model_wrote_is_taken_from_the_evaluation(export, data):
     lines = [{"id": "10", "texts": ["десять"]}, {"id": "9", "texts": ["девять"]}]
     (out / "hypotheses" / "rl.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     export(out, "--out", "annotate.tsv")
-    file = read_mqm("annotate.tsv")
-    assert file.systems == ("rl", "copy", "two")
+    file = MQM.read(read_lines("annotate.tsv"), WMT_MQM)
+    assert file.scores.systems == ("rl", "copy", "two")
     assert file.hypotheses["rl", "out:en-ru:1"] == "девять"
 
 

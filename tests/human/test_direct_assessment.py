@@ -5,11 +5,12 @@ import pytest
 
 from rewardlab.data.lines import lines_of
 from rewardlab.errors import UserError
-from rewardlab.human.direct_assessment import read_direct
+from rewardlab.human.direct_assessment import ESA
+from rewardlab.types import WMT_MQM
 
 
 def read(*rows):
-    return read_direct(lines_of("".join(f"{row}\n" for row in rows).encode(), "f"))
+    return ESA.read(lines_of("".join(f"{row}\n" for row in rows).encode(), "f"), WMT_MQM)
 
 
 def refused(*rows):
@@ -38,7 +39,7 @@ def test_a_score_is_the_mean_over_raters():
     assert found.sources == ("Ja.", "Hej.")
     assert found.hypotheses["B", "d:1"] == "Yeah."
     assert found.raters == 2
-    assert found.counts == "5 rows: 1 rows without a score"
+    assert found.funnel == "5 rows: 1 rows without a score"
 
 
 def test_what_a_rater_said_again_is_averaged_first_and_the_same_row_counts_once():
@@ -51,7 +52,7 @@ def test_what_a_rater_said_again_is_averaged_first_and_the_same_row_counts_once(
         "B\t1\tr1\t1",
     )
     assert found.scores.values.tolist() == [[15.0], [1.0]]  # ((0 + 10) / 2 + 25) / 2
-    assert found.counts == "5 rows: 1 exact duplicates, 1 scores that a rater gave again"
+    assert found.funnel == "5 rows: 1 exact duplicates, 1 scores that a rater gave again"
     assert (found.sources, found.hypotheses, found.documents) == (None, {}, ("",))
 
 
@@ -67,7 +68,7 @@ def test_a_text_that_differs_is_counted_and_the_first_is_kept():
         HEADER, "A\td\t1\tr1\t1\tHej.\tHello.", "A\td\t1\tr2\t1\tHej!\tHello!", "B\td\t1\tr1\t1\t\t"
     )
     assert found.hypotheses["A", "d:1"] == "Hello."
-    assert "3 rows whose text differs from the first" in found.counts
+    assert "3 rows whose text differs from the first" in found.funnel
 
 
 def test_everything_wrong_is_said_at_once():
@@ -94,14 +95,14 @@ def test_a_header_that_lacks_a_column_is_refused():
         "error[E220] f:1: no column for segment and score. fix: call it seg_id"
     ]
     assert refused("system\tsegment\tscore") == [
-        "error[E206] f: no rows. fix: give a file with scores"
+        "error[E206] f: no rows. fix: give a file with scores or annotations"
     ]
 
 
 def test_segments_that_would_have_one_id_are_refused():
     assert refused("system\tdoc\tseg_id\tscore", "A\td\t1\t5", "A\t\td:1\t5") == [
         (
-            "error[E221] f: segments of different documents cannot be told apart: 'd:1'. "
+            "error[E221] f: segments of different documents have the same id: 'd:1'. "
             "fix: name the document in every row"
         )
     ]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rewardlab.errors import UserError
-from rewardlab.human.gold import read_gold, read_scores
+from rewardlab.human.formats import read_gold
+from rewardlab.human.metric_scores import read_scores
 from rewardlab.human.score_files import write_seg_scores, write_sys_scores
 from rewardlab.types import WMT_MQM, WMT_MQM_NO_SOURCE, ErrorSpan, SeverityTable
 
@@ -66,7 +67,7 @@ def test_mqm_is_an_error_as_published_and_a_score_inside(write):
     assert gold.hypotheses["C", "d:da-en:2"] == "Yeah."
     assert gold.funnel == (
         "mqm by its first line: 5 rows; 3 systems x 2 segments (by test set number), "
-        "4 ratings of 2 raters, 3 of 6 translations without one; rows that rate nothing: 1; "
+        "4 ratings of 2 raters, 3 of 6 translations without one; rows without a rating: 1; "
         "severities wmt; systems without a score left out: 'C'"
     )
 
@@ -265,7 +266,7 @@ def test_a_format_that_was_asked_for_says_what_is_missing(write, wanted, message
 def test_empty_files_are_refused(write, name):
     path = write(name, "\n")
     assert refused(read_gold, path) == [
-        f"error[E206] {path}: no rows. fix: give a file with human scores"
+        f"error[E206] {path}: no rows. fix: give a file with scores or annotations"
     ]
 
 

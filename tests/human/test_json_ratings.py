@@ -6,8 +6,9 @@ import pytest
 
 from rewardlab.data.lines import lines_of
 from rewardlab.errors import UserError
+from rewardlab.human.annotations import RatedError
 from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings
-from rewardlab.human.ratings import Segment
+from rewardlab.human.mtme_texts import TextsBeside
 from rewardlab.types import WMT_MQM, ErrorSpan
 
 
@@ -21,12 +22,18 @@ def rating(*errors):
 
 def evalset(*lines, hypotheses=None, sources=None):
     file = lines_of("".join(f"{line}\n" for line in lines).encode(), "x.seg.rating")
-    return read_evalset_ratings(file, rater="mqm", hypotheses=hypotheses or {}, sources=sources)
+    beside = TextsBeside("mqm", hypotheses=hypotheses or {}, sources=sources)
+    return file, read_evalset_ratings(file, beside)
 
 
 def standalone(*objects):
     lines = [one if isinstance(one, str) else json.dumps(one) for one in objects]
-    return read_standalone_ratings(lines_of("\n".join(lines).encode(), "x.jsonl"))
+    file = lines_of("\n".join(lines).encode(), "x.jsonl")
+    return file, read_standalone_ratings(file)
+
+
+def weighed(file, annotations):
+    return annotations.weighed(file, WMT_MQM)
 
 
 def record(**changes):
@@ -52,52 +59,58 @@ def refused(read, *lines):
 
 
 def test_the_nth_line_of_a_system_is_its_nth_segment():
-    file = evalset(
+    file, annotations = evalset(
         f"A\t{rating(error(0, 2))}",
         f"B\t{rating()}\tr7",
         "A\tNone",
         f"B\t{rating(error(1, 3, 'minor', 'Fluency', is_source_error=True, score=-1))}\tr7",
     )
-    assert [segment.id for segment in file.segments] == ["1", "2"]
-    assert file.raters == ("mqm", "r7")
-    assert set(file.ratings) == {("A", "1"), ("B", "1"), ("B", "2")}
-    assert file.ratings["A", "1"][0].spans == (ErrorSpan(0, 2, "major"),)
-    assert file.ratings["B", "1"][0].errors == ()
-    assert file.ratings["B", "2"][0].spans == (ErrorSpan(1, 3, "minor", "Fluency", "source"),)
-    assert file.hypotheses == {}
-    assert "rows that rate nothing: 1" in file.funnel
+    major = ErrorSpan(0, 2, "major")
+    minor = ErrorSpan(1, 3, "minor", "Fluency", "source")
+    assert annotations.rated() == {
+        ("A", "1"): {"mqm": [RatedError("major", None, (major,))]},
+        ("B", "1"): {"r7": []},
+        ("B", "2"): {"r7": [RatedError("minor", "Fluency", (minor,))]},
+    }
+    gold = weighed(file, annotations)
+    assert gold.scores.segments == ("1", "2")
+    assert gold.raters == 2
+    assert gold.hypotheses == {}
+    assert "rows without a rating: 1" in gold.funnel
 
 
 def test_errors_must_lie_in_their_texts_where_these_are_known():
-    file = evalset(
-        f"A\t{rating(error(0, 2), error(4, 9), error(1, 1), error(2, 4, is_source_error=True))}",
-        f"B\t{rating()}",
-        hypotheses={("A", "1"): "Hello"},
-        sources=["Hej."],
-    )
-    (judged,) = file.ratings["A", "1"]
-    assert judged.spans == (ErrorSpan(0, 2, "major"), ErrorSpan(2, 4, "major", side="source"))
-    assert judged.error(WMT_MQM) == 20.0
-    assert "marks around nothing: 1, marks outside their text: 1" in file.funnel
-    assert file.segments == (Segment("1", "", "Hej."),)
-    assert file.hypotheses == {("A", "1"): "Hello"}
+    errors = (error(0, 2), error(4, 9), error(1, 1), error(2, 4, is_source_error=True))
+    lines = (f"A\t{rating(*errors)}", f"B\t{rating()}")
+    gold = weighed(*evalset(*lines, hypotheses={("A", "1"): "Hello"}, sources=["Hej."]))
+    (spans,) = gold.spans["A", "1"]
+    assert spans == (ErrorSpan(0, 2, "major"), ErrorSpan(2, 4, "major", side="source"))
+    assert gold.scores.values[0, 0] == -20.0
+    assert "marks around nothing: 1, marks outside their text: 1" in gold.funnel
+    assert (gold.scores.segments, gold.documents, gold.sources) == (("1",), ("",), ("Hej.",))
+    assert gold.hypotheses == {("A", "1"): "Hello"}
 
 
 def test_a_rating_can_bring_its_texts():
-    file = standalone(
+    file, annotations = standalone(
         record(errors=[error(0, 5, "minor")]),
         record(rater_id="r2"),
         record(segment_id=1, source="Farvel.", hypothesis="Bye.", rater_id=None),
         record(system_id="B", hypothesis="Hi.", errors=[error(1, 3, is_source_error=True)]),
         record(system_id="B", hypothesis="Hi.", errors=[error(1, 3, is_source_error=True)]),
     )
-    assert file.segments == (Segment("d:0", "d", "Hej."), Segment("d:1", "d", "Farvel."))
-    assert file.hypotheses["B", "d:0"] == "Hi."
-    assert [one.rater for one in file.ratings["A", "d:0"]] == ["r1", "r2"]
-    assert file.ratings["A", "d:1"][0].rater == "rater"
-    assert file.ratings["B", "d:0"][0].spans == (ErrorSpan(1, 3, "major", side="source"),)
-    assert file.languages == ("da", "en")
-    assert file.funnel.startswith("5 rows: 1 exact duplicates left out; 2 systems x 2 segments")
+    assert {cell: [*raters] for cell, raters in annotations.rated().items()} == {
+        ("A", "d:0"): ["r1", "r2"],
+        ("A", "d:1"): ["rater"],
+        ("B", "d:0"): ["r1"],
+    }
+    gold = weighed(file, annotations)
+    assert (gold.scores.segments, gold.documents) == (("d:0", "d:1"), ("d", "d"))
+    assert gold.sources == ("Hej.", "Farvel.")
+    assert gold.hypotheses["B", "d:0"] == "Hi."
+    assert gold.spans["B", "d:0"] == ((ErrorSpan(1, 3, "major", side="source"),),)
+    assert (gold.source_lang, gold.target_lang) == ("da", "en")
+    assert gold.funnel.startswith("5 rows: 1 exact duplicates left out; 2 systems x 2 segments")
 
 
 def test_systems_with_different_numbers_of_lines_are_refused():
@@ -169,6 +182,8 @@ def test_records_that_lack_something_are_refused(broken):
 
 def test_empty_files_are_refused():
     assert refused(standalone, "") == [
-        "error[E206] x.jsonl: no rows. fix: give a file with judgements"
+        "error[E206] x.jsonl: no rows. fix: give a file with scores or annotations"
     ]
-    assert refused(evalset) == ["error[E206] x.seg.rating: no rows. fix: give a file with scores"]
+    assert refused(evalset) == [
+        "error[E206] x.seg.rating: no rows. fix: give a file with scores or annotations"
+    ]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.data.lines import lines_of
+from rewardlab.data.lines import lines_of, read_lines
 from rewardlab.errors import UserError
-from rewardlab.human.mqm import mqm_of, read_mqm
-from rewardlab.human.ratings import RatedError, Rating, Segment, languages_of, mean_error
+from rewardlab.human.annotations import RatedError, languages_of, mean_error, rater_error
+from rewardlab.human.mqm import MQM, read_annotations
 from rewardlab.types import WMT_MQM, WMT_MQM_NO_SOURCE, XCOMET, ErrorSpan
 
 RAW = "system doc doc_id seg_id rater source target category severity".replace(" ", "\t")
@@ -23,10 +23,20 @@ def line(*cells):
     return "\t".join(map(str, cells))
 
 
-def parsed(*lines, header=RAW):
-    """Read lines under a header; None for no header."""
+def file_of(*lines, header=RAW):
+    """Lines under a header; None for no header."""
     text = "\n".join(([] if header is None else [header]) + list(lines)) + "\n"
-    return mqm_of(lines_of(text.encode(), "file.tsv"))
+    return lines_of(text.encode(), "file.tsv")
+
+
+def parsed(*lines, header=RAW, severities=WMT_MQM):
+    """The gold of the lines."""
+    return MQM.read(file_of(*lines, header=header), severities)
+
+
+def ratings(*lines, system="A", segment=("news", "1"), header=RAW):
+    """Rater -> the errors found in one translation."""
+    return read_annotations(file_of(*lines, header=header)).ratings[system, segment]
 
 
 def refused(*lines, header=RAW):
@@ -60,50 +70,47 @@ def test_a_row_is_an_error_with_its_span_or_says_there_is_none(tmp_path):
         row(system="B", target="Hi."),
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    file = read_mqm(path)
-    assert file.segments == (Segment("news:1", "news", "Hej med dig."),)
-    assert file.systems == ("A", "B")
-    assert file.raters == ("r1",)
-    assert file.hypotheses == {("A", "news:1"): "Hello you.", ("B", "news:1"): "Hi."}
+    gold = MQM.read(read_lines(path), WMT_MQM)
+    assert gold.scores.segments == ("news:1",)
+    assert (gold.documents, gold.sources) == (("news",), ("Hej med dig.",))
+    assert gold.scores.systems == ("A", "B")
+    assert gold.raters == 1
+    assert gold.hypotheses == {("A", "news:1"): "Hello you.", ("B", "news:1"): "Hi."}
     minor = ErrorSpan(6, 9, "Minor", "Style/Awkward")
     major = ErrorSpan(4, 7, "Major", "Accuracy/Omission", side="source")
-    assert file.ratings == {
-        ("A", "news:1"): (
-            Rating(
-                "A",
-                "news:1",
-                "r1",
-                (
-                    RatedError("Minor", "Style/Awkward", (minor,)),
-                    RatedError("Major", "Accuracy/Omission", (major,)),
-                ),
-            ),
-        ),
-        ("B", "news:1"): (Rating("B", "news:1", "r1"),),
+    assert read_annotations(read_lines(path)).ratings == {
+        ("A", ("news", "1")): {
+            "r1": [
+                RatedError("Minor", "Style/Awkward", (minor,)),
+                RatedError("Major", "Accuracy/Omission", (major,)),
+            ]
+        },
+        ("B", ("news", "1")): {"r1": []},
     }
-    assert file.ratings["A", "news:1"][0].spans == (minor, major)
-    assert file.funnel == (
+    assert gold.spans == {("A", "news:1"): ((minor, major),), ("B", "news:1"): ((),)}
+    assert gold.scores.values.tolist() == [[-6.0], [0.0]]
+    assert gold.funnel == (
         "3 rows; 2 systems x 1 segments (by test set number), 2 ratings of 1 raters, "
-        "0 of 2 translations without one"
+        "0 of 2 translations without one; severities wmt"
     )
 
 
 def test_a_row_weighs_once_however_it_is_marked():
-    file = parsed(
+    rows = (
         row(target="<v>Hello</v> <v>you</v>.", severity="Major", category="Other"),
         row(severity="Minor", category="Other"),  # an error of the whole translation
     )
-    (rating,) = file.ratings["A", "news:1"]
-    assert [len(error.spans) for error in rating.errors] == [2, 0]
-    assert len(rating.spans) == 2
-    assert rating.error(WMT_MQM) == 6.0
+    (errors,) = ratings(*rows).values()
+    assert [len(error.spans) for error in errors] == [2, 0]
+    assert rater_error(errors, WMT_MQM) == 6.0
+    (spans,) = parsed(*rows).spans["A", "news:1"]
+    assert len(spans) == 2
 
 
 def test_marks_on_both_sides_of_one_row_are_one_error():
-    file = parsed(
+    (error,) = ratings(
         row(source="<v>Hej</v> med dig.", target="<v>Hello</v> you.", severity="Minor", category="")
-    )
-    (error,) = file.ratings["A", "news:1"][0].errors
+    )["r1"]
     assert error == RatedError(
         "Minor", None, (ErrorSpan(0, 5, "Minor"), ErrorSpan(0, 3, "Minor", side="source"))
     )
@@ -116,11 +123,9 @@ def test_the_marot_form_has_other_names_metadata_and_a_comment_in_its_header():
         line("A", "n:en-de", 1, 9, "r1", "a", "A", "No-error", "No-error", "{}"),
         header=f"{MAROT}\t# Documentation: somewhere",
     )
-    assert [segment.id for segment in file.segments] == ["n:en-de:2", "n:en-de:1"]
-    assert file.ratings["A", "n:en-de:2"][0].errors[0].spans == (
-        ErrorSpan(2, 3, "Major", "Fluency/Grammar"),
-    )
-    assert file.languages == ("en", "de")
+    assert file.scores.segments == ("n:en-de:2", "n:en-de:1")
+    assert file.spans["A", "n:en-de:2"] == ((ErrorSpan(2, 3, "Major", "Fluency/Grammar"),),)
+    assert (file.source_lang, file.target_lang) == ("en", "de")
 
 
 def test_marot_files_need_no_header_and_rows_may_lack_metadata():
@@ -129,8 +134,8 @@ def test_marot_files_need_no_header_and_rows_may_lack_metadata():
         line("B", "n", 1, 0, "r1", "a", "B", "No-error", "No-error", ""),
         header=None,
     )
-    assert file.systems == ("A", "B")
-    assert file.ratings["A", "n:1"][0].error(WMT_MQM) == 1.0
+    assert file.scores.systems == ("A", "B")
+    assert file.scores.values.tolist() == [[-1.0], [0.0]]
 
 
 def test_headers_are_known_in_any_case_and_order_and_again_further_down():
@@ -142,7 +147,7 @@ def test_headers_are_known_in_any_case_and_order_and_again_further_down():
             "Severity", "SYSTEM", "doc", "DocSegId", "rater", "source", "target", "category"
         ),
     )
-    assert file.systems == ("A", "B")
+    assert file.scores.systems == ("A", "B")
     joined = parsed(row(), RAW, row(system="B"))
     assert joined.funnel.startswith("3 rows: 1 repeated headers left out; ")
 
@@ -152,9 +157,9 @@ def test_byte_order_mark_crlf_gzip_and_quotes_do_no_harm(tmp_path):
     text = f"\ufeff{RAW}\r\n{quoted}\r\n\r\n{row(system='B')}\r\n"
     path = tmp_path / "mqm.tsv.gz"
     path.write_bytes(gzip.compress(text.encode()))
-    file = read_mqm(path)
+    file = MQM.read(read_lines(path), WMT_MQM)
     assert file.hypotheses["A", "news:1"] == 'He said "Hello'
-    assert file.ratings["B", "news:1"][0].errors == ()
+    assert file.scores.values.tolist() == [[-1.0], [0.0]]
     assert "a byte-order mark was taken off the start" in file.funnel
     assert "4 of 4 lines end in CRLF; read as LF" in file.funnel
 
@@ -162,20 +167,21 @@ def test_byte_order_mark_crlf_gzip_and_quotes_do_no_harm(tmp_path):
 def test_exact_duplicates_count_once_and_other_columns_tell_rows_apart():
     error = ("A", "n", 1, 1, "r1", "a", "<v>A</v>", "Other", "Minor")
     file = parsed(line(*error, "x"), line(*error, "x"), line(*error, "y"), header=MAROT)
-    assert file.ratings["A", "n:1"][0].error(WMT_MQM) == 2.0
+    assert file.scores.values.tolist() == [[-2.0]]
     assert file.funnel.startswith("3 rows: 1 exact duplicates left out; ")
 
 
 def test_attention_checks_are_no_errors_and_no_ratings():
-    file = parsed(
+    rows = (
         row(category="Found", severity="HOTW-test"),
         row(target="Hello <v>you</v>.", category="Other", severity="Major"),
         row(rater="r2", category="Missed", severity="HOTW-test"),
         row(system="B", target="Hi.", category="Found", severity="hotw-test"),
     )
-    assert [rating.rater for rating in file.ratings["A", "news:1"]] == ["r1"]
-    assert mean_error(file.ratings["A", "news:1"], WMT_MQM) == 5.0
-    assert ("B", "news:1") not in file.ratings
+    file = parsed(*rows)
+    assert [*ratings(*rows)] == ["r1"]
+    assert file.scores.values[0, 0] == -5.0
+    assert ("B", "news:1") not in file.spans
     assert file.hypotheses["B", "news:1"] == "Hi."
     assert "4 rows: 3 attention checks left out" in file.funnel
     assert "raters of a translation with attention checks alone: 2" in file.funnel
@@ -189,8 +195,8 @@ def test_a_row_without_a_rater_is_a_translation_to_be_rated():
         row(system="B", target="Hi."),
     )
     assert file.hypotheses == {("A", "news:1"): "Hello you.", ("B", "news:1"): "Hi."}
-    assert set(file.ratings) == {("B", "news:1")}
-    assert "rows that rate nothing: 2" in file.funnel
+    assert set(file.spans) == {("B", "news:1")}
+    assert "rows without a rating: 2" in file.funnel
 
 
 @pytest.mark.parametrize(
@@ -198,19 +204,18 @@ def test_a_row_without_a_rater_is_a_translation_to_be_rated():
     [("No-error", "No-error"), ("no-error", "no-error"), ("", "No_Error"), ("No Error", "")],
 )
 def test_no_error_in_all_its_spellings_is_a_rating_without_errors(severity, category):
-    file = parsed(row(severity=severity, category=category))
-    assert file.ratings["A", "news:1"] == (Rating("A", "news:1", "r1"),)
+    assert ratings(row(severity=severity, category=category)) == {"r1": []}
 
 
 def test_a_rater_who_found_errors_and_none_has_found_errors():
     file = parsed(row(), row(severity="Minor", category="Other", target="<v>Hello</v> you."))
-    assert file.ratings["A", "news:1"][0].error(WMT_MQM) == 1.0
+    assert file.scores.values.tolist() == [[-1.0]]
 
 
 def test_marks_on_a_row_without_an_error_are_counted_and_mean_nothing():
     file = parsed(row(target="<v>Hello</v> you."))
-    assert file.ratings["A", "news:1"][0].errors == ()
-    assert file.funnel.endswith("marks where no error is named: 1")
+    assert ratings(row(target="<v>Hello</v> you.")) == {"r1": []}
+    assert file.funnel.endswith("marks where no error is named: 1; severities wmt")
 
 
 def test_odd_marks_are_read_as_far_as_they_mean_something_and_counted():
@@ -221,12 +226,12 @@ def test_odd_marks_are_read_as_far_as_they_mean_something_and_counted():
         row(target="<v></v>Hello you.", **odd),
         row(target="<v>Hello <v>you</v>.</v>", **odd),
     )
-    (rating,) = file.ratings["A", "news:1"]
-    assert [(span.start, span.end) for span in rating.spans] == [(6, 10), (0, 10)]
-    assert rating.error(WMT_MQM) == 4.0
+    (spans,) = file.spans["A", "news:1"]
+    assert [(span.start, span.end) for span in spans] == [(6, 10), (0, 10)]
+    assert file.scores.values.tolist() == [[-4.0]]
     assert file.funnel.endswith(
         "marks that nothing closes: 1, ends of marks without a beginning: 1, "
-        "marks inside a mark: 1, marks around nothing: 1"
+        "marks inside a mark: 1, marks around nothing: 1; severities wmt"
     )
 
 
@@ -241,12 +246,12 @@ def test_the_first_text_counts_and_marks_of_others_move_to_it_or_go():
         row(system="B", source="Hej <v>med</v> dig. ", target="Hi.", **odd),
     )
     assert file.hypotheses["A", "news:1"] == "Hello you."
-    assert file.segments[0].source == "Hej med dig."
-    (rating,) = file.ratings["A", "news:1"]
-    assert [(span.start, span.end) for span in rating.spans] == [(6, 10), (6, 9)]
-    assert rating.error(WMT_MQM) == 4.0
-    (other,) = file.ratings["B", "news:1"]
-    assert other.spans == (ErrorSpan(4, 7, "Minor", "Other", side="source"),)
+    assert file.sources == ("Hej med dig.",)
+    (spans,) = file.spans["A", "news:1"]
+    assert [(span.start, span.end) for span in spans] == [(6, 10), (6, 9)]
+    assert file.scores.values[0, 0] == -4.0
+    (other,) = file.spans["B", "news:1"]
+    assert other == (ErrorSpan(4, 7, "Minor", "Other", side="source"),)
     assert "rows whose text differs from the first in white space at the end: 3" in file.funnel
     assert "rows whose text differs from the first: 2" in file.funnel
     assert "marks lost where texts differ: 2" in file.funnel
@@ -258,7 +263,7 @@ def test_segments_stand_in_the_order_of_their_test_set_numbers():
         row(doc="a", number=2, overall=9),
         row(doc="a", number=1, overall=2),
     )
-    assert [segment.id for segment in file.segments] == ["a:1", "a:2", "b:1"]
+    assert file.scores.segments == ("a:1", "a:2", "b:1")
 
 
 @pytest.mark.parametrize("overall", [(0, 0, 0), ("", "", ""), (1, 2, "x")])
@@ -268,13 +273,13 @@ def test_without_such_numbers_documents_stand_as_they_come_and_are_ordered_insid
         row(doc="a", number=1, overall=overall[1]),
         row(doc="b", number=9, overall=overall[2]),
     )
-    assert [segment.id for segment in file.segments] == ["b:9", "b:10", "a:1"]
+    assert file.scores.segments == ("b:9", "b:10", "a:1")
     assert "(document by document)" in file.funnel
 
 
 def test_numbers_in_a_document_that_are_no_integers_stay_in_the_order_of_the_file():
     file = parsed(row(number="x2", overall=""), row(number="x10", overall=""))
-    assert [segment.id for segment in file.segments] == ["news:x2", "news:x10"]
+    assert file.scores.segments == ("news:x2", "news:x10")
 
 
 def test_weights_are_added_in_the_order_of_the_file_bit_by_bit():
@@ -285,15 +290,18 @@ def test_weights_are_added_in_the_order_of_the_file_bit_by_bit():
     """
     punctuation = {"severity": "Minor", "category": "Fluency/Punctuation"}
     marked = ["<v>Hello</v> you.", "Hello <v>you</v>.", "Hello you<v>.</v>"]
-    file = parsed(
+    rows = (
         *(row(target=target, **punctuation) for target in marked),
         row(rater="r2", target=marked[0], severity="Minor", category="Other"),
         row(rater="r3"),
     )
-    ratings = file.ratings["A", "news:1"]
-    assert [rating.rater for rating in ratings] == ["r1", "r2", "r3"]
-    assert [rating.error(WMT_MQM) for rating in ratings] == [0.30000000000000004, 1.0, 0.0]
-    assert mean_error(ratings, WMT_MQM) == 0.43333333333333335
+    found = ratings(*rows)
+    assert {rater: rater_error(errors, WMT_MQM) for rater, errors in found.items()} == {
+        "r1": 0.30000000000000004, "r2": 1.0, "r3": 0.0,
+    }  # fmt: skip
+    assert [*found] == ["r1", "r2", "r3"]
+    assert mean_error(found.values(), WMT_MQM) == 0.43333333333333335
+    assert parsed(*rows).scores.values.tolist() == [[-0.43333333333333335]]
 
 
 @pytest.mark.parametrize(
@@ -312,15 +320,15 @@ def test_weights_are_added_in_the_order_of_the_file_bit_by_bit():
     ],
 )
 def test_what_an_error_weighs(category, severity, wmt, no_source):
-    (rating,) = parsed(row(category=category, severity=severity)).ratings["A", "news:1"]
-    assert (rating.error(WMT_MQM), rating.error(WMT_MQM_NO_SOURCE)) == (wmt, no_source)
+    errors = ratings(row(category=category, severity=severity))["r1"]
+    assert rater_error(errors, WMT_MQM) == wmt
+    assert rater_error(errors, WMT_MQM_NO_SOURCE) == no_source
 
 
 def test_a_table_with_a_cap_cuts_what_one_rater_takes_off():
     critical = [row(category=f"Other/{n}", severity="Critical") for n in range(4)]
-    (rating,) = parsed(*critical).ratings["A", "news:1"]
-    assert rating.error(XCOMET) == 25.0
-    assert rating.error(WMT_MQM) == 20.0
+    assert parsed(*critical, severities=XCOMET).scores.values.tolist() == [[-25.0]]
+    assert parsed(*critical).scores.values.tolist() == [[-20.0]]
 
 
 @pytest.mark.parametrize(
@@ -340,16 +348,17 @@ def test_languages_are_known_where_every_document_says_the_same(documents, pair)
 
 def test_a_rater_who_has_said_nothing_yet_has_not_rated():
     found = parsed(row(), row(system="B", category="", severity="", target="Hi."))
-    assert found.ratings.keys() == {("A", "news:1")}
+    assert found.spans.keys() == {("A", "news:1")}
     assert found.hypotheses["B", "news:1"] == "Hi."
-    assert "rows that rate nothing: 1" in found.funnel
+    assert "rows without a rating: 1" in found.funnel
 
 
 def test_white_space_around_names_tells_nothing_apart():
     found = parsed(row(), row(system="A ", doc=" news", number=" 1", rater="r1 "))
-    assert found.systems == ("A",)
-    assert found.segments == (Segment("news:1", "news", "Hej med dig."),)
-    assert found.raters == ("r1",)
+    assert found.scores.systems == ("A",)
+    assert (found.scores.segments, found.documents) == (("news:1",), ("news",))
+    assert found.sources == ("Hej med dig.",)
+    assert found.raters == 1
 
 
 def test_a_header_without_a_column_is_refused_with_what_is_missing():
@@ -365,8 +374,10 @@ def test_a_header_without_a_column_is_refused_with_what_is_missing():
 @pytest.mark.parametrize("text", ["", "\n\n", RAW, f"{RAW}\n\n"])
 def test_a_file_without_rows_is_refused(text):
     with pytest.raises(UserError) as caught:
-        mqm_of(lines_of(text.encode(), "file.tsv"))
-    assert str(caught.value) == ("error[E206] file.tsv: no rows. fix: give a file with judgements")
+        read_annotations(lines_of(text.encode(), "file.tsv"))
+    assert str(caught.value) == (
+        "error[E206] file.tsv: no rows. fix: give a file with scores or annotations"
+    )
 
 
 def test_everything_wrong_with_the_rows_is_said_at_once():
@@ -416,12 +427,12 @@ CELLS = st.sampled_from(
 def test_any_rows_are_judgements_or_refused_and_spans_lie_in_their_texts(rows):
     text = "\n".join([MAROT, *("\t".join(cells) for cells in rows)])
     try:
-        file = mqm_of(lines_of(text.encode(), "file.tsv"))
+        file = read_annotations(lines_of(text.encode(), "file.tsv"))
     except UserError as error:
         assert error.exit_code == 3  # noqa: PT017
         return
-    sources = {segment.id: segment.source for segment in file.segments}
-    for cell, ratings in file.ratings.items():
-        for span in (span for rating in ratings for span in rating.spans):
-            side = file.hypotheses[cell] if span.side == "hypothesis" else sources[cell[1]]
+    for cell, raters in file.ratings.items():
+        for span in (s for errors in raters.values() for error in errors for s in error.spans):
+            own = span.side == "hypothesis"
+            side = file.hypotheses.get(cell) if own else file.sources.get(cell[1])
             assert span.end <= len(side)

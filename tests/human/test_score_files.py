@@ -64,7 +64,7 @@ def test_other_lines_and_lengths_are_refused():
         )
     ]
     assert refused(read_lists, file("\n")) == [
-        "error[E206] f: no rows. fix: give a file with scores"
+        "error[E206] f: no rows. fix: give a file with scores or annotations"
     ]
 
 
@@ -109,7 +109,7 @@ def test_everything_wrong_with_a_table_is_said_at_once():
 
 def test_a_table_needs_a_header_and_rows():
     assert refused(read_table, file("system\ta\n")) == [
-        "error[E206] f: no rows. fix: give a file with scores"
+        "error[E206] f: no rows. fix: give a file with scores or annotations"
     ]
     assert refused(read_table, file("name\ta\nA\t1\n")) == [
         (

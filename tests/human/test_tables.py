@@ -1,7 +1,8 @@
 import pytest
 
 from rewardlab.errors import UserError
-from rewardlab.human.tables import Column, RowProblems, ascending, columns_of, number_of
+from rewardlab.human.annotations import segment_order
+from rewardlab.human.tables import Column, RowProblems, columns_of, number_of
 
 
 def test_columns_are_known_by_the_most_telling_of_their_names():
@@ -39,14 +40,17 @@ def test_a_row_with_several_problems_of_one_kind_is_one_row():
     problems = RowProblems("f.tsv", 8)
     for line in (2, 2, 3, 2):
         problems.add("E222", "the score {} is odd", "write another", line=line, value="x")
-    (problem,) = problems.problems()
+    with pytest.raises(UserError) as caught:
+        problems.raise_if_any()
+    (problem,) = caught.value.problems
     assert problem.what == "the score 'x' is odd (2 of 8 rows; at: 2, 3)"
 
 
 def test_numbers_of_the_test_set_order_segments_only_where_they_name_each_alone():
     keys = [("b", "2"), ("a", "10"), ("a", "9"), ("b", "1")]
-    alone = dict(zip(keys, ["7", "-1", "8", "3"], strict=True))
-    assert ascending(keys, alone)[0] == [("a", "10"), ("b", "1"), ("b", "2"), ("a", "9")]
+    alone = dict(zip(keys, [7, -1, 8, 3], strict=True))
+    assert segment_order(alone)[0] == [("a", "10"), ("b", "1"), ("b", "2"), ("a", "9")]
     by_document = [("b", "1"), ("b", "2"), ("a", "9"), ("a", "10")]
-    assert ascending(keys, alone | {keys[0]: "8"})[0] == by_document
-    assert ascending(keys, {})[0] == by_document
+    assert segment_order(alone | {keys[0]: 8})[0] == by_document
+    assert segment_order(alone | {keys[0]: None})[0] == by_document
+    assert segment_order(dict.fromkeys(keys))[0] == by_document

@@ -24,7 +24,7 @@ def scored(name, values, spans=None):
 
 def figures(found, scorer, part=None):
     rows = found.overall if part is None else found.files[part]
-    return {one.statistic: one.value for one in rows if one.scorer == scorer}
+    return {statistic: one.value for (name, statistic), one in rows.items() if name == scorer}
 
 
 def people(systems=SYSTEMS):
@@ -105,9 +105,9 @@ def test_a_baseline_that_one_file_lacks_is_not_in_the_whole():
         {"g": (gold, [own]), "f": (gold, [own, chrf, marks])},
     ):
         found = measure_heldout(files, resamples=5)
-        assert {one.scorer for one in found.overall} == {"own", "constant"}
+        assert {scorer for scorer, _ in found.overall} == {"own", "constant"}
         assert figures(found, "chrf", "f")["pearson"] > 0
-        assert {lead.baseline for lead in found.leads} == {"constant"}
+        assert {baseline for baseline, _ in found.leads} == {"constant"}
 
 
 def test_where_nobody_is_preferred_there_is_no_accuracy():
@@ -159,18 +159,18 @@ def large(seed, noise):
 
 def test_a_lead_has_an_interval_on_shared_resamples():
     found = measure_heldout({"f": large(0, 0.5)}, resamples=200)
-    lead = next(one for one in found.leads if (one.baseline, one.statistic) == ("far", "pearson"))
+    lead = found.leads["far", "pearson"]
     near, far = (figures(found, name)["pearson"] for name in ("near", "far"))
     assert lead.value == pytest.approx(near - far)
     assert lead.low < lead.value < lead.high
     assert lead.low > 0.0
-    own = next(o for o in found.overall if (o.scorer, o.statistic) == ("near", "pearson"))
+    own = found.overall["near", "pearson"]
     assert own.low < own.value < own.high
 
 
 def test_no_lead_is_shown_where_both_guess():
     found = measure_heldout({"f": large(1, 1000.0)}, resamples=200)
-    lead = next(one for one in found.leads if (one.baseline, one.statistic) == ("far", "pearson"))
+    lead = found.leads["far", "pearson"]
     assert lead.low < 0.0
 
 
@@ -180,7 +180,8 @@ def test_a_scorer_without_a_score_has_no_figures_and_no_lead():
     found = measure_heldout({"f": (gold, [silent, far])}, resamples=20)
     assert np.isnan(list(figures(found, "silent").values())).all()
     assert not np.isnan(figures(found, "far")["pearson"])
-    assert all(np.isnan([lead.value, lead.low, lead.high]).all() for lead in found.leads)
+    assert found.leads
+    assert all(np.isnan(lead).all() for lead in found.leads.values())
 
 
 def test_a_lead_is_on_what_both_scored():
@@ -189,7 +190,7 @@ def test_a_lead_is_on_what_both_scored():
     scores[1, 10:] = np.nan
     near = Scored("near", replace(near.scores, values=scores))
     found = measure_heldout({"f": (gold, [near, far])}, resamples=50)
-    lead = next(one for one in found.leads if (one.baseline, one.statistic) == ("far", "pearson"))
+    lead = found.leads["far", "pearson"]
     there = ~np.isnan(near.scores.values)
     people = gold.scores.values[there]
     expected = [pearsonr(people, one.scores.values[there]).statistic for one in (near, far)]
@@ -202,17 +203,21 @@ def test_a_lead_is_on_what_both_scored():
 def test_preferences_are_counted_and_ties_are_halves():
     pairs = [Preference(Candidate("q", "good"), Candidate("q", "bad"))] * 4
     chosen, rejected = np.array([1.0, 1.0, 0.0, 2.0]), np.array([0.0, 1.0, 1.0, 0.0])
-    (one,) = preference_accuracy(pairs, {"own": (chosen, rejected)}, resamples=50)
-    assert one[:3] == ("own", "accuracy", pytest.approx(2.5 / 4))
+    found = preference_accuracy(pairs, {"own": (chosen, rejected)}, resamples=50)
+    assert [*found] == [("own", "accuracy")]
+    one = found["own", "accuracy"]
+    assert one.value == pytest.approx(2.5 / 4)
     assert one.low <= one.value <= one.high
 
 
 def test_a_pair_without_a_score_is_none():
     pairs = [Preference(Candidate("q", "good"), Candidate("q", "bad"))] * 2
     scores = {"own": (np.array([1.0, np.nan]), np.array([0.0, 0.0]))}
-    assert preference_accuracy(pairs, scores, resamples=10)[0].value == 1.0, "of one pair"
+    found = preference_accuracy(pairs, scores, resamples=10)
+    assert found["own", "accuracy"].value == 1.0, "of one pair"
     scores = {"own": (np.array([np.nan] * 2), np.array([0.0, 0.0]))}
-    assert np.isnan(preference_accuracy(pairs, scores, resamples=10)[0].value)
+    found = preference_accuracy(pairs, scores, resamples=10)
+    assert np.isnan(found["own", "accuracy"].value)
 
 
 def test_no_preferences_are_refused():

@@ -125,10 +125,10 @@ TWO_TURNS = [says("user", "a"), says("assistant", "b"), says("user", "c"), says(
         ),
         ({**PLAIN, "rejected": "Cod."}, "E373", "both answers are the same text, 'Cod.'"),
         ({**PLAIN, "chosen": " "}, "E373", "the chosen answer is empty"),
-        ({**PLAIN, "prompt": ""}, "E373", "an empty prompt"),
+        ({**PLAIN, "prompt": ""}, "E373", "the prompt is empty"),
         ({**PLAIN, "prompt": "a \ud800"}, "E373", "half a surrogate pair"),
         ({**PLAIN, "rejected": "a \udfff"}, "E373", "half a surrogate pair"),
-        ({"source": "\n", "chosen": "a", "rejected": "b"}, "E373", "an empty source"),
+        ({"source": "\n", "chosen": "a", "rejected": "b"}, "E373", "the source is empty"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(write, row, code, what):

@@ -1,1 +1,24 @@
-"""Training scorers from human judgements: one file for each family, all behind `family.Family`."""
+"""Families of scorers that ``train-reward`` trains from human judgements.
+
+A new family is one file with a frozen dataclass derived from `protocol.Family`, and one line here;
+another package adds one by an entry point of the group ``rewardlab.scorer_families``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rewardlab.registry import Registry
+
+if TYPE_CHECKING:
+    from rewardlab.scorers.families.protocol import Family
+
+FAMILIES: Registry[type[Family]] = Registry(
+    "rewardlab.scorer_families",
+    {
+        "metricx": "rewardlab.scorers.families.metricx:MetricXFamily",
+        "automqm": "rewardlab.scorers.families.automqm:AutoMQMFamily",
+        "generalist": "rewardlab.scorers.families.generalist:GeneralistFamily",
+    },
+)
+"""By the name of the reward that is trained; importing a family imports torch."""

@@ -1,14 +1,13 @@
-"""AutoMQM learned from human error spans: a causal language model that answers as the judge does.
+"""The family ``automqm``: a causal language model that lists errors, trained on human error spans.
 
-Each rating becomes the question that `rewards.automqm` asks and the answer that it would have
-wanted. The loss is the mean over the tokens of the answers of a step, each token the same share,
-whatever answer it stands in; questions carry none.
+Each rating becomes the question that `rewardlab.rewards.automqm` asks, and its correct answer. The
+loss is the mean over all answer tokens of a step; question tokens carry none.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -29,71 +28,64 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
-from rewardlab.errors import Problem, UserError
-from rewardlab.human.rated import Preference, Rated
+from rewardlab.errors import Problem, refuse
+from rewardlab.human.rated import Rated, TrainingExample
 from rewardlab.judges.prompts import write_question
 from rewardlab.judges.teaching import CATEGORIES, answer_for, written
 from rewardlab.rewards.automqm import AutoMQM
 from rewardlab.scorers.families.copying import write_copying
-from rewardlab.scorers.families.family import SIDES, Shape
 from rewardlab.scorers.families.like_lengths import LikeLengths
+from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.policy import end_of_turn, load_policy, load_tokenizer, stop_at
 from rewardlab.trainers.sft import Example, sft_trainer, token_ids
 
 PROMPT_FILE = "prompt.toml"
-"""Beside the weights of a scorer that was not taught with the standard prompt."""
+"""Saved with the weights of a scorer that was not trained with the standard prompt."""
 IGNORE_INDEX = -100
 """The label of a token that carries no loss."""
 
 
-class Lessons(NamedTuple):
-    """Questions with their answers, and what became of the rows.
+UNRATED, TOO_LONG = "rows without spans", "ratings too long"
+NEUTRAL, AMBIGUOUS, BEYOND = "neutral errors", "ambiguous errors", "errors too many"
+
+
+class Answers(NamedTuple):
+    """Questions with their answers.
 
     Attributes:
         examples: In the order of the rows; a row with two raters gives two.
-        flawless: Which of them find no error.
-        unrated: Rows without a rater's spans, or with a score that none of their spans accounts
-            for: that nothing is wrong would be the wrong answer.
-        neutral: Errors that weigh nothing; they are not in the answers.
-        ambiguous: Errors in the answers that have no place of their own in the text.
-        beyond: Errors that no answer has room for; they are not in the answers.
-        too_long: Ratings that were left out, as `AutoMQMFamily.lessons` says.
+        flawless: For each example, whether its answer lists no error.
+        counts: `UNRATED`: rows without spans by a rater, or with a score that none of their spans
+            accounts for; "no errors" would be the wrong answer. `NEUTRAL`: errors that weigh
+            nothing, left out. `AMBIGUOUS`: errors in the answers whose text occurs elsewhere too.
+            `BEYOND`: errors that the answer has no room for, left out. `TOO_LONG`: ratings left
+            out, as `AutoMQMFamily.answers` says.
     """
 
     examples: list[Example]
     flawless: list[bool]
-    unrated: int = 0
-    neutral: int = 0
-    ambiguous: int = 0
-    beyond: int = 0
-    too_long: int = 0
+    counts: Mapping[str, int]
 
     def __str__(self) -> str:
         """One line for a reader."""
-        errorless = f"{len(self.examples):,} answers, {sum(self.flawless):,} without an error"
-        parts = zip(
-            ("rows without spans", "neutral errors", "ambiguous errors", "errors too many"),
-            (self.unrated, self.neutral, self.ambiguous, self.beyond),
-            strict=True,
-        )
-        told = [f"{number:,} {what}" for what, number in parts if number]
-        told += [f"{self.too_long:,} ratings too long"] if self.too_long else []
-        return "; ".join([errorless, *told])
+        answers = f"{len(self.examples):,} answers, {sum(self.flawless):,} without an error"
+        counts = (f"{count:,} {what}" for what, count in self.counts.items() if count)
+        return "; ".join([answers, *counts])
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoMQMFamily:
-    """A judge of its own, taught by people's MQM annotations.
+class AutoMQMFamily(Family):
+    """A judge trained on human MQM annotations.
 
     Attributes:
-        reference: It is shown the reference as well.
-        chat: It is asked through the model's chat template.
+        reference: The questions include the reference.
+        chat: Questions go through the model's chat template.
         prompt: A prompt file in place of the standard one, or the name of one of the library's
             (``automqm_short`` for models from scratch).
-        no_errors: Share of the answers that find no error, in [0, 1): such rows are dropped or
-            repeated until it holds. The fewer there are, the more the model marks.
-        max_new_tokens: Longest answer; a judge's is cut here.
+        no_errors: Share of the answers that list no error, in [0, 1): such examples are dropped or
+            repeated to reach it. A lower share makes the model mark more.
+        max_new_tokens: Longest answer in tokens; the trained judge stops there.
 
     Raises:
         ValueError: A number is out of range.
@@ -115,19 +107,25 @@ class AutoMQMFamily:
             raise ValueError(f"max_new_tokens={self.max_new_tokens} must be at least 1")
 
     def new(
-        self, directory: Path, rows: Sequence[Rated | Preference], shape: Shape, *, seed: int
+        self, directory: Path, examples: Sequence[TrainingExample], shape: Shape, *, seed: int
     ) -> None:
-        """Write a Qwen3 with random weights, and a tokenizer with tokens for the form's own words.
+        """Write a Qwen3 with random weights, and a tokenizer with tokens for the words of the form.
 
-        Where it has two layers, the weights can quote from the start (`copying`).
+        With two layers or more, the weights can quote from the start (`copying`).
+
+        Args:
+            directory: Created if it does not exist.
+            examples: Those of all stages.
+            shape: Shape of the model.
+            seed: Seed of the weights.
 
         Raises:
-            UserError: E340, E341, the prompt file cannot be used; E366, the rows are no ratings.
+            UserError: E340, E341, the prompt file cannot be used; E366, the examples are no
+                ratings.
         """
-        taught = self.lessons(rows)
         form = form_tokens()
         tokenizer = train_tokenizer(
-            (text for example in taught.examples for text in _bare(example, form)),
+            (text for one in self.answers(examples).examples for text in _bare(one, form)),
             vocab_size=shape.vocab_size - len(form),
         )
         add_form(tokenizer)
@@ -142,106 +140,86 @@ class AutoMQMFamily:
         policy.save_pretrained(directory)
         tokenizer.save_pretrained(str(directory))
 
-    def trainer(
-        self,
-        start: Path,
-        train: Sequence[Rated | Preference],
-        validation: Sequence[Rated | Preference],
-        *,
-        args: TrainingArguments,
-        callbacks: Sequence[TrainerCallback] = (),
-        seed: int = 0,
-    ) -> Trainer:
-        """TRL's trainer on questions and answers; validation is balanced as training is.
+    def trainer(self, stage: Stage, callbacks: Sequence[TrainerCallback] = ()) -> Trainer:
+        """TRL's trainer on questions and answers; validation is balanced like training.
+
+        Args:
+            stage: Checkpoint, examples and options.
+            callbacks: Passed to the trainer.
 
         Raises:
             TypeError: The options are not TRL's SFTConfig.
             ValueError: They ask for a loss on the questions too.
             UserError: E028, E044, the checkpoint cannot be used; E340, E341, the prompt file;
-                E365, nothing is left to learn from; E366, the rows are no ratings.
+                E365, nothing is left to learn from; E366, the examples are no ratings.
         """
+        args = stage.args
         if not isinstance(args, SFTConfig):
             raise TypeError(f"args is {type(args).__name__}, not SFTConfig")
         if args.completion_only_loss is False:
             raise ValueError("completion_only_loss=False would teach the questions too")
-        tokenizer = load_tokenizer(start)
-        loading = cast("dict[str, Any]", args.model_init_kwargs or {})
-        policy = load_policy(start, **loading)
+        tokenizer = load_tokenizer(stage.start)
+        policy = load_policy(stage.start, **cast("dict[str, Any]", args.model_init_kwargs or {}))
         ends = tokenizer.eos_token_id
         stop_at(policy, end_of_turn(tokenizer) if self.chat else cast("int", ends))
-        sides = self._sides(train, validation, tokenizer, args=args, seed=seed)
+        train, validation = self._sides(stage, tokenizer)
         trainer = sft_trainer(
             policy,
             tokenizer,
-            sides[0].examples,
-            sides[1].examples,
+            train.examples,
+            validation.examples,
             args=args,
             patience=None,
             callbacks=callbacks,
             trainer_class=AnswerTrainer,
         )
         ids: Any = cast("Any", trainer.train_dataset)["input_ids"]
-        cast("AnswerTrainer", trainer).order_by([len(row) for row in ids], seed=seed)
+        cast("AnswerTrainer", trainer).order_by([len(row) for row in ids], seed=stage.seed)
         return trainer
 
-    def examine(
-        self,
-        start: Path,
-        train: Sequence[Rated | Preference],
-        validation: Sequence[Rated | Preference],
-        *,
-        args: TrainingArguments,
-        seed: int = 0,
-    ) -> Iterator[str]:
-        """How many answers a stage learns from, and what is left out; see `trainer`.
+    def describe(self, stage: Stage) -> Iterator[str]:
+        """How many answers a stage learns from, and what is left out; see `Family.describe`."""
+        for side, answers in zip(
+            SIDES, self._sides(stage, load_tokenizer(stage.start)), strict=True
+        ):
+            yield f"{side}: {answers}"
 
-        Raises:
-            UserError: E340, E341, the prompt file; E365, nothing is left to learn from; E366, the
-                rows are no ratings.
-        """
-        tokenizer = load_tokenizer(start)
-        options = cast("SFTConfig", args)
-        sides = self._sides(train, validation, tokenizer, args=options, seed=seed)
-        for side, taught in zip(SIDES, sides, strict=True):
-            yield f"{side}: {taught}"
-
-    def _sides(
-        self,
-        train: Sequence[Rated | Preference],
-        validation: Sequence[Rated | Preference],
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        args: SFTConfig,
-        seed: int,
-    ) -> list[Lessons]:
-        """Both sides, balanced.
+    def _sides(self, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> list[Answers]:
+        """Training and validation, balanced.
 
         Raises:
             UserError: As `trainer`.
         """
-        room = args.max_length
+        args = cast("SFTConfig", stage.args)
         read = (
-            self.lessons(rows, tokenizer=tokenizer, max_length=room) for rows in (train, validation)
+            self.answers(rows, tokenizer=tokenizer, max_length=args.max_length)
+            for rows in (stage.train, stage.validation)
         )
-        sides = [balanced(taught, self.no_errors, seed=seed) for taught in read]
-        for taught in sides[: 1 if args.eval_strategy == "no" else 2]:
-            if not taught.examples:
-                raise self._nothing(taught, room)
+        sides = [balanced(answers, self.no_errors, seed=stage.seed) for answers in read]
+        for answers in sides[: 1 if args.eval_strategy == "no" else 2]:
+            if not answers.examples:
+                what = f"no rating is left to learn from: {answers}"
+                fix = "give rows with error spans"
+                if answers.counts.get(TOO_LONG):
+                    fix = f"raise max_length={args.max_length}, or "
+                    fix += f"max_new_tokens={self.max_new_tokens}"
+                refuse(Problem("E365", "data", what, fix))
         return sides
 
     def save(self, trainer: Trainer, directory: Path) -> None:
-        """Write weights, tokenizer, and the prompt file where it is not the standard one."""
-        trainer.save_model(str(directory))
-        if trainer.is_world_process_zero():
-            (directory / "training_args.bin").unlink(missing_ok=True)  # a pickle nobody reads
-            words = cast("PreTrainedTokenizerBase", trainer.processing_class)
-            words.save_pretrained(str(directory))
-            if self.prompt:
-                copyfile(self._prompt_file, directory / PROMPT_FILE)
+        """Write weights, tokenizer, and the prompt file where it is not the standard one.
+
+        Args:
+            trainer: One that `trainer` returned.
+            directory: Created if it does not exist.
+        """
+        super().save(trainer, directory)
+        if self.prompt and trainer.is_world_process_zero():
+            copyfile(self._prompt_file, directory / PROMPT_FILE)
         trainer.accelerator.wait_for_everyone()
 
     def reward(self, directory: Path) -> AutoMQM:
-        """The judge on what `save` wrote, asked as it was taught."""
+        """The judge on what `save` wrote, asked as it was trained."""
         asked = directory / PROMPT_FILE
         return AutoMQM(
             model=str(directory),
@@ -251,48 +229,47 @@ class AutoMQMFamily:
             max_new_tokens=self.max_new_tokens,
         )
 
-    def lessons(
+    def answers(
         self,
-        rows: Iterable[Rated | Preference],
+        rows: Iterable[TrainingExample],
         *,
         tokenizer: PreTrainedTokenizerBase | None = None,
         max_length: int | None = None,
-    ) -> Lessons:
-        """Questions and answers of rated rows.
+    ) -> Answers:
+        """Questions and answers of rated translations.
 
-        Nothing is cut: with a tokenizer, a rating is left out whose question and answer are longer
-        than ``max_length`` tokens, or whose answer is longer than `max_new_tokens`.
+        Nothing is truncated: with a tokenizer, a rating is left out if its question and answer are
+        longer than ``max_length``, or its answer is longer than `max_new_tokens`.
+
+        Args:
+            rows: Rated translations.
+            tokenizer: Of the model; None leaves nothing out.
+            max_length: Longest question with its answer in tokens, None for any.
 
         Raises:
             UserError: E340, E341, the prompt file cannot be used; E366, the rows are no ratings.
         """
-        examples, flawless = list[Example](), list[bool]()
-        unrated = neutral = ambiguous = beyond = too_long = 0
+        counts: dict[str, int] = dict.fromkeys((UNRATED, NEUTRAL, AMBIGUOUS, BEYOND, TOO_LONG), 0)
+        answers = Answers([], [], counts)
         for row in rows:
             if not isinstance(row, Rated):
-                raise _no_rating()
+                what = "automqm learns from error spans, and a row is a preference between answers"
+                refuse(Problem("E366", "data", what, "give MQM ratings"))
             if not row.spans or (row.score < 0 and not any(row.spans)):
-                unrated += 1
+                counts[UNRATED] += 1
                 continue
             for spans in row.spans:
                 taught = answer_for(row.candidate, spans)
                 example = self._example(row, written(taught.answer))
                 if tokenizer is not None and self._too_long(example, tokenizer, max_length):
-                    too_long += 1
+                    counts[TOO_LONG] += 1
                     continue
-                examples.append(example)
-                flawless.append(not taught.answer.errors)
-                neutral += taught.neutral
-                ambiguous += taught.ambiguous
-                beyond += taught.beyond
-        return Lessons(examples, flawless, unrated, neutral, ambiguous, beyond, too_long)
-
-    def _nothing(self, taught: Lessons, max_length: int | None) -> UserError:
-        what = f"no rating is left to learn from: {taught}"
-        fix = "give rows with error spans"
-        if taught.too_long:
-            fix = f"raise max_length={max_length}, or max_new_tokens={self.max_new_tokens}"
-        return UserError([Problem("E365", "data", what, fix)], exit_code=3)
+                answers.examples.append(example)
+                answers.flawless.append(not taught.answer.errors)
+                counts[NEUTRAL] += taught.neutral
+                counts[AMBIGUOUS] += taught.ambiguous
+                counts[BEYOND] += taught.beyond
+        return answers
 
     def _example(self, row: Rated, answer: str) -> Example:
         judge = self._judge
@@ -313,7 +290,7 @@ class AutoMQMFamily:
 
     @cached_property
     def _judge(self) -> AutoMQM:
-        """Whoever asks the questions; its model is never loaded."""
+        """Writes the questions; its model is never loaded."""
         prompt = str(self._prompt_file) if self.prompt else ""
         return AutoMQM(model="", reference=self.reference, chat=self.chat, prompt=prompt)
 
@@ -325,11 +302,11 @@ class AutoMQMFamily:
 
 
 class AnswerTrainer(LikeLengths, SFTTrainer):
-    """TRL's trainer, quicker on a CPU: there, logits are taken of answers only.
+    """TRL's trainer, faster on a CPU: there, it takes the logits of answers only.
 
     A question is several times as long as its answer, and without its GPU kernel TRL takes the
-    logits of every token of both, and drops those of the questions. The loss is the same one: the
-    sum over the tokens of the answers, over their number in the global batch.
+    logits of every token of both and drops those of the questions. The loss is the same: the sum
+    over the answer tokens, divided by their number in the global batch.
     """
 
     def compute_loss(
@@ -339,7 +316,14 @@ class AnswerTrainer(LikeLengths, SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Nats for each token of the answers."""
+        """Nats per answer token.
+
+        Args:
+            model: The policy.
+            inputs: A batch of token ids and labels.
+            return_outputs: Return the model's outputs too.
+            num_items_in_batch: Answer tokens in the global batch.
+        """
         options = cast("SFTConfig", self.args)
         usual = options.loss_type == "nll" and not options.label_smoothing_factor
         if return_outputs or not usual or self.aux_loss_enabled or options.device.type != "cpu":
@@ -358,38 +342,39 @@ class AnswerTrainer(LikeLengths, SFTTrainer):
         return loss * ranks / num_items_in_batch
 
 
-def balanced(taught: Lessons, no_errors: float, *, seed: int) -> Lessons:
-    """The same with another share of answers that find no error.
+def balanced(answers: Answers, no_errors: float, *, seed: int) -> Answers:
+    """The same with another share of answers that list no error.
 
-    Answers with errors stay as they are. Of the others some are drawn, or all are taken several
-    times and some drawn once more; where there are none of either kind, nothing is changed.
+    Answers with errors stay. Of the others some are drawn, or all are repeated and some drawn once
+    more; if there are none of either kind, nothing is changed.
 
     Args:
-        taught: Any number.
+        answers: Any number.
         no_errors: The share, in [0, 1).
-        seed: Of the draw.
+        seed: Seed of the draw.
     """
-    without = [place for place, fine in enumerate(taught.flawless) if fine]
-    found = len(taught.examples) - len(without)
-    if not without or not found:
-        return taught
-    wanted = round(found * no_errors / (1.0 - no_errors))
-    times, more = divmod(wanted, len(without))
+    without = [place for place, fine in enumerate(answers.flawless) if fine]
+    with_errors = len(answers.examples) - len(without)
+    if not without or not with_errors:
+        return answers
+    times, more = divmod(round(with_errors * no_errors / (1.0 - no_errors)), len(without))
     drawn = set(random.Random(seed).sample(without, more))  # noqa: S311 - a draw, not a secret
-    copies = [times + (place in drawn) if fine else 1 for place, fine in enumerate(taught.flawless)]
-    places = [place for place, number in enumerate(copies) for _ in range(number)]
-    return taught._replace(
-        examples=[taught.examples[place] for place in places],
-        flawless=[taught.flawless[place] for place in places],
+    places = [
+        place
+        for place, fine in enumerate(answers.flawless)
+        for _ in range(times + (place in drawn) if fine else 1)
+    ]
+    return answers._replace(
+        examples=[answers.examples[place] for place in places],
+        flawless=[answers.flawless[place] for place in places],
     )
 
 
 def form_tokens() -> list[str]:
-    """What an answer says beside the words it quotes, in pieces, and what a question says.
+    """The fixed text of questions and answers, in pieces between the words they quote.
 
-    A quotation begins and ends where such a piece does. With a token for each, an answer without
-    errors is one token and an error costs a handful beside its words, where a tokenizer trained on
-    the same texts takes thirty.
+    With one token for each piece, an answer without errors is one token, and an error takes a
+    handful besides its words; a tokenizer trained on the same texts needs thirty.
     """
     severities = ("minor", "major", "critical")
     sides = ("translation", "source")
@@ -410,20 +395,15 @@ def form_tokens() -> list[str]:
 
 
 def add_form(tokenizer: PreTrainedTokenizerFast) -> None:
-    """Give a tokenizer the `form_tokens`, which are text like any other."""
+    """Add the `form_tokens` to a tokenizer, as ordinary text."""
     tokenizer.add_tokens(
         [AddedToken(piece, normalized=False, special=False) for piece in form_tokens()]
     )
 
 
 def _bare(example: Example, form: Sequence[str]) -> Iterator[str]:
-    """What is left of an example's texts for a tokenizer to learn from."""
+    """An example's texts without the form, for a tokenizer to learn from."""
     for text in example.texts:
         for piece in sorted(form, key=len, reverse=True):
             text = text.replace(piece, "\n")  # noqa: PLW2901 - piece by piece
         yield text
-
-
-def _no_rating() -> UserError:
-    what = "automqm learns from error spans, and a row is a preference between two answers"
-    return UserError([Problem("E366", "data", what, "give MQM ratings")], exit_code=3)

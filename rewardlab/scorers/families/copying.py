@@ -1,13 +1,13 @@
-"""A small model from scratch that can quote before it has learned anything.
+"""An induction circuit in the initial weights of a small model, so that it can quote untrained.
 
-A judge's answer quotes its question, and a model quotes by an induction head (Olsson et al. 2022,
-arXiv 2209.11895): a head of one layer writes at each token which token stood before it, and a head
-of the next looks for the place where the token at hand stood before, and repeats what followed it.
-Small models find this circuit only after thousands of steps. Here it is written into the random
-weights of the first two layers, as directions drawn at random, and is trained on with all others.
+A judge's answer quotes its question, and a model quotes with an induction head (Olsson et al. 2022,
+arXiv 2209.11895): a head of one layer writes at each token which token came before it, and a head
+of the next layer looks for the place where the current token occurred before, and repeats what
+followed it. Small models find this circuit only after thousands of steps. Here it is written into
+the random weights of the first two layers, as random directions, and is trained with all others.
 
 A hidden state of H numbers is split: one is the same for every token, ``m = (H - 2) // 2`` say
-which token it is (the embeddings, tied to the output head), and m which one stood before it.
+which token it is (the embeddings, tied to the output head), and m which token came before it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 SCALE = 0.1
 """Standard deviation of the embeddings; their products are the logits."""
 GAIN = 6.0
-"""How much louder the copied token is than the one at hand."""
+"""How much stronger the copied token is than the current one."""
 ONE_BACK_FREQUENCIES = 4
-"""The fastest rotations tell the token before from all others."""
+"""Number of the fastest rotations, which tell the previous token from all others."""
 ONE_BACK_SHARPNESS, LOOKUP_SHARPNESS = 3.0, 2.3
-"""Weights of the norms of queries and keys, as a temperature."""
+"""Weights of the norms of queries and keys; they act as a temperature."""
 SLOW = 0.004
-"""Radians for each token below which a rotation does not hide what is compared."""
+"""Radians per token; a slower rotation hardly changes what is compared."""
 SHARED = 0.8
-"""Between a word after a space and the same one without: a quotation begins without."""
+"""Correlation between a word with a space before it and the same word without: quotations start
+without one."""
 
 
 def write_copying(
@@ -38,36 +39,29 @@ def write_copying(
     """Write the circuit into a Qwen3 with tied embeddings.
 
     Args:
-        policy: As `from_scratch.new_policy` makes it; it is changed.
-        tokenizer: Byte-level, as `from_scratch.train_tokenizer` makes it.
-        seed: Of the directions.
+        policy: As `rewardlab.trainers.from_scratch.new_policy` makes it; it is changed.
+        tokenizer: Byte-level, as `rewardlab.trainers.from_scratch.train_tokenizer` makes it.
+        seed: Seed of the directions.
 
     Returns:
-        Whether there was room for it: it takes two layers, and heads with slow rotations.
+        Whether the circuit fits: it takes two layers, and heads with slow rotations.
     """
     model: Any = policy
     config, layers = model.config, model.model.layers
-    width, heads = config.hidden_size // config.num_attention_heads, config.num_attention_heads
+    width = config.hidden_size // config.num_attention_heads
     same = (config.hidden_size - 2) // 2
     this, before = torch.arange(1, 1 + same), torch.arange(1 + same, 1 + 2 * same)
     base = config.rope_parameters["rope_theta"]
     rotations = base ** (-torch.arange(width // 2) / (width // 2))
     slow = [int(place) for place in (rotations < SLOW).nonzero()[:, 0]]
+    compared = [*slow, *(place + width // 2 for place in slow)]
     if len(layers) < 2 or not slow:  # noqa: PLR2004 - one looks back, one looks up
         return False
     generator = torch.Generator().manual_seed(seed)
-    carriers = min(heads, math.ceil(same / width))
     with torch.no_grad():
         _write_embeddings(policy, tokenizer, this, generator)
-        _write_one_back(layers[0].self_attn, rotations, this, before, carriers)
-        _write_lookup(
-            layers[1].self_attn,
-            [*slow, *(place + width // 2 for place in slow)],
-            this,
-            before,
-            carriers=carriers,
-            generator=generator,
-        )
+        _write_one_back(layers[0].self_attn, rotations, this, before)
+        _write_lookup(layers[1].self_attn, compared, this, before, generator)
     return True
 
 
@@ -77,7 +71,7 @@ def _write_embeddings(
     this: torch.Tensor,
     generator: torch.Generator,
 ) -> None:
-    """A direction for each token, near to that of the same word without the space before it."""
+    """A direction for each token, close to that of the same word without the space before it."""
     weight = cast("torch.Tensor", policy.get_input_embeddings().weight)
     drawn = torch.randn(weight.shape[0], len(this), generator=generator)
     directions = drawn.clone()
@@ -96,14 +90,13 @@ def _write_one_back(
     rotations: torch.Tensor,
     this: torch.Tensor,
     before: torch.Tensor,
-    carriers: int,
 ) -> None:
-    """Heads that look at the token before, and say which it is.
+    """Heads that look at the previous token and write which it is.
 
-    Query and key are the same for every token, turned against each other by one position.
+    Query and key are the same for every token, rotated against each other by one position.
     """
     width, half = attention.head_dim, attention.head_dim // 2
-    for head in range(carriers):
+    for head in _carriers(attention, len(this)):
         first = head * width
         _clear(attention, slice(first, first + width))
         for place, rotation in enumerate(rotations[:ONE_BACK_FREQUENCIES].tolist()):
@@ -118,27 +111,30 @@ def _write_one_back(
 
 def _write_lookup(
     attention: Any,
-    slow: list[int],
+    compared: list[int],
     this: torch.Tensor,
     before: torch.Tensor,
-    *,
-    carriers: int,
     generator: torch.Generator,
 ) -> None:
-    """Heads that look where the token at hand stood before the one looked at, and repeat that.
+    """Heads that look for a token after an earlier copy of the current one, and repeat it.
 
-    Each compares its own few random views of the two, in numbers that are hardly rotated.
+    Each compares its own few random projections of the two, in dimensions that hardly rotate.
     """
     for norm in (attention.q_norm, attention.k_norm):
         norm.weight.fill_(LOOKUP_SHARPNESS)
-    for head in range(carriers):
+    for head in _carriers(attention, len(this)):
         first = head * attention.head_dim
         _clear(attention, slice(first, first + attention.head_dim))
-        views = torch.randn(len(slow), len(this), generator=generator)
-        for place, view in zip(slow, views, strict=True):
+        views = torch.randn(len(compared), len(this), generator=generator)
+        for place, view in zip(compared, views, strict=True):
             attention.q_proj.weight[first + place, this] = view
             attention.k_proj.weight[first + place, before] = view
         _carry(attention, head, this, this, GAIN * SCALE)
+
+
+def _carriers(attention: Any, numbers: int) -> range:
+    """As many heads as it takes to carry so many numbers, or all of them."""
+    return range(min(attention.config.num_attention_heads, math.ceil(numbers / attention.head_dim)))
 
 
 def _clear(attention: Any, rows: slice) -> None:
@@ -148,7 +144,7 @@ def _clear(attention: Any, rows: slice) -> None:
 
 
 def _carry(attention: Any, head: int, read: torch.Tensor, write: torch.Tensor, gain: float) -> None:
-    """A head's share of the numbers that are read, written elsewhere."""
+    """Let a head copy its share of the dimensions ``read`` to the dimensions ``write``."""
     first = head * attention.head_dim
     share = slice(first, min(len(read), first + attention.head_dim))
     for place, (source, target) in enumerate(

@@ -1,7 +1,7 @@
-"""Batches of about one length, in an order that a run which goes on repeats.
+"""Batches of similar length, in an order that a resumed run repeats.
 
-transformers' own grouping by length draws from the global generator, which dropout has moved: a run
-that goes on in the middle of an epoch would see other batches.
+transformers' own grouping by length draws from the global random generator, which dropout advances:
+a run resumed in the middle of an epoch would see other batches.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ from transformers import TrainingArguments
 from rewardlab.seeds import seed_for
 
 POOL = 50
-"""Batches that are sorted by length together."""
+"""Number of batches that are sorted by length together."""
 
 
 class LikeLengths:
-    """For trainers of transformers and TRL, named before them as a base class."""
+    """A mixin for trainers of transformers and TRL; it must come before them in the bases."""
 
     args: TrainingArguments
     _lengths: Sequence[int] = ()
     _order_seed: int = 0
 
     def order_by(self, lengths: Sequence[int], *, seed: int) -> None:
-        """Say how long each training row is, and what the order is drawn from."""
+        """Set the order of the training rows; to be called before training.
+
+        Args:
+            lengths: Of each training row, in tokens.
+            seed: Seed of the order.
+        """
         self._lengths, self._order_seed = lengths, seed
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
@@ -37,15 +42,15 @@ class LikeLengths:
 
 
 class ByLength(Sampler[int]):
-    """Each epoch another order, in which the rows of a batch have about one length.
+    """A new order for each epoch, in which the rows of a batch have similar lengths.
 
     Rows are shuffled, every `POOL` batches of them sorted by length, and the batches shuffled.
-    The order follows from seed and epoch alone.
+    The order depends only on seed and epoch.
 
     Args:
         lengths: Of each row.
-        batch_size: Rows of a batch.
-        seed: Of the draws.
+        batch_size: Rows per batch.
+        seed: Seed of the draws.
     """
 
     def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
@@ -58,7 +63,7 @@ class ByLength(Sampler[int]):
         return len(self._lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """The next order is that of this epoch, from 0."""
+        """Choose the epoch of the next order, from 0."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[int]:

@@ -1,8 +1,8 @@
-"""The `metricx` family: mT5 regression on MQM errors, trained by transformers' trainer.
+"""The family ``metricx``: mT5 regression on MQM errors, trained by transformers' trainer.
 
-Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983). A row becomes the very text that
-`rewardlab.rewards.metricx.MetricX` would ask about; `rewardlab.models.metricx_training` has the
-model and its loss.
+Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983). A row becomes exactly the text that
+`rewardlab.rewards.metricx.MetricX` scores; `rewardlab.models.metricx_training` has the model and
+its loss.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from rewardlab.human.rated import Rated
+from rewardlab.human.rated import Rated, TrainingExample
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
 from rewardlab.models.metricx import WORST_ERROR, read_words, token_ids, token_places
 from rewardlab.models.metricx_from_scratch import new_trainable
@@ -42,13 +42,12 @@ from rewardlab.models.metricx_training import (
 from rewardlab.models.weights import find_weights
 from rewardlab.perturbations.failures import failures
 from rewardlab.rewards.metricx import LONGEST, MetricX, Mode, Version
-from rewardlab.scorers.families.family import SIDES, Lesson, Shape
 from rewardlab.scorers.families.like_lengths import LikeLengths
-from rewardlab.types import Candidate, ErrorSpan
+from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 
 Forms = Literal["qe", "reference", "hybrid"]
 FIRST_LOOK = 64
-"""Inputs whose mean error a new model begins at."""
+"""Number of inputs whose mean error a new model starts at."""
 
 
 def _digest(value: str) -> str:
@@ -58,7 +57,7 @@ def _digest(value: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MetricXFamily:
+class MetricXFamily(Family):
     """Scorers in the format of MetricX-23 and -24.
 
     Attributes:
@@ -67,12 +66,11 @@ class MetricXFamily:
             reference.
         version: How inputs are written.
         max_length: Longest input in tokens, as for the reward; 0 for that of the version.
-        failures: Made-up failures for each row trained on, see `rewardlab.perturbations.failures`.
-        span_weight: While training, the encoder also says which tokens of the hypothesis raters
-            marked; so much does that count, in squared MQM points for each nat of cross-entropy.
-            0 asks nothing of the kind.
+        failures: Synthetic errors per training row, see `rewardlab.perturbations.failures`.
+        span_weight: Weight of a second training loss, in squared MQM points per nat: the encoder
+            predicts which tokens of the hypothesis raters marked. 0 for no such loss.
         tokenizer: Directory of the tokenizer; None for the starting checkpoint's own.
-        pickle_sha256: Of a starting checkpoint that is a pickle, see
+        pickle_sha256: SHA-256 of a starting checkpoint that is a pickle, see
             `rewardlab.models.weights.load_state_dict`.
 
     Raises:
@@ -102,7 +100,7 @@ class MetricXFamily:
         self.rewards(Path())  # refuses what it cannot be made with
 
     def rewards(self, directory: Path) -> tuple[MetricX, ...]:
-        """The rewards that a model of this family can be, by what they read."""
+        """The rewards that read a model of this family: for a hybrid one per mode."""
         modes: tuple[Mode, ...] = ("qe", "reference") if self.mode == "hybrid" else (self.mode,)
         return tuple(
             MetricX(model=directory, version=self.version, mode=mode, max_length=self.max_length)
@@ -113,20 +111,23 @@ class MetricXFamily:
         """The reward on what `save` wrote; of a hybrid the one that needs no reference."""
         return self.rewards(directory)[0]
 
-    def new(self, directory: Path, rows: Sequence[Lesson], shape: Shape, *, seed: int) -> None:
-        """Write an mT5 that has seen nothing but these rows, and a tokenizer.
+    def new(
+        self, directory: Path, examples: Sequence[TrainingExample], shape: Shape, *, seed: int
+    ) -> None:
+        """Write an mT5 with random weights, and a tokenizer trained on the examples.
 
         Args:
-            directory: Is made.
-            rows: `Rated` ones, at least one.
-            shape: Of the encoder; the decoder, which takes one step, has one layer.
-            seed: Of the weights.
+            directory: Created if it does not exist.
+            examples: `Rated` ones, at least one.
+            shape: Shape of the encoder; the decoder, which takes one step, has one layer.
+            seed: Seed of the weights.
 
         Raises:
-            ValueError: There are no rows, or some that cannot be learned from.
+            ValueError: There are no examples, or some that cannot be learned from.
         """
-        asked = self._asked(rows)
-        if not asked:
+        rows = _rated(examples)
+        inputs = self._inputs(rows)
+        if not inputs:
             raise ValueError("a tokenizer needs texts to learn from; there are no rows")
         tokenizer = train_tokenizer(_texts(rows), vocab_size=shape.vocab_size)
         config = MT5Config(
@@ -140,85 +141,61 @@ class MetricXFamily:
             dropout_rate=0.0,  # a small model sees few rows more than a few times
             decoder_start_token_id=0,
         )
-        every = -(-len(asked) // FIRST_LOOK)
-        readings = self._readings(tokenizer, asked[::every])
-        opening = readings[0].ids[0]
-        model = new_trainable(config, readings, opening=opening, seed=seed)
+        every = -(-len(inputs) // FIRST_LOOK)
+        readings = self._readings(tokenizer, inputs[::every])
+        model = new_trainable(config, readings, opening=readings[0].ids[0], seed=seed)
         save_published(model, directory, start=None)
         tokenizer.save_pretrained(str(directory))
 
-    def trainer(
-        self,
-        start: Path,
-        train: Sequence[Lesson],
-        validation: Sequence[Lesson],
-        *,
-        args: TrainingArguments,
-        callbacks: Sequence[TrainerCallback] = (),
-        seed: int = 0,
-    ) -> MetricXTrainer:
-        """A trainer ready to train; the same arguments give the same weights, bit for bit.
+    def trainer(self, stage: Stage, callbacks: Sequence[TrainerCallback] = ()) -> MetricXTrainer:
+        """A trainer on MQM errors; synthetic errors are added to the training side.
 
         Args:
-            start: What `new` or `save` wrote, or a published MetricX.
-            train: `Rated` rows; made-up failures are added to them.
-            validation: `Rated` rows that give ``eval_loss``; none are added.
-            args: transformers' options.
+            stage: Checkpoint, `Rated` examples and options.
             callbacks: Passed to the trainer.
-            seed: Of the made-up failures and of the order of the rows.
 
         Raises:
-            ValueError: A row is not `Rated`, has no finite score of at most 0, or no reference
-                where one is read.
+            ValueError: An example is not `Rated`, has no finite score of at most 0, or no
+                reference where one is read.
             UserError: The checkpoint or tokenizer cannot be used: E301 to E308; exit code 2.
         """
-        asked, checks = self._asked(train), self._asked(validation)
+        train, validation = self._sides(stage)
         model, tokenizer = load_trainable(
-            start,
-            tokenizer=self.tokenizer or start,
+            stage.start,
+            tokenizer=self.tokenizer or stage.start,
             span_weight=self.span_weight,
             pickle_sha256=self.pickle_sha256,
         )
-        made_up = failures(cast("Sequence[Rated]", train), share=self.failures, seed=seed)
-        readings = self._readings(tokenizer, [*asked, *self._asked(made_up)])
-        # In one order of lengths, so that little of a batch is padding; the mean is the same.
-        check = sorted(self._readings(tokenizer, checks), key=lambda reading: len(reading.ids))
+        readings = self._readings(tokenizer, train)
+        # Sorted by length, so that little of a batch is padding; the mean is the same.
+        check = sorted(self._readings(tokenizer, validation), key=lambda row: len(row.ids))
         trainer = MetricXTrainer(
             model=model,
-            args=args,
+            args=stage.args,
             data_collator=cast("Any", collate),
             train_dataset=cast("Any", readings),
             eval_dataset=cast("Any", check) if check else None,
             processing_class=tokenizer,
             callbacks=list(callbacks),
         )
-        trainer.start = start
-        trainer.order_by([len(reading.ids) for reading in readings], seed=seed)
+        trainer.start = stage.start
+        trainer.order_by([len(reading.ids) for reading in readings], seed=stage.seed)
         trainer.remove_callback(PrinterCallback)  # stdout is for data
         return trainer
 
-    def examine(
-        self,
-        start: Path,
-        train: Sequence[Lesson],
-        validation: Sequence[Lesson],
-        *,
-        args: TrainingArguments,  # noqa: ARG002 - the family's protocol
-        seed: int = 0,
-    ) -> Iterator[str]:
-        """How many inputs a stage learns from, and how many are cut; see `trainer`.
+    def describe(self, stage: Stage) -> Iterator[str]:
+        """How many inputs a stage learns from, and how many are truncated; see `Family.describe`.
 
         Raises:
             ValueError: As `trainer`.
             UserError: E301, E302, E304 there are no weights that may be read; E305, E307, E308 the
                 configuration or tokenizer cannot be used; exit code 2.
         """
-        find_weights(start, pickle_sha256=self.pickle_sha256)
-        tokenizer = read_words(start, tokenizer=self.tokenizer or start)
-        made_up = failures(cast("Sequence[Rated]", train), share=self.failures, seed=seed)
+        find_weights(stage.start, pickle_sha256=self.pickle_sha256)
+        tokenizer = read_words(stage.start, tokenizer=self.tokenizer or stage.start)
         longest = self._longest
-        for side, rows in zip(SIDES, ([*train, *made_up], validation), strict=True):
-            ids = token_ids(tokenizer, [one.text for one in self._asked(rows)])
+        for side, inputs in zip(SIDES, self._sides(stage), strict=True):
+            ids = token_ids(tokenizer, [one.text for one in inputs])
             cut = sum(len(row) > longest for row in ids)
             most = max((len(row) + 1 for row in ids), default=0)
             yield (
@@ -226,15 +203,28 @@ class MetricXFamily:
                 f"{longest + 1:,}"
             )
 
+    def _sides(self, stage: Stage) -> tuple[list[ModelInput], list[ModelInput]]:
+        """The inputs of both sides.
+
+        Raises:
+            ValueError: As `trainer`.
+        """
+        train, validation = (
+            self._inputs(_rated(stage.train)),
+            self._inputs(_rated(stage.validation)),
+        )
+        synthetic = failures(_rated(stage.train), share=self.failures, seed=stage.seed)
+        return train + self._inputs(synthetic), validation
+
     def save(self, trainer: Trainer, directory: Path) -> None:
         """Write the trainer's model as MetricX is published, with its tokenizer.
 
         Args:
-            trainer: Of `trainer`; the checkpoint that it began from is read once more.
-            directory: Is made.
+            trainer: One that `trainer` returned; the checkpoint that it started from is read again.
+            directory: Created if it does not exist.
         """
         ours, accelerator = cast("MetricXTrainer", trainer), trainer.accelerator
-        # Where they are shards, all processes together.
+        # All processes together, as the weights may be sharded.
         weights = cast("dict[str, Tensor]", accelerator.get_state_dict(trainer.model))
         if trainer.is_world_process_zero():
             save_published(
@@ -248,31 +238,27 @@ class MetricXFamily:
             tokenizer.save_pretrained(str(directory))
         accelerator.wait_for_everyone()
 
-    def _asked(self, rows: Sequence[Lesson]) -> list[Asked]:
-        """The model's inputs, and what it is to say of each.
+    def _inputs(self, rows: Sequence[Rated]) -> list[ModelInput]:
+        """The model's inputs with their targets.
 
         Raises:
-            ValueError: See `trainer`.
+            ValueError: A row has no reference, and every input reads one.
         """
         rewards = self.rewards(Path())
-        asked: list[Asked] = []
+        inputs: list[ModelInput] = []
         for number, row in enumerate(rows):
-            candidate, error = _judged(row, number)
-            found = [
-                Asked(
-                    text=reward.text(candidate),
-                    error=error,
-                    at=reward.hypothesis_at(candidate),
-                    length=len(candidate.hypothesis),
-                    spans=_spans(row),
-                )
+            readers = [
+                reward
                 for reward in rewards
-                if not (reward.needs_reference and candidate.reference is None)
+                if not (reward.needs_reference and row.candidate.reference is None)
             ]
-            if not found:
+            if not readers:
                 raise ValueError(f"row {number} has no reference, and mode={self.mode!r} reads one")
-            asked += found
-        return asked
+            inputs += [
+                ModelInput(row, reward.text(row.candidate), reward.hypothesis_at(row.candidate))
+                for reward in readers
+            ]
+        return inputs
 
     @property
     def _longest(self) -> int:
@@ -280,55 +266,76 @@ class MetricXFamily:
         return (self.max_length or LONGEST[self.version]) - 1
 
     def _readings(
-        self, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Asked]
+        self, tokenizer: PreTrainedTokenizerBase, inputs: Sequence[ModelInput]
     ) -> list[Reading]:
-        texts = [one.text for one in asked]
-        longest = self._longest
+        texts, longest = [one.text for one in inputs], self._longest
         ids = token_ids(tokenizer, texts)
         if not self.span_weight:
-            pairs = zip(ids, asked, strict=True)
-            return [Reading(row[:longest], one.error) for row, one in pairs]
+            return [Reading(row[:longest], one.error) for row, one in zip(ids, inputs, strict=True)]
         places = token_places(tokenizer, texts)
         return [
-            Reading(row[:longest], one.error, _marked(one, at)[:longest])
-            for row, at, one in zip(ids, places, asked, strict=True)
+            Reading(row[:longest], one.error, one.marked(at)[:longest])
+            for row, at, one in zip(ids, places, inputs, strict=True)
         ]
 
 
-class Asked(NamedTuple):
-    """One input of the model, and what it is to say of it.
+class ModelInput(NamedTuple):
+    """One input of the model.
 
     Attributes:
-        text: As the reward writes it.
-        error: In 0..25.
-        at: Where in it the hypothesis begins.
-        length: Of the hypothesis, in characters.
-        spans: For each rater the errors marked in the hypothesis.
+        row: The translation and its score.
+        text: The input, as the reward writes it.
+        at: Where the hypothesis starts in the text.
     """
 
+    row: Rated
     text: str
-    error: float
     at: int
-    length: int
-    spans: tuple[tuple[ErrorSpan, ...], ...]
+
+    @property
+    def error(self) -> float:
+        """The target, in 0..25."""
+        return min(WORST_ERROR, 0.0 - self.row.score)
+
+    def marked(self, places: Sequence[tuple[int, int]]) -> list[float]:
+        """For each token the share of raters who marked any of its characters.
+
+        Args:
+            places: Of each token its first character in the text, and one past its last.
+
+        Returns:
+            -1 for tokens without an answer: outside the hypothesis, or without a rater.
+        """
+        if not self.row.spans:
+            return [-1.0] * len(places)
+        share = np.zeros(len(self.row.candidate.hypothesis))
+        for spans in self.row.spans:
+            own = np.zeros(len(share), dtype=np.bool_)
+            for span in spans:
+                if span.side == "hypothesis" and span.severity.strip().lower() in SEVERITY_CLASSES:
+                    own[span.start : span.end] = True
+            share += own / len(self.row.spans)
+        text = np.full(len(self.text) + 1, -1.0)
+        text[self.at : self.at + len(share)] = share
+        return [float(text[first:end].max()) if end > first else -1.0 for first, end in places]
 
 
 class MetricXTrainer(LikeLengths, Trainer):
-    """transformers' trainer, on batches of about one length.
+    """transformers' trainer, on batches of similar length.
 
     Attributes:
-        start: The checkpoint that training began from.
+        start: The checkpoint that training started from.
     """
 
     start: Path
 
 
 def train_tokenizer(texts: Sequence[str], *, vocab_size: int) -> PreTrainedTokenizerBase:
-    """T5's kind: SentencePiece's unigram pieces over its normalisation, padding first.
+    """A tokenizer of T5's kind: SentencePiece's unigram model and normalisation, padding first.
 
     Args:
         texts: Training text.
-        vocab_size: Pieces at most; texts with little in them give fewer.
+        vocab_size: Most pieces; short texts give fewer.
 
     Raises:
         ValueError: The vocabulary is too small for the characters.
@@ -364,57 +371,31 @@ def train_tokenizer(texts: Sequence[str], *, vocab_size: int) -> PreTrainedToken
     )
 
 
-def _judged(row: Lesson, number: int) -> tuple[Candidate, float]:
-    """A row's translation, and what the model is to say of it: its error, at most 25.
+def _rated(examples: Sequence[TrainingExample]) -> list[Rated]:
+    """The examples, all of which must be rated with an MQM score.
 
     Raises:
-        ValueError: It is not `Rated`, or its score is not a finite number of at most 0.
+        ValueError: One is not `Rated`, or its score is not a finite number of at most 0.
     """
-    if not isinstance(row, Rated):
-        kind = type(row).__name__
-        raise ValueError(  # noqa: TRY004 - the data's fault
-            f"row {number} is {kind}; metricx learns from Rated ones, with MQM scores"
-        )
-    if not (math.isfinite(row.score) and row.score <= 0):
-        raise ValueError(f"row {number} has score {row.score}; minus an MQM error is at most 0")
-    return row.candidate, min(WORST_ERROR, 0.0 - row.score)
+    rows: list[Rated] = []
+    for number, row in enumerate(examples):
+        if not isinstance(row, Rated):
+            kind = type(row).__name__
+            raise ValueError(  # noqa: TRY004 - the data's fault
+                f"row {number} is {kind}; metricx learns from Rated ones, with MQM scores"
+            )
+        if not (math.isfinite(row.score) and row.score <= 0):
+            raise ValueError(f"row {number} has score {row.score}; minus an MQM error is at most 0")
+        rows.append(row)
+    return rows
 
 
-def _spans(row: Lesson) -> tuple[tuple[ErrorSpan, ...], ...]:
-    """For each rater the errors that it marked in the hypothesis; none where nobody was asked."""
-    raters = row.spans if isinstance(row, Rated) else ()
-    return tuple(
-        tuple(
-            span
-            for span in spans
-            if span.side == "hypothesis" and span.severity.strip().lower() in SEVERITY_CLASSES
-        )
-        for spans in raters
-    )
-
-
-def _marked(asked: Asked, places: Sequence[tuple[int, int]]) -> list[float]:
-    """For each token the share of raters who mark any of its characters; -1 for no answer."""
-    if not asked.spans:
-        return [-1.0] * len(places)
-    text = np.full(len(asked.text) + 1, -1.0)
-    text[asked.at : asked.at + asked.length] = 0.0
-    for spans in asked.spans:
-        own = np.zeros(asked.length, dtype=np.bool_)
-        for span in spans:
-            own[span.start : span.end] = True
-        text[asked.at : asked.at + asked.length] += own / len(asked.spans)
-    return [float(text[first:end].max()) if end > first else -1.0 for first, end in places]
-
-
-def _texts(rows: Sequence[Lesson]) -> list[str]:
-    """Each text once, behind the word that stands before it in the model's input."""
+def _texts(rows: Sequence[Rated]) -> list[str]:
+    """Each text once, after the word that precedes it in the model's input."""
     found: dict[str, None] = {}
-    for row in rows:
-        if isinstance(row, Rated):
-            candidate = row.candidate
-            found[f"source: {candidate.source}"] = None
-            found[f"candidate: {candidate.hypothesis}"] = None
-            if candidate.reference is not None:
-                found[f"reference: {candidate.reference}"] = None
+    for candidate in (row.candidate for row in rows):
+        found[f"source: {candidate.source}"] = None
+        found[f"candidate: {candidate.hypothesis}"] = None
+        if candidate.reference is not None:
+            found[f"reference: {candidate.reference}"] = None
     return list(found)

@@ -15,13 +15,13 @@ from rewardlab.human.rated import Preference, Rated
 from rewardlab.judges.answers import MQMAnswer, read_answer
 from rewardlab.rewards.automqm import AutoMQM
 from rewardlab.scorers.families.automqm import (
+    Answers,
     AnswerTrainer,
     AutoMQMFamily,
-    Lessons,
     balanced,
     form_tokens,
 )
-from rewardlab.scorers.families.family import Shape
+from rewardlab.scorers.families.protocol import Shape, Stage
 from rewardlab.trainers.sft import Example
 from rewardlab.types import Candidate, ErrorSpan, Status
 
@@ -62,6 +62,10 @@ def options(directory, **chosen):
     )
 
 
+def trainer_of(family, start, train, validation, *, args, seed=0):
+    return family.trainer(Stage(start, train, validation, args, seed))
+
+
 @pytest.fixture
 def start(tmp_path):
     FAMILY.new(tmp_path / "start", ROWS, SHAPE, seed=3)
@@ -93,7 +97,7 @@ def test_it_is_asked_what_the_judge_asks():
 
     for chat, prompt in ((True, ""), (False, str(SHORT))):
         family = AutoMQMFamily(chat=chat, prompt=prompt)
-        taught = family.lessons(ROWS[:1]).examples[0]
+        taught = family.answers(ROWS[:1]).examples[0]
         asked.clear()
         with pytest.raises(StopIteration):
             Listening(model="", chat=chat, prompt=prompt)([ROWS[0].candidate])
@@ -105,7 +109,7 @@ def test_it_is_asked_what_the_judge_asks():
 
 
 def test_a_judge_with_a_reference_is_taught_with_it():
-    text = replace(FAMILY, reference=True, prompt="").lessons(ROWS[:1]).examples[0].prompt
+    text = replace(FAMILY, reference=True, prompt="").answers(ROWS[:1]).examples[0].prompt
     assert '"reference": "a reference"' in text
 
 
@@ -116,9 +120,15 @@ def test_every_rater_gives_an_answer_and_what_is_left_out_is_counted():
         Rated(Candidate("c", "nobody looked"), -1.0),
         rated("d", "cut", score=-20.0),  # something is wrong, and nothing says where
     ]
-    taught = FAMILY.lessons(rows)
+    taught = FAMILY.answers(rows)
     assert taught.flawless == [False, False, True]
-    assert taught[2:] == (2, 2, 2, 0, 0)
+    assert taught.counts == {
+        "rows without spans": 2,
+        "neutral errors": 2,
+        "ambiguous errors": 2,
+        "errors too many": 0,
+        "ratings too long": 0,
+    }
     assert str(taught) == (
         "3 answers, 1 without an error; 2 rows without spans; 2 neutral errors; 2 ambiguous errors"
     )
@@ -127,7 +137,7 @@ def test_every_rater_gives_an_answer_and_what_is_left_out_is_counted():
 def test_a_preference_is_no_rating():
     one = Candidate("a", "b")
     with pytest.raises(UserError, match="E366"):
-        FAMILY.lessons([Preference(one, one)])
+        FAMILY.answers([Preference(one, one)])
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,7 @@ def test_a_preference_is_no_rating():
 )
 def test_the_share_of_answers_without_errors(no_errors, wanted):
     examples = [Example(str(number), "") for number in range(5)]
-    taught = Lessons(examples, [False, True, False, True, False])
+    taught = Answers(examples, [False, True, False, True, False], {})
     found = balanced(taught, no_errors, seed=1)
     assert sum(found.flawless) == wanted
     assert found.examples == sorted(found.examples)
@@ -147,7 +157,7 @@ def test_the_share_of_answers_without_errors(no_errors, wanted):
 
 
 def test_one_kind_of_answer_alone_is_not_balanced():
-    alone = Lessons([Example("a", "b")], [True])
+    alone = Answers([Example("a", "b")], [True], {})
     assert balanced(alone, 0.0, seed=0) == alone
 
 
@@ -157,16 +167,18 @@ def test_what_is_too_long_is_left_out_whole(start):
     wordy = rated("Kurz.", "häh " * 20, ErrorSpan(0, 79, "minor"))
     rows = [*ROWS, long, wordy]
     family = replace(FAMILY, max_new_tokens=40)
-    kept = family.lessons(rows, tokenizer=tokenizer, max_length=160)
-    assert kept.too_long == 2
-    assert kept.examples == FAMILY.lessons(ROWS).examples
-    assert family.lessons(rows, tokenizer=tokenizer).too_long == 1  # the answer alone
-    assert FAMILY.lessons(rows).too_long == 0
+    kept = family.answers(rows, tokenizer=tokenizer, max_length=160)
+    assert kept.counts["ratings too long"] == 2
+    assert kept.examples == FAMILY.answers(ROWS).examples
+    assert (
+        family.answers(rows, tokenizer=tokenizer).counts["ratings too long"] == 1
+    )  # the answer alone
+    assert FAMILY.answers(rows).counts["ratings too long"] == 0
 
 
 def test_nothing_left_to_learn_from(start, tmp_path):
     with pytest.raises(UserError, match=r"E365.*4 ratings too long.*raise max_length=8") as caught:
-        FAMILY.trainer(start, ROWS, [], args=options(tmp_path / "run", max_length=8))
+        trainer_of(FAMILY, start, ROWS, [], args=options(tmp_path / "run", max_length=8))
     assert caught.value.exit_code == 3
 
 
@@ -177,17 +189,17 @@ def test_options_out_of_range(start, tmp_path):
         AutoMQMFamily(max_new_tokens=0)
     everything = options(tmp_path / "run", completion_only_loss=False)
     with pytest.raises(ValueError, match="would teach the questions"):
-        FAMILY.trainer(start, ROWS, [], args=everything)
+        trainer_of(FAMILY, start, ROWS, [], args=everything)
 
 
 def test_a_new_tokenizer_has_the_forms_own_words(start):
     tokenizer = AutoTokenizer.from_pretrained(start)
     assert len(tokenizer) == 400
-    for example in FAMILY.lessons(ROWS).examples:
+    for example in FAMILY.answers(ROWS).examples:
         ids = tokenizer(example.completion)["input_ids"]
         assert tokenizer.decode(ids, skip_special_tokens=True) == example.completion
     fine, wrong = (
-        tokenizer.tokenize(FAMILY.lessons([ROWS[k]]).examples[0].completion) for k in (1, 0)
+        tokenizer.tokenize(FAMILY.answers([ROWS[k]]).examples[0].completion) for k in (1, 0)
     )
     assert fine == [' {"errors": []}']
     assert [token for token in wrong if token in form_tokens()] == [
@@ -212,11 +224,11 @@ def test_new_weights_follow_from_the_seed(tmp_path):
 def test_the_loss_is_the_mean_over_the_tokens_of_all_answers(start, tmp_path):
     """By hand: every answer token of the batch weighs the same, questions weigh nothing."""
     family = replace(FAMILY, no_errors=0.5)
-    trainer = family.trainer(start, ROWS, ROWS, args=options(tmp_path / "run"))
+    trainer = trainer_of(family, start, ROWS, ROWS, args=options(tmp_path / "run"))
     assert isinstance(trainer, AnswerTrainer)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(start), trainer.processing_class
     total, count = 0.0, 0
-    for example in family.lessons(ROWS).examples:
+    for example in family.answers(ROWS).examples:
         asked = tokenizer(example.prompt)["input_ids"]
         answered = tokenizer(example.completion)["input_ids"] + [tokenizer.eos_token_id]
         with torch.no_grad():
@@ -253,7 +265,7 @@ def test_it_learns_and_is_read_back_as_the_reward(start, tmp_path):
     args = options(
         tmp_path / "run", max_steps=70, per_device_train_batch_size=4, learning_rate=2e-2
     )
-    trainer = FAMILY.trainer(start, ROWS, ROWS, args=args)
+    trainer = trainer_of(FAMILY, start, ROWS, ROWS, args=args)
     trainer.train()
     FAMILY.save(trainer, tmp_path / "model")
     saved = {path.name for path in (tmp_path / "model").iterdir()}
@@ -271,8 +283,8 @@ def test_it_learns_and_is_read_back_as_the_reward(start, tmp_path):
 
 def test_a_chat_ends_where_its_turn_ends(tmp_path):
     start = tiny_checkpoint.save(tmp_path / "start", chat=True)
-    trainer = AutoMQMFamily().trainer(
-        start, ROWS, [], args=options(tmp_path / "run", max_length=None)
+    trainer = trainer_of(
+        AutoMQMFamily(), start, ROWS, [], args=options(tmp_path / "run", max_length=None)
     )
     labels = [label for label in trainer.train_dataset[0]["labels"] if label != -100]
     tokenizer = trainer.processing_class
@@ -288,7 +300,7 @@ def test_a_chat_ends_where_its_turn_ends(tmp_path):
 def test_going_on_from_a_checkpoint_gives_the_same_weights(start, tmp_path):
     def train(name, resume=None):
         args = options(tmp_path / name, save_strategy="steps", save_steps=2, seed=5)
-        trainer = FAMILY.trainer(start, ROWS, ROWS, args=args, seed=7)
+        trainer = trainer_of(FAMILY, start, ROWS, ROWS, args=args, seed=7)
         trainer.train(resume_from_checkpoint=resume)
         FAMILY.save(trainer, tmp_path / name / "model")
         return weights(tmp_path / name / "model")

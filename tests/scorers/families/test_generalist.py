@@ -16,8 +16,8 @@ from rewardlab.errors import UserError
 from rewardlab.human.rated import Preference, Rated
 from rewardlab.models.classifier import Exchange, classifier
 from rewardlab.rewards import Generalist
-from rewardlab.scorers.families.family import Shape
 from rewardlab.scorers.families.generalist import GeneralistFamily
+from rewardlab.scorers.families.protocol import Shape, Stage
 from rewardlab.types import Candidate
 
 SHAPE = Shape(vocab_size=300, hidden_size=16, layers=1, heads=2)
@@ -75,7 +75,7 @@ def options(path, **changes):
 @pytest.fixture
 def made(start, tmp_path):
     def made(family=SMALL, rows=ROWS, validation=ROWS, begin=start, **changes):
-        return family.trainer(begin, rows, validation, args=options(tmp_path, **changes), seed=3)
+        return family.trainer(Stage(begin, rows, validation, options(tmp_path, **changes), seed=3))
 
     return made
 
@@ -175,10 +175,10 @@ def test_long_pairs_are_left_out_and_counted(made, start):
     long = rated("Hej verden", "word " * 40, -9.0)
     trainer = made(rows=[*ROWS, long], max_length=100)
     assert max(trainer.train_dataset["length"]) <= 100
-    lines = SMALL.examine(start, [*ROWS, long], ROWS[:3], args=trainer.args, seed=0)
+    lines = SMALL.describe(Stage(start, [*ROWS, long], ROWS[:3], trainer.args))
     assert list(lines) == ["training: 5 pairs; 3 too long", "validation: 3 pairs"]
     with pytest.raises(UserError, match="E374") as error:
-        list(SMALL.examine(start, [long], ROWS, args=trainer.args, seed=0))
+        list(SMALL.describe(Stage(start, [long], ROWS, trainer.args)))
     assert error.value.exit_code == 3
 
 
@@ -304,7 +304,7 @@ def test_several_logits_are_no_reward(made, tmp_path):
 
 def test_precision_of_loading_is_the_callers(start, tmp_path):
     given = options(tmp_path, model_init_kwargs={"dtype": "bfloat16"})
-    trainer = SMALL.trainer(start, ROWS, ROWS, args=given)
+    trainer = SMALL.trainer(Stage(start, ROWS, ROWS, given))
     assert trainer.model.dtype == torch.bfloat16
     assert given.model_init_kwargs == {"dtype": "bfloat16"}
 
@@ -315,7 +315,7 @@ def test_nothing_is_printed_and_the_options_are_trls(made, start, tmp_path, caps
     trainer.train()
     assert capsys.readouterr().out == ""
     with pytest.raises(TypeError, match="TrainingArguments, not RewardConfig"):
-        SMALL.trainer(start, ROWS, ROWS, args=TrainingArguments(str(tmp_path)))
+        SMALL.trainer(Stage(start, ROWS, ROWS, TrainingArguments(str(tmp_path))))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from rewardlab.errors import UserError
 from rewardlab.human.rated import Preference, Rated
 from rewardlab.models.metricx_training import Reading
 from rewardlab.rewards.metricx import MetricX
-from rewardlab.scorers.families.family import Family, Shape
+from rewardlab.scorers.families import FAMILIES
 from rewardlab.scorers.families.like_lengths import ByLength
 from rewardlab.scorers.families.metricx import MetricXFamily, train_tokenizer
+from rewardlab.scorers.families.protocol import Shape, Stage
 from rewardlab.types import Candidate, ErrorSpan
 
 SOURCES = (
@@ -79,6 +80,14 @@ def arguments(directory, **options):
     return TrainingArguments(output_dir=str(directory), **{**plain, **options})
 
 
+def trainer_of(family, start, train, validation, *, args, seed=0, callbacks=()):
+    return family.trainer(Stage(start, train, validation, args, seed), callbacks)
+
+
+def described(family, start, train, validation, *, args):
+    return list(family.describe(Stage(start, train, validation, args)))
+
+
 def weights_of(trainer):
     return {name: weight.clone() for name, weight in trainer.model.state_dict().items()}
 
@@ -93,9 +102,9 @@ def scored(directory, mode, candidates, **options):
 
 
 def test_it_is_a_family():
-    family: Family = MetricXFamily()
-    assert family.name == "metricx"
-    assert family.options_class is TrainingArguments
+    assert FAMILIES.load("metricx") is MetricXFamily
+    assert all(FAMILIES.load(name).name == name for name in FAMILIES.names())
+    assert MetricXFamily.options_class is TrainingArguments
 
 
 def test_what_it_makes_anew_is_a_metricx(start):
@@ -129,7 +138,7 @@ def test_the_text_is_the_rewards_own_and_its_end_is_cut(start, tmp_path):
     family = MetricXFamily(mode="hybrid", max_length=21)
     row = Rated(Candidate("Ja.", "Yes.", "Yes!"), -2.0)
     bare = Rated(Candidate("Nein.", "No, no, no, no, no, no, no, no, no."), -30.0)
-    trainer = family.trainer(start, [row, bare], [], args=arguments(tmp_path))
+    trainer = trainer_of(family, start, [row, bare], [], args=arguments(tmp_path))
     tokenizer = AutoTokenizer.from_pretrained(start)
     texts = (
         "source: Ja. candidate: Yes.",
@@ -153,19 +162,19 @@ def test_what_is_cut_is_told_before_a_weight_is_read(start, tmp_path):
     texts = [rewards[n].text(one.candidate) for n, one in ((0, bare), (1, row))]
     long, short = (len(ids) for ids in AutoTokenizer.from_pretrained(start)(texts).input_ids)
     family, args = MetricXFamily(mode="hybrid", max_length=short), arguments(tmp_path / "run")
-    assert list(family.examine(place, [row, bare], [row], args=args)) == [
+    assert described(family, place, [row, bare], [row], args=args) == [
         f"training: 3 inputs, the longest of {long} tokens; 1 are cut at {short}",
         f"validation: 2 inputs, the longest of {short} tokens; 0 are cut at {short}",
     ]
     pickled = (place / "model.safetensors").rename(place / "pytorch_model.bin")
     with pytest.raises(UserError, match="E301"):
-        list(family.examine(place, [row], [row], args=args))
+        described(family, place, [row], [row], args=args)
     known = replace(family, pickle_sha256=hashlib.sha256(pickled.read_bytes()).hexdigest())
-    assert len(list(known.examine(place, [row], [row], args=args))) == 2
+    assert len(described(known, place, [row], [row], args=args)) == 2
     pickled.rename(place / "model.safetensors")
     (place / "config.json").write_text("{")
     with pytest.raises(UserError, match="E305"):
-        list(family.examine(place, [row], [row], args=args))
+        described(family, place, [row], [row], args=args)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +188,7 @@ def test_what_is_cut_is_told_before_a_weight_is_read(start, tmp_path):
 )
 def test_every_published_form(start, tmp_path, options, text):
     row = Rated(Candidate("Ja.", "Yes.", "Yes!"), -2.0)
-    trainer = MetricXFamily(**options).trainer(start, [row], [], args=arguments(tmp_path))
+    trainer = trainer_of(MetricXFamily(**options), start, [row], [], args=arguments(tmp_path))
     tokenizer = AutoTokenizer.from_pretrained(start)
     assert trainer.train_dataset[0].ids == tiny_metricx.input_ids(tokenizer, text, 1024)
 
@@ -187,7 +196,7 @@ def test_every_published_form(start, tmp_path, options, text):
 @pytest.mark.parametrize("mode", ["qe", "reference"])
 def test_the_reward_scores_as_the_trained_model_does(start, tmp_path, mode):
     family = MetricXFamily(mode=mode)
-    trainer = family.trainer(start, rows(), [], args=arguments(tmp_path / "run"))
+    trainer = trainer_of(family, start, rows(), [], args=arguments(tmp_path / "run"))
     before = weights_of(trainer)
     trainer.train()
     assert not same(before, weights_of(trainer))
@@ -217,10 +226,10 @@ def test_a_hybrid_is_both_rewards(start):
 
 def test_a_later_stage_goes_on_from_what_was_saved(start, tmp_path):
     family = MetricXFamily()
-    first = family.trainer(start, rows(), [], args=arguments(tmp_path / "one"))
+    first = trainer_of(family, start, rows(), [], args=arguments(tmp_path / "one"))
     first.train()
     family.save(first, tmp_path / "saved")
-    second = family.trainer(tmp_path / "saved", rows(), [], args=arguments(tmp_path / "two"))
+    second = trainer_of(family, tmp_path / "saved", rows(), [], args=arguments(tmp_path / "two"))
     assert same(weights_of(first), weights_of(second))
 
 
@@ -229,7 +238,7 @@ def test_it_begins_with_a_published_checkpoint(tmp_path, tied):
     """Everything beyond the tokenizer's ids stays, and so does each row of the head but one."""
     published = tiny_metricx.metricx(tmp_path / "published", tied=tied)
     family = MetricXFamily()
-    trainer = family.trainer(published, rows(), [], args=arguments(tmp_path / "run"))
+    trainer = trainer_of(family, published, rows(), [], args=arguments(tmp_path / "run"))
     trainer.train()
     family.save(trainer, tmp_path / "saved")
     before = load_file(published / "model.safetensors")
@@ -245,7 +254,7 @@ def test_it_begins_with_a_published_checkpoint(tmp_path, tied):
 def test_a_tokenizer_from_elsewhere(start, tmp_path):
     published = tiny_metricx.metricx(tmp_path / "published", tokenizer=False)
     family = MetricXFamily(tokenizer=start)
-    trainer = family.trainer(published, rows(), [], args=arguments(tmp_path / "run"))
+    trainer = trainer_of(family, published, rows(), [], args=arguments(tmp_path / "run"))
     family.save(trainer, tmp_path / "saved")
     own = AutoTokenizer.from_pretrained(tmp_path / "saved")
     assert own.get_vocab() == AutoTokenizer.from_pretrained(start).get_vocab()
@@ -254,11 +263,11 @@ def test_a_tokenizer_from_elsewhere(start, tmp_path):
 
 def test_failures_are_mixed_into_training_only(start, tmp_path):
     family = MetricXFamily(failures=0.5)
-    trainer = family.trainer(start, rows(), rows(), args=arguments(tmp_path), seed=1)
+    trainer = trainer_of(family, start, rows(), rows(), args=arguments(tmp_path), seed=1)
     assert (len(trainer.train_dataset), len(trainer.eval_dataset)) == (24, 16)
     made_up = list(trainer.train_dataset)[16:]
     assert max(reading.error for reading in made_up) == 25.0
-    again = family.trainer(start, rows(), rows(), args=arguments(tmp_path), seed=1)
+    again = trainer_of(family, start, rows(), rows(), args=arguments(tmp_path), seed=1)
     assert list(again.train_dataset) == list(trainer.train_dataset)
 
 
@@ -266,11 +275,11 @@ def test_two_trainers_from_one_start_end_alike(start, tmp_path):
     family = MetricXFamily(mode="hybrid", failures=0.25)
     ends = []
     for name in ("one", "two"):
-        trainer = family.trainer(start, rows(), rows(), args=arguments(tmp_path / name))
+        trainer = trainer_of(family, start, rows(), rows(), args=arguments(tmp_path / name))
         trainer.train()
         ends.append(weights_of(trainer))
     assert same(*ends)
-    other = family.trainer(start, rows(), rows(), args=arguments(tmp_path / "three"), seed=1)
+    other = trainer_of(family, start, rows(), rows(), args=arguments(tmp_path / "three"), seed=1)
     other.train()
     assert not same(ends[0], weights_of(other))
 
@@ -292,13 +301,14 @@ def test_resumed_training_gives_the_bits_of_one_never_stopped(with_dropout, tmp_
     """
     family = MetricXFamily(mode="qe")
     options = {"max_steps": steps, "save_strategy": "steps", "save_steps": 2}
-    whole = family.trainer(
-        with_dropout, rows(), rows(), args=arguments(tmp_path / "whole", **options)
+    whole = trainer_of(
+        family, with_dropout, rows(), rows(), args=arguments(tmp_path / "whole", **options)
     )
     assert whole.model.config.dropout_rate == 0.1
     whole.train()
     directory = tmp_path / "cut"
-    cut = family.trainer(
+    cut = trainer_of(
+        family,
         with_dropout,
         rows(),
         rows(),
@@ -307,7 +317,7 @@ def test_resumed_training_gives_the_bits_of_one_never_stopped(with_dropout, tmp_
     )
     with pytest.raises(KeyboardInterrupt):
         cut.train()
-    resumed = family.trainer(with_dropout, rows(), rows(), args=arguments(directory, **options))
+    resumed = trainer_of(family, with_dropout, rows(), rows(), args=arguments(directory, **options))
     resumed.train(resume_from_checkpoint=str(directory / "checkpoint-2"))
     assert resumed.state.global_step == steps
     assert same(weights_of(whole), weights_of(resumed))
@@ -326,7 +336,7 @@ def test_the_best_model_is_kept_by_validation_loss(start, tmp_path):
         "metric_for_best_model": "eval_loss",
     }
     family = MetricXFamily()
-    trainer = family.trainer(start, rows(), rows()[:5], args=arguments(tmp_path, **options))
+    trainer = trainer_of(family, start, rows(), rows()[:5], args=arguments(tmp_path, **options))
     trainer.train()
     losses = [entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry]
     assert len(losses) >= 6
@@ -339,8 +349,8 @@ def test_the_best_model_is_kept_by_validation_loss(start, tmp_path):
 def test_nothing_is_written_to_stdout(start, tmp_path, capfd):
     options = {"logging_strategy": "steps", "logging_steps": 1, "eval_strategy": "steps"}
     family = MetricXFamily()
-    trainer = family.trainer(
-        start, rows(), rows(), args=arguments(tmp_path, eval_steps=2, **options)
+    trainer = trainer_of(
+        family, start, rows(), rows(), args=arguments(tmp_path, eval_steps=2, **options)
     )
     trainer.train()
     assert capfd.readouterr().out == ""
@@ -361,7 +371,7 @@ def test_rows_that_cannot_be_learned_from_are_refused(start, tmp_path, row, mess
     lessons = [rows()[0], row]
     for train, validation in ((lessons, rows()), (rows(), lessons)):
         with pytest.raises(ValueError, match=message.replace("(", r"\(")):
-            family.trainer(start, train, validation, args=arguments(tmp_path))
+            trainer_of(family, start, train, validation, args=arguments(tmp_path))
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         family.new(tmp_path / "new", lessons, SHAPE, seed=0)
 
@@ -434,7 +444,7 @@ def marked_rows():
 )
 def test_tokens_are_marked_where_raters_marked_them(start, tmp_path, mode, version):
     family = MetricXFamily(mode=mode, version=version, span_weight=1.0)
-    trainer = family.trainer(start, marked_rows(), [], args=arguments(tmp_path))
+    trainer = trainer_of(family, start, marked_rows(), [], args=arguments(tmp_path))
     (reading,) = trainer.train_dataset
     text = family.reward(start).text(marked_rows()[0].candidate)
     places = trainer.processing_class(text, add_special_tokens=False, return_offsets_mapping=True)
@@ -453,21 +463,21 @@ def test_tokens_are_marked_where_raters_marked_them(start, tmp_path, mode, versi
 
 
 def test_nobody_is_asked_about_tokens_unless_it_is_weighed(start, tmp_path):
-    trainer = MetricXFamily().trainer(start, marked_rows(), [], args=arguments(tmp_path))
+    trainer = trainer_of(MetricXFamily(), start, marked_rows(), [], args=arguments(tmp_path))
     assert trainer.train_dataset[0].marked == ()
     assert not trainer.model.span_head.weight.requires_grad
 
 
 def test_where_no_rater_was_asked_no_token_counts(start, tmp_path):
     family = MetricXFamily(span_weight=1.0)
-    trainer = family.trainer(start, rows()[:1], [], args=arguments(tmp_path))
+    trainer = trainer_of(family, start, rows()[:1], [], args=arguments(tmp_path))
     assert set(trainer.train_dataset[0].marked) == {-1.0}
 
 
 def test_marked_tokens_count_in_training_and_not_in_validation(start, tmp_path):
     """From a head of zeros every token costs log 2, ten times over."""
     family = MetricXFamily(span_weight=10.0)
-    trainer = family.trainer(start, marked_rows(), [], args=arguments(tmp_path))
+    trainer = trainer_of(family, start, marked_rows(), [], args=arguments(tmp_path))
     model = trainer.model
     batch = trainer.data_collator(list(trainer.train_dataset))
 
@@ -483,7 +493,7 @@ def test_marked_tokens_count_in_training_and_not_in_validation(start, tmp_path):
 
 def test_what_marks_tokens_is_not_saved(start, tmp_path):
     family = MetricXFamily(span_weight=1.0)
-    trainer = family.trainer(start, marked_rows(), [], args=arguments(tmp_path / "run"))
+    trainer = trainer_of(family, start, marked_rows(), [], args=arguments(tmp_path / "run"))
     trainer.train()
     assert trainer.model.span_head.weight.abs().sum() > 0
     family.save(trainer, tmp_path / "saved")

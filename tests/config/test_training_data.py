@@ -5,12 +5,13 @@ import json
 import judged_talks
 import pytest
 
-from rewardlab.config.lessons import read_lessons
 from rewardlab.config.load import load
 from rewardlab.config.train_reward import TrainRewardConfig, check_train_reward
+from rewardlab.config.training_data import read_training_data
 from rewardlab.errors import UserError
 from rewardlab.human.rated import Preference
 from rewardlab.scorers.document_split import LONG
+from rewardlab.scorers.examples import documents_of
 
 TEXT = """\
 run: run
@@ -31,7 +32,7 @@ assert len(LEAK) >= LONG
 
 
 @pytest.fixture
-def lessons(tmp_path, monkeypatch):
+def data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     judged_talks.write(tmp_path / "mqm.tsv")
     (tmp_path / "en.txt").write_text("".join(f"line number {n} of many\n" for n in range(30)))
@@ -41,7 +42,7 @@ def lessons(tmp_path, monkeypatch):
     (tmp_path / "run.yaml").write_text(TEXT)
 
     def reading(*overrides):
-        return read_lessons(
+        return read_training_data(
             load(TrainRewardConfig, "run.yaml", overrides, check=check_train_reward)
         )
 
@@ -52,27 +53,27 @@ def documents(rows):
     return {row.document for row in rows}
 
 
-def test_no_document_stands_on_two_sides(lessons):
-    found = lessons()
+def test_no_document_stands_on_two_sides(data):
+    found = data()
     mqm = found.stages[1]
     assert documents(mqm.train) <= found.split.train
     assert documents(mqm.validation) <= found.split.validation
-    test = {document for judged in found.test for document in judged.documents}
+    test = {document for gold in found.test for document in documents_of(gold).values()}
     assert test <= found.split.test
     assert {pair.document for pair in found.preferences} <= found.split.test
     assert not documents(mqm.train) & (test | documents(mqm.validation))
 
 
-def test_a_preference_without_a_document_stands_for_itself(lessons):
-    found = lessons()
+def test_a_preference_without_a_document_stands_for_itself(data):
+    found = data()
     pairs = [row for row in found.stages[1].train if isinstance(row, Preference)]
     assert 0 < len(pairs) < 20
     assert len(documents(pairs)) == len(pairs)
     assert found.preferences
 
 
-def test_the_warm_up_reads_corpora_and_the_training_talks_own_references(lessons):
-    found = lessons()
+def test_the_warm_up_reads_corpora_and_the_training_talks_own_references(data):
+    found = data()
     warm_up = found.stages[0]
     own = {row.document for row in warm_up.train if row.document.startswith("mqm:")}
     assert own == {d for d in found.split.train if d.startswith("mqm:")}
@@ -83,10 +84,10 @@ def test_the_warm_up_reads_corpora_and_the_training_talks_own_references(lessons
     assert not told & {row.candidate.source for row in warm_up.validation}
 
 
-def test_a_corpus_gives_up_what_a_talk_on_another_side_says(lessons, tmp_path):
+def test_a_corpus_gives_up_what_a_talk_on_another_side_says(data, tmp_path):
     """The talk whose sentence the corpus has is on the test side; so is the sentence."""
-    found = lessons()
-    document = next(iter(found.test)).documents[0]
+    found = data()
+    document = next(iter(documents_of(found.test[0]).values()))
     number = int(document.split(".")[-1].split(":")[0])
     talk = (tmp_path / "mqm.tsv").read_text().splitlines()
     at = next(i for i, line in enumerate(talk) if line.startswith(f"A\ttalk.{number}:en-de\t"))
@@ -98,13 +99,13 @@ def test_a_corpus_gives_up_what_a_talk_on_another_side_says(lessons, tmp_path):
         file.write(LEAK + "\n")
     with (tmp_path / "de.txt").open("a") as file:
         file.write("Dieser Satz steht in beiden.\n")
-    again = lessons()
+    again = data()
     assert document in again.split.test
     rows = [*again.stages[0].train, *again.stages[0].validation]
     assert LEAK not in {row.candidate.source for row in rows}
 
 
-def test_a_prompt_that_quotes_a_talk_stays_with_it(lessons, tmp_path):
+def test_a_prompt_that_quotes_a_talk_stays_with_it(data, tmp_path):
     """A sentence of every talk in a prompt of its own, and one answer below all of them."""
     talk = (tmp_path / "mqm.tsv").read_text().splitlines()
     said = {}
@@ -121,7 +122,7 @@ def test_a_prompt_that_quotes_a_talk_stays_with_it(lessons, tmp_path):
         for n, text in enumerate(said.values())
     ]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
-    found = lessons()
+    found = data()
     assert len(said) > 5
     mqm = found.stages[1]
     for rows in (mqm.train, mqm.validation):
@@ -133,10 +134,10 @@ def test_a_prompt_that_quotes_a_talk_stays_with_it(lessons, tmp_path):
     assert all(len(pair.document.rpartition(":")[2]) == 12 for pair in found.preferences)
 
 
-def test_pairs_that_answer_one_request_stay_together(lessons, tmp_path):
+def test_pairs_that_answer_one_request_stay_together(data, tmp_path):
     pairs = [{"prompt": f"Say {n % 9}.", "chosen": f"{n}.", "rejected": "No."} for n in range(27)]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
-    found = lessons()
+    found = data()
     mqm = found.stages[1]
     sides = [
         {row.chosen.prompt for row in rows if isinstance(row, Preference)}
@@ -145,37 +146,37 @@ def test_pairs_that_answer_one_request_stay_together(lessons, tmp_path):
     assert sum(map(len, sides)) == len(set().union(*sides)) == 9
 
 
-def test_one_file_read_in_two_ways_has_one_set_of_documents(lessons):
-    found = lessons("stages.1.judgements.severities=xcomet")
+def test_one_file_read_in_two_ways_has_one_set_of_documents(data):
+    found = data("stages.1.judgements.severities=xcomet")
     assert len({document.split(":")[0] for document in found.split.test | found.split.train}) <= 2
     warm_up = {row.document for row in found.stages[0].train if row.document.startswith("mqm:")}
     assert warm_up <= found.split.train
 
 
-def test_a_corpus_of_one_document_is_refused_with_a_way_out(lessons, tmp_path):
+def test_a_corpus_of_one_document_is_refused_with_a_way_out(data, tmp_path):
     (tmp_path / "ids.txt").write_text("one\n" * 30)
     with pytest.raises(UserError) as caught:
-        lessons("stages.0.texts.documents=ids.txt", "stages.0.judgements=[]")
+        data("stages.0.texts.documents=ids.txt", "stages.0.judgements=[]")
     assert str(caught.value.problems[0]).startswith("error[E207]")
 
 
-def test_a_file_that_two_stages_name_is_one_file(lessons):
-    assert len(lessons().judgements) == 1
-    assert lessons().signature.splitlines()[0].startswith("mqm|mqm|severities:wmt|sha256:")
+def test_a_file_that_two_stages_name_is_one_file(data):
+    assert len(data().gold) == 1
+    assert data().signature.splitlines()[0].startswith("mqm|mqm|severities:wmt|sha256:")
 
 
-def test_other_data_has_another_signature(lessons, tmp_path):
-    before = lessons().signature
+def test_other_data_has_another_signature(data, tmp_path):
+    before = data().signature
     with (tmp_path / "en.txt").open("a") as file:
         file.write("one more\n")
     with (tmp_path / "de.txt").open("a") as file:
         file.write("noch eine\n")
-    assert lessons().signature != before
+    assert data().signature != before
 
 
-def test_judgements_without_texts_teach_nothing(lessons, tmp_path):
+def test_judgements_without_texts_teach_nothing(data, tmp_path):
     (tmp_path / "scores.tsv").write_text("segment\tA\tB\n1\t0.5\t0.25\n2\t1\t0\n")
     with pytest.raises(UserError) as caught:
-        lessons("stages.1.judgements={file: scores.tsv, format: table}")
+        data("stages.1.judgements={file: scores.tsv, format: table}")
     assert caught.value.exit_code == 3
     assert str(caught.value.problems[0]).startswith("error[E253] scores.tsv: holds no texts")

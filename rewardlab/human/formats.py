@@ -1,0 +1,165 @@
+"""Formats of human judgements, and the one way to read them.
+
+A new format is one file with a `Format`, and one line in `FORMATS`; another package adds one by an
+entry point of the group ``rewardlab.judgement_formats``. Every command that reads judgements then
+takes it: ``metaeval``, ``preflight`` and ``train-reward``.
+
+``mqm``    marked errors: `rewardlab.human.mqm`
+``mtme``   mt-metrics-eval's scores and ratings, and the texts beside them: `rewardlab.human.mtme`
+``esa``    a score for each translation and rater, direct assessment included:
+           `rewardlab.human.direct_assessment`
+``table``  systems by segments: `rewardlab.human.score_files`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+
+from rewardlab.data.lines import TextFile, read_lines
+from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
+from rewardlab.human.gold import FEWEST_SYSTEMS, Gold
+from rewardlab.human.tables import Line, bare_name, filled_lines, some_of
+from rewardlab.registry import Registry
+from rewardlab.types import WMT_MQM, SeverityTable
+
+AUTO = "auto"
+HEADER = "system doc docSegId rater source target category severity"
+
+
+class Match(IntEnum):
+    """How surely a file is in a format; the surest format reads it, the first one of equals."""
+
+    NO = 0
+    POSSIBLE = 1
+    """The first line may be a row of the format."""
+    LIKELY = 2
+    """The first line looks like a header of the format."""
+    HEADER = 3
+    """The first line is a header of the format, with every column."""
+    NAME = 4
+    """The file has a name that only this format has."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of human judgements.
+
+    Attributes:
+        recognises: Of the file's name in lower case without ``.gz``, and its lines that are not
+            blank, at least one: whether the file is in this format.
+        read: Of the file, and of what an error costs: the human scores. Formats without marked
+            errors ignore the latter.
+    """
+
+    recognises: Callable[[str, Sequence[Line]], Match]
+    read: Callable[[TextFile, SeverityTable], Gold]
+
+
+FORMATS: Registry[Format] = Registry(
+    "rewardlab.judgement_formats",
+    {
+        "mqm": "rewardlab.human.mqm:MQM",
+        "mtme": "rewardlab.human.mtme:MTME",
+        "esa": "rewardlab.human.direct_assessment:ESA",
+        "table": "rewardlab.human.score_files:TABLE",
+    },
+)
+
+
+def format_names() -> list[str]:
+    """What `read_gold` takes as a format: ``auto``, and every registered format."""
+    return [AUTO, *FORMATS.names()]
+
+
+def read_gold(
+    path: str | Path,
+    *,
+    format: str = AUTO,  # noqa: A002 - the command line's word
+    severities: SeverityTable = WMT_MQM,
+    lower_is_better: bool = False,
+) -> Gold:
+    """Read human scores.
+
+    Args:
+        path: The file, plain or gzipped.
+        format: One of `format_names`; ``auto`` decides by the name and the first line of the file,
+            and the funnel says so.
+        severities: What a marked error costs.
+        lower_is_better: The numbers of the file are errors. Ignored for formats with marked
+            errors, which are errors anyway.
+
+    Raises:
+        UserError: E026, there is no such format (exit code 2). E201..E203, E205, E206 the file
+            cannot be read or has no rows; E220 it is in none of the formats; E221 rows that cannot
+            be read; E222 scores that are no finite numbers; E223 fewer than two systems; E224
+            systems with different numbers of segments; E226 JSON that is no rating; E228
+            severities that the table does not know; E229 texts that do not belong to the scores
+            (3).
+    """
+    if format not in format_names():
+        what, fix = f"{shown(format)} is not a choice", f"one of {', '.join(format_names())}"
+        refuse(Problem("E026", "format", what, fix), exit_code=EXIT_USAGE)
+    file = read_lines(path)
+    name, why = _format_of(file, format)
+    gold = FORMATS.load(name).read(file, severities)
+    if lower_is_better and gold.severities is None:
+        gold = replace(gold, scores=gold.scores.negated(), negated=True)
+    gold = _scored_systems(gold, file.name)
+    return replace(gold, name=Path(path).name.partition(".")[0], funnel=f"{why}: {gold.funnel}")
+
+
+def _format_of(file: TextFile, wanted: str) -> tuple[str, str]:
+    """The name of the file's format, and how it was recognised.
+
+    Raises:
+        UserError: E206, the file is blank; E220, it is in another format than the one that is
+            asked for, or in none; exit code 3.
+    """
+    lines = filled_lines(file)
+    title, names = bare_name(file), FORMATS.names()
+    matches = {name: FORMATS.load(name).recognises(title, lines) for name in names}
+    likeliest = max(matches, key=lambda name: matches[name])
+    name = likeliest if wanted == AUTO else wanted
+    if not matches[name] and (wanted == AUTO or matches[likeliest] >= Match.HEADER):
+        formats = ", ".join(names) if wanted == AUTO else wanted
+        what = f"no file in a format of {formats} begins with {shown(lines[0].text)}"
+        header = f"give a header, separated by tabs: {HEADER}"
+        fix = header if wanted == AUTO else f"--format {likeliest}"
+        refuse(Problem("E220", f"{file.name}:{lines[0].number}", what, fix))
+    how = {Match.NAME: " by its name", Match.NO: ""}.get(matches[name], " by its first line")
+    return name, f"{name}{how}"  # where nothing matches, the reader says what is missing
+
+
+def _scored_systems(gold: Gold, name: str) -> Gold:
+    """Keep the systems that have a score, sorted by name, and count what is missing.
+
+    Raises:
+        UserError: E223, fewer than two are left; exit code 3.
+    """
+    scores = gold.scores
+    known = ~np.isnan(scores.values)
+    systems = sorted(name for name, row in zip(scores.systems, known, strict=True) if row.any())
+    unscored = tuple(system for system in scores.systems if system not in systems)
+    if len(systems) < FEWEST_SYSTEMS:
+        left = f"{some_of(systems)} alone" if systems else "none"
+        what = f"fewer than {FEWEST_SYSTEMS} systems have scores: {left}"
+        refuse(Problem("E223", name, what, "there is nothing to compare: give scores of several"))
+    kept = scores.only(systems)
+    missing = int(np.isnan(kept.values).sum())
+    empty = int((~known).all(axis=0).sum())
+    parts = [gold.funnel]
+    if gold.severities is None:  # the funnel of marked errors has these numbers already
+        parts += [
+            f"{len(systems)} systems x {len(kept.segments):,} segments",
+            f"{missing:,} of {kept.values.size:,} scores missing" if missing else "",
+        ]
+    parts += [
+        f"{empty:,} segments without a score" if empty else "",
+        f"systems without a score left out: {some_of(unscored)}" if unscored else "",
+    ]
+    return replace(gold, scores=kept, unscored=unscored, funnel="; ".join(filter(None, parts)))
