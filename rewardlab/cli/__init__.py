@@ -1,46 +1,53 @@
 """The command line: ``rewardlab COMMAND``; stdout is data, stderr is for people.
 
-A command is a module of this package: a function ``command`` that states its options, and a
-function ``run`` that takes one configuration object and does the work. Modules import what is
-heavy inside ``run``, so that ``--help`` answers at once. One line here registers a command.
+A new command is a module with a function ``command`` and one line in `COMMANDS`; other packages
+add theirs as entry points of the group ``rewardlab.commands``. A module is imported when its
+command is called or asked for its help; for the list of commands its file is only parsed.
 
 Exit codes: 0 done, 1 a bug of ours, 2 usage or configuration, 3 data, 4 a reward failed or is
-unavailable, 130 interrupted; a command may add its own.
+unavailable, 75 stopped and can be resumed, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from rewardlab.cli import (
-    demo,
-    evaluate,
-    export_mqm,
-    metaeval,
-    preflight,
-    rerank,
-    rl,
-    score,
-    sft,
-    train_reward,
-    translate,
-)
 from rewardlab.errors import (
     EXIT_REWARD,
-    EXIT_USAGE,
     Problem,
     RewardFailed,
     RewardUnavailable,
     TooManyFailures,
     UserError,
 )
+from rewardlab.registry import Registry
 
+COMMANDS = Registry[Callable[..., None]](
+    "rewardlab.commands",
+    {
+        "compare": "rewardlab.cli.compare:command",
+        "demo": "rewardlab.cli.demo:command",
+        "evaluate": "rewardlab.cli.evaluate:command",
+        "export-mqm": "rewardlab.cli.export_mqm:command",
+        "metaeval": "rewardlab.cli.metaeval:command",
+        "preflight": "rewardlab.cli.preflight:command",
+        "rerank": "rewardlab.cli.rerank:command",
+        "rl": "rewardlab.cli.rl:command",
+        "score": "rewardlab.cli.score:command",
+        "sft": "rewardlab.cli.sft:command",
+        "train-reward": "rewardlab.cli.train_reward:command",
+        "translate": "rewardlab.cli.translate:command",
+    },
+)
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 REWARD_ERRORS: dict[type[Exception], tuple[str, str]] = {
@@ -48,38 +55,62 @@ REWARD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     RewardUnavailable: ("E402", "start what it needs, then run this again"),
     TooManyFailures: ("E403", "see why above; the other rewards can be scored without it"),
 }
+MOVED = {("rewardlab evaluate", "--compare"): "rewardlab compare A B --metric chrf"}
+"""Options that became commands, and the fix of the message."""
 # typer has moved its usage errors between releases; the parent of this public one is all of them.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 
+
+class Commands(TyperGroup):
+    """The commands by name, each imported when it is needed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = dict.fromkeys(sorted(COMMANDS.names()))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
+        """The command of a name; None if there is none."""
+        if cmd_name not in self.commands:
+            return None
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name)(COMMANDS.load(cmd_name))
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one_line_help(name)) for name in self.list_commands(ctx)])
+
+
+def one_line_help(name: str) -> str:
+    """The first line of a command's docstring; one of ours is parsed and not imported."""
+    if name not in COMMANDS.built_in:
+        return (COMMANDS.load(name).__doc__ or "").partition("\n")[0]
+    module, _, function = COMMANDS.built_in[name].partition(":")
+    tree = ast.parse(Path(__file__).with_name(f"{module.rpartition('.')[2]}.py").read_bytes())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return (ast.get_docstring(functions[function]) or "").partition("\n")[0]
+
+
 app = typer.Typer(
     name="rewardlab",
+    cls=Commands,
     help="Reward ensembles, error spans and RL for machine translation.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.command)
-app.command("evaluate")(evaluate.command)
-app.command("export-mqm")(export_mqm.command)
-app.command("metaeval")(metaeval.command)
-app.command("preflight")(preflight.command)
-app.command("rerank")(rerank.command)
-app.command("rl")(rl.command)
-app.command("score")(score.command)
-app.command("sft")(sft.command)
-app.command("train-reward")(train_reward.command)
-app.command("translate")(translate.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and leave with its exit code.
+    """Run a command and exit with its code.
 
     Args:
         arguments: Without the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Whoever meets an error appends --debug, so it is read wherever it stands.
+    # Users append --debug to a command that failed, so it is accepted anywhere.
     debug = "--debug" in words
     sys.exit(_run([word for word in words if word != "--debug"], debug=debug))
 
@@ -88,34 +119,36 @@ def _run(words: list[str], *, debug: bool) -> int:
     try:
         # typer returns the code of a typer.Exit, and what the command returns otherwise.
         code: object = app(words or ["--help"], prog_name="rewardlab", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)  # noqa: T201 - stderr is for people
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback
         if debug:
             traceback.print_exc()
-        problems, code = _problems(error)
-        for problem in problems:
-            print(problem, file=sys.stderr)  # noqa: T201 - stderr is for people
-    return code if isinstance(code, int) else 0
+        known = as_user_error(error)
+        print(*known.problems, sep="\n", file=sys.stderr)  # noqa: T201 - stderr is for people
+        return known.exit_code
 
 
-def _problems(error: Exception) -> tuple[list[Problem], int]:
+def as_user_error(error: Exception) -> UserError:
     """What to print about an error that ended a command, and its exit code."""
     if isinstance(error, UserError):
-        return error.problems, error.exit_code
+        return error
     text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, USAGE_ERROR):
         message: str = getattr(error, "format_message", lambda: text)()
-        context = getattr(error, "ctx", None)
-        command = getattr(context, "command_path", None) or "rewardlab"
+        command = getattr(getattr(error, "ctx", None), "command_path", None) or "rewardlab"
         what = " ".join(message.split()).rstrip(".?")
-        return [Problem("E040", command, what, f"see {command} --help")], EXIT_USAGE
+        option = getattr(error, "option_name", "")
+        fix = MOVED.get((command, option), f"see {command} --help")
+        return UserError([Problem("E040", command, what, fix)])
     for kind, (code, fix) in REWARD_ERRORS.items():
         if isinstance(error, kind):
-            return [Problem(code, "reward", text, fix)], EXIT_REWARD
+            return UserError([Problem(code, "reward", text, fix)], EXIT_REWARD)
     what = f"a bug in rewardlab: {type(error).__name__}: {text}"
-    return [Problem("E900", "rewardlab", what, "report it with the output of --debug")], EXIT_BUG
+    fix = "report it with the output of --debug"
+    return UserError([Problem("E900", "rewardlab", what, fix)], EXIT_BUG)
 
 
 def _print_version(wanted: bool) -> None:
@@ -130,11 +163,11 @@ def _options(
     _version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
         ),
     ] = False,
     _debug: Annotated[
-        bool, typer.Option("--debug", help="Print tracebacks; may stand anywhere.")
+        bool, typer.Option("--debug", help="Print tracebacks; accepted anywhere.")
     ] = False,
 ) -> None:
-    """State the options that every command has; `main` reads ``--debug``."""
+    """Options of every command; `main` reads ``--debug``."""

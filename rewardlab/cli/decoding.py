@@ -1,4 +1,4 @@
-"""What the commands that translate share: rows, run directories that go on, files, costs."""
+"""Shared by translate and rerank: rows, run directories that can be resumed, files, costs."""
 
 from __future__ import annotations
 
@@ -7,100 +7,100 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from rewardlab.cli.training import answer_of, peak_memory_mb, prompt_of, report, say
+from rewardlab.cli.output import peak_memory_mb, say
+from rewardlab.cli.quiet import hush
+from rewardlab.cli.rows import prompts_of
+from rewardlab.config.checks import check_run_directory
+from rewardlab.config.evaluate import EvaluateConfig
+from rewardlab.config.load import to_yaml
+from rewardlab.config.rows import corpus_names, select_rows
+from rewardlab.config.translate import RerankConfig, TranslateConfig, build_sampling
+from rewardlab.data.corpora import Corpus, Row
+from rewardlab.data.lines import read_lines
+from rewardlab.decoding.files import (
+    HYPOTHESES,
+    TRANSLATIONS,
+    write_hypotheses,
+    write_translations,
+)
+from rewardlab.decoding.translate import Cost, Translated, Translation, translate_rows
+from rewardlab.errors import UserError
+from rewardlab.generate import Generator as TextGenerator
+from rewardlab.store.files import disk_errors, replace_file
+from rewardlab.store.journal import Journal, Json
+from rewardlab.store.run_directory import versions
 
-if TYPE_CHECKING:
-    from rewardlab.config.translate import RerankConfig, TranslateConfig
-    from rewardlab.data.corpora import Corpus, Row
-    from rewardlab.decoding.translate import Cost, Translation
-    from rewardlab.store.journal import Journal, Json
-    from rewardlab.text.prompts import Prompt
-
-Config: TypeAlias = "TranslateConfig | RerankConfig"
+Config: TypeAlias = TranslateConfig | RerankConfig
 
 JOURNAL = "journal.sqlite"
 COST = "cost.json"
+"""Written last: a run directory with this file is finished."""
 
 
 def rows_of(config: Config, *, with_references: bool) -> Corpus:
     """The rows to translate.
 
-    Where all rows are asked for and no reference is read, lines without a reference count as well.
+    Args:
+        config: Of the run.
+        with_references: Something reads the references. Without it, and with ``split: all``, lines
+            without a reference are translated as well.
 
     Raises:
         UserError: E201..E208, exit code 3.
     """
-    from rewardlab.config.rows import select_rows
-
     data = config.data
     if config.split == "all" and not with_references:
         data = [one.model_copy(update={"reference": None, "documents": None}) for one in data]
     return select_rows(data, config.split)
 
 
-def prompts_of(config: Config, rows: Sequence[Row]) -> dict[str, Prompt]:
-    """Row id -> prompt in the configured style."""
-    return {row.id: prompt_of(config, row) for row in rows}
-
-
-def pairs_of(config: Config, rows: Sequence[Row]) -> list[tuple[Prompt, Prompt | None]]:
-    """Prompts and references of rows; none where the configured prompt cannot be written."""
-    from rewardlab.config.checks import NOWHERE, prompt_problems
-
-    if any(prompt_problems(config.prompt, config.data, NOWHERE)):
-        return []
-    return [(prompt_of(config, row), answer_of(row, chat=config.chat)) for row in rows]
-
-
-def settings_of(config: Config, **others: Json) -> dict[str, Json]:
-    """What the outcome of a run depends on, by dotted key: its configuration, and ``others``."""
-    plain = config.model_dump(mode="json")
-    del plain["run"]
-    return {**_flat(plain), **others}
+# ── the run directory ───────────────────────────────────────────────────────────────────────────
 
 
 def check_directory(run: Path) -> None:
-    """Refuse a directory that holds anything but a run that may go on.
+    """Refuse a directory that holds anything but a run that can be resumed.
 
     Raises:
         UserError: E030, exit code 2.
     """
-    from rewardlab.config.checks import check_run_directory
-
-    if not any(run.glob(f"{JOURNAL}*")):  # a lock file may be all that a killed run left
+    if not any(run.glob(f"{JOURNAL}*")):  # a killed run may have left only a lock file
         check_run_directory(run)
 
 
 @contextmanager
-def begin(run: Path, settings: Mapping[str, Json], files: Mapping[str, str]) -> Generator[Journal]:
-    """Start a run directory, or go on in one that was started with the same settings.
+def open_run(
+    config: Config, depends_on: Mapping[str, Json], *, signatures: Sequence[str]
+) -> Generator[Journal]:
+    """Start a run directory, or resume the run that was started in it with the same settings.
 
     Args:
-        run: The directory; new, empty, or of this very run.
-        settings: What its journal belongs to.
-        files: What a new run writes down, by name.
+        config: Of the run.
+        depends_on: What the outcome depends on besides the configuration, by name.
+        signatures: Lines of ``signature.txt``.
 
     Raises:
-        UserError: E030 the directory holds something else, E083 it belongs to other settings, E084
-            another process works in it (exit code 2); E210 the disk (75).
+        UserError: E083 the directory belongs to other settings, E084 another process works in it
+            (exit code 2); E210 the disk (75).
     """
-    from rewardlab.errors import UserError
-    from rewardlab.store.files import disk_errors, replace_file
-    from rewardlab.store.journal import Journal
-
-    check_directory(run)
+    run = config.run
+    plain = config.model_dump(mode="json", exclude={"run"})
     with disk_errors(run):
         run.mkdir(parents=True, exist_ok=True)
     try:
-        journal = Journal.open(run / JOURNAL, settings, note=say)
+        journal = Journal.open(run / JOURNAL, {**_flat(plain), **depends_on}, note=say)
     except UserError as error:
         fix = f"write to another directory: run={run}-2"
         error.problems = [
             replace(one, fix=fix) if one.code == "E083" else one for one in error.problems
         ]
         raise
+    files = {
+        "config.yaml": to_yaml(config),
+        "signature.txt": "".join(f"{signature}\n" for signature in signatures),
+        "versions.json": json.dumps(versions(), indent=2) + "\n",
+    }
     with journal:
         for name, text in files.items():
             if not (run / name).exists():
@@ -108,59 +108,84 @@ def begin(run: Path, settings: Mapping[str, Json], files: Mapping[str, str]) -> 
         yield journal
 
 
-def notes_of(config: Config, *signatures: str) -> dict[str, str]:
-    """The files that say what a run is."""
-    from rewardlab.config.load import to_yaml
-    from rewardlab.store.run_directory import versions
-
-    return {
-        "config.yaml": to_yaml(config),
-        "signature.txt": "".join(f"{signature}\n" for signature in signatures),
-        "versions.json": json.dumps(versions(), indent=2) + "\n",
-    }
+def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested mappings as one, keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        here = f"{above}{key}"
+        flat |= _flat(item, f"{here}.") if isinstance(item, dict) else {here: item}
+    return flat
 
 
-def finished_before(run: Path) -> bool:
-    """Whether the run is finished; says so, and prints its summary once more."""
-    if not (run / COST).is_file():
-        return False
+def is_finished(run: Path) -> bool:
+    """Whether the run has written its result."""
+    return (run / COST).is_file()
+
+
+def earlier_report(run: Path) -> dict[str, Any]:
+    """The report of a run that is finished already; says so."""
     say(f"{run} is finished already; nothing is left to do")
-    report({"run": str(run), **json.loads((run / COST).read_text(encoding="utf-8"))})
-    return True
+    return {"run": str(run), **json.loads((run / COST).read_text(encoding="utf-8"))}
 
 
-def finish(run: Path, cost: Mapping[str, Any]) -> None:
-    """Write what the run cost, which marks it as finished, and print the summary."""
-    from rewardlab.store.files import replace_file
+def finish(run: Path, cost: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what the run cost, which marks it as finished.
 
+    Args:
+        run: Its directory.
+        cost: As JSON.
+
+    Returns:
+        The report.
+    """
     replace_file(run / COST, json.dumps(cost, indent=2) + "\n")
-    report({"run": str(run), **cost})
+    return {"run": str(run), **cost}
 
 
-def hush_libraries(backend: str) -> None:
-    """Keep what transformers prints out of the way, where it is used at all."""
-    if backend != "server":
-        from rewardlab.cli.quiet import hush
+# ── texts and costs ─────────────────────────────────────────────────────────────────────────────
 
+
+def decode_rows(
+    config: Config | EvaluateConfig,
+    generator: TextGenerator,
+    rows: Sequence[Row],
+    journal: Journal,
+    *,
+    samples: int = 1,
+) -> Translated:
+    """Translate the rows that the journal does not hold yet.
+
+    Args:
+        config: How prompts are written and texts are decoded.
+        generator: The model.
+        rows: The N rows.
+        journal: Keeps finished translations.
+        samples: Texts of each row.
+
+    Raises:
+        UserError: Of generator and journal.
+    """
+    if config.generation.backend != "server":
         hush()
+    sampling = build_sampling(config.generation, samples=samples)
+    prompts = prompts_of(rows, config.prompt, chat=config.chat)
+    return translate_rows(prompts, generator, sampling, seed=config.seed, journal=journal, say=say)
 
 
 def write_texts(
     config: Config, rows: Sequence[Row], translations: Sequence[Translation]
 ) -> dict[str, int]:
-    """Write ``translations.jsonl`` and ``hypotheses.txt``; say what a reader should know.
+    """Write ``translations.jsonl`` and ``hypotheses.txt``; warn of texts that were changed.
+
+    Args:
+        config: Of the run.
+        rows: The N rows.
+        translations: (N,), of each the first text counts.
 
     Returns:
-        Lines of ``hypotheses.txt``, those of them that are empty for want of a source, texts that
-        were cut, and texts whose line breaks became spaces.
+        Lines of ``hypotheses.txt``, those that are empty because they have no source, truncated
+        texts, and texts whose line breaks became spaces.
     """
-    from rewardlab.decoding.files import (
-        HYPOTHESES,
-        TRANSLATIONS,
-        write_hypotheses,
-        write_translations,
-    )
-
     sources = {row.id: row.source for row in rows}
     write_translations(config.run / TRANSLATIONS, translations, sources)
     texts = {row.id: row.texts[0] for row in translations}
@@ -182,45 +207,35 @@ def write_texts(
     return counts
 
 
+def _lines(config: Config, rows: Sequence[Row]) -> list[str | None]:
+    """For each line of ``hypotheses.txt`` the id of its row; None where the row was left out.
+
+    With ``split: all`` these are the lines of the source files one after another, so that the
+    translation stands beside its file line by line; with ``heldout``, the rows.
+    """
+    if config.split != "all":
+        return [row.id for row in rows]
+    known = {row.id for row in rows}
+    lines: list[str | None] = []
+    for corpus, one in zip(corpus_names(config.data), config.data, strict=True):
+        prefix, count = f"{corpus}:" if corpus else "", len(read_lines(one.source).lines)
+        ids = [f"{prefix}{number}" for number in range(1, count + 1)]
+        lines += [row_id if row_id in known else None for row_id in ids]
+    return lines
+
+
 def cost_report(cost: Cost) -> dict[str, float]:
-    """What translating cost, rounded for people."""
-    return {
-        "prompts": cost.prompts,
-        "tokens": cost.tokens,
-        "seconds": round(cost.seconds, 3),
-        "tokens_per_second": round(cost.tokens_per_second, 1),
-    }
+    """What translating cost, rounded."""
+    rate = round(cost.tokens_per_second, 1)
+    return cost._replace(seconds=round(cost.seconds, 3), tokens_per_second=rate)._asdict()
 
 
 def peaks(backend: str) -> dict[str, float]:
-    """The most memory this process took, and on the accelerator its tensors."""
-    told = {"peak_memory_mb": peak_memory_mb()}
+    """Peak memory of this process, and of its tensors on the accelerator, in MiB."""
+    found = {"peak_memory_mb": peak_memory_mb()}
     if backend == "transformers":
         from rewardlab.generate.local import accelerator_peak_mb
 
         peak = accelerator_peak_mb()
-        told |= {} if peak is None else {"peak_accelerator_memory_mb": peak}
-    return told
-
-
-def _lines(config: Config, rows: Sequence[Row]) -> list[str | None]:
-    """For each line that a reader expects the id of its row; None where the row was left out.
-
-    Of all rows these are the lines of the source files one after another, so that the translation
-    of a file stands beside it line by line; of the held-out side, its rows.
-    """
-    from rewardlab.config.rows import source_lines
-
-    if config.split != "all":
-        return [row.id for row in rows]
-    ids = {(row.corpus, row.line): row.id for row in rows}
-    return [ids.get(place) for place in source_lines(config.data)]
-
-
-def _flat(value: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested mappings as one, keys joined by dots."""
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        here = f"{above}{key}"
-        flat |= _flat(item, f"{here}.") if isinstance(item, dict) else {here: item}
-    return flat
+        found |= {} if peak is None else {"peak_accelerator_memory_mb": peak}
+    return found

@@ -1,35 +1,22 @@
-"""``rewardlab demo``: the whole loop on the embedded miniature language, in a few minutes."""
+"""``rewardlab demo``: the whole pipeline on the embedded miniature language, in a few minutes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+
+from rewardlab.cli.quiet import hush
+from rewardlab.config.checks import check_run_directory
+from rewardlab.report import terminal
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from rewardlab.miniature.pipeline import DemoResult
     from rewardlab.trainers.grpo import GRPOTrainer
 
-
-@dataclass(frozen=True)
-class DemoConfig:
-    """What to run and where.
-
-    Attributes:
-        out: Run directory, new or empty.
-        seed: Of everything.
-        steps: RL steps.
-        token_credit: Whether error spans become token-level advantages.
-    """
-
-    out: Path
-    seed: int
-    steps: int
-    token_credit: bool
+CURVES = ("rewards/chrf/mean", "rewards/lexical_spans/mean", "token_credit/lexical_spans/std")
 
 
 def command(
@@ -43,38 +30,27 @@ def command(
     ] = True,
 ) -> None:
     """Teach a small translator from flawed text, then correct it with rewards."""
-    run(DemoConfig(out or _fresh(Path("runs"), f"demo-{seed}"), seed, steps, token_credit))
-
-
-def run(config: DemoConfig) -> None:
-    """Run the demonstration and show what changed.
-
-    Raises:
-        UserError: E030, the run directory holds something.
-    """
-    from rich.console import Console
-
-    from rewardlab.cli.quiet import hush
-    from rewardlab.config.checks import check_run_directory
-
-    check_run_directory(config.out)
+    out = out or _fresh(Path("runs"), f"demo-{seed}")
+    check_run_directory(out)
     hush()
     from rewardlab.miniature.pipeline import DemoSettings, run_demo
 
     progress = Console(stderr=True)
-    settings = DemoSettings(
-        seed=config.seed,
-        rl_steps=config.steps,
-        token_weight=DemoSettings.token_weight if config.token_credit else 0.0,
-    )
-    result = run_demo(config.out, settings, say=lambda text: progress.print(text, markup=False))
-    show(Console(), config, result)
+    weight = DemoSettings.token_weight if token_credit else 0.0
+    settings = DemoSettings(seed=seed, rl_steps=steps, token_weight=weight)
+    result = run_demo(out, settings, say=lambda text: progress.print(text, markup=False))
+    console = Console()
+    show(console, result)
+    console.print(f"\nEverything is in {out}")
 
 
-def show(console: Console, config: DemoConfig, result: DemoResult) -> None:
-    """Before and after, reward curves, and five translations with their token advantages."""
-    from rewardlab.report import terminal
+def show(console: Console, result: DemoResult) -> None:
+    """Print quality before and after, reward curves, and five translations with their advantages.
 
+    Args:
+        console: Where to print.
+        result: Of the run.
+    """
     console.print(
         terminal.quality_table(
             "300 held-out sentences; neither exact match nor TER is a reward",
@@ -82,24 +58,17 @@ def show(console: Console, config: DemoConfig, result: DemoResult) -> None:
         )
     )
     history = result.trainer.state.log_history
-    for metric in (
-        "rewards/chrf/mean",
-        "rewards/lexical_spans/mean",
-        "token_credit/lexical_spans/std",
-    ):
+    for metric in CURVES:
         values = [entry[metric] for entry in history if entry.get(metric) is not None]
         if values:
             curve = terminal.sparkline(values)
             console.print(f"{metric:<32} {values[0]:>8.2f} {curve} {values[-1]:.2f}")
     console.print("\nFive sampled translations: error spans underlined, then token advantages")
     _show_translations(console, result.trainer)
-    console.print(f"\nEverything is in {config.out}")
 
 
 def _show_translations(console: Console, trainer: GRPOTrainer) -> None:
     """Five rows of the last rollout, those with errors and of different sources first."""
-    from rewardlab.report import terminal
-
     rollout = trainer.rollout
     if rollout is None or rollout.advantages is None:
         return
@@ -113,12 +82,8 @@ def _show_translations(console: Console, trainer: GRPOTrainer) -> None:
         console.print(f"\n  source      {candidate.source}", markup=False)
         console.print(f"  reference   {candidate.reference}", markup=False)
         console.print("  translation ", terminal.marked(candidate.hypothesis, spans[row]))
-        console.print(
-            "  advantages  ",
-            terminal.advantages(
-                decoded.text, decoded.starts.tolist(), decoded.ends.tolist(), values
-            ),
-        )
+        starts, ends = decoded.starts.tolist(), decoded.ends.tolist()
+        console.print("  advantages  ", terminal.advantages(decoded.text, starts, ends, values))
 
 
 def _fresh(parent: Path, name: str) -> Path:

@@ -1,266 +1,251 @@
-"""``rewardlab evaluate``: measure systems on a test set, and say which differences are real."""
+"""``rewardlab evaluate``: measure systems on a test set, and which differences are significant."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Any, NamedTuple
 
-import typer
-
-from rewardlab.cli import evaluation_check
-from rewardlab.cli.arguments import DryRun, Overrides
-from rewardlab.cli.decoding import COST, hush_libraries
-from rewardlab.cli.evaluation_check import (
-    HYPOTHESES,
-    JOURNALS,
-    RESULT,
-    check_run,
+from rewardlab.cli import life_cycle
+from rewardlab.cli.decoding import decode_rows
+from rewardlab.cli.evaluated_systems import (
+    Overlaps,
+    earlier_costs,
     finished_translations,
+    independence_notes,
+    known_histories,
     overlap,
-    scored_by,
 )
 from rewardlab.cli.evaluation_result import Costs, as_json, show
-from rewardlab.cli.finished_outputs import Outputs, compare_files
-from rewardlab.cli.reward_arguments import Language
-from rewardlab.cli.training import peak_memory_mb, prompt_of, report, say
-from rewardlab.errors import Problem, UserError
+from rewardlab.cli.life_cycle import Arguments, conclude, read_config
+from rewardlab.cli.options import ConfigFile, DryRun, Overrides
+from rewardlab.cli.output import say, write_json
+from rewardlab.cli.rows import NO_ROWS, pairs_of, prompts_of, row_notes
+from rewardlab.config.checks import check_run_directory
+from rewardlab.config.evaluate import EvaluateConfig, MetricConfig, check_evaluate
+from rewardlab.config.history import History
+from rewardlab.config.load import to_yaml
+from rewardlab.config.rows import select_rows
+from rewardlab.config.translate import build_sampling
+from rewardlab.data.corpora import Row
+from rewardlab.decoding.files import write_translations
+from rewardlab.decoding.translate import texts_digest
+from rewardlab.dry_run.decoding import check_decoding, signed_generator
+from rewardlab.dry_run.findings import valid
+from rewardlab.dry_run.rewards import check_rewards
+from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
+from rewardlab.evaluation.evaluate import Evaluation, System, evaluate
+from rewardlab.generate import Generator
+from rewardlab.store.journal import Journal
+from rewardlab.store.run_directory import start_run
+from rewardlab.types import Term
 
-if TYPE_CHECKING:
-    from rewardlab.config.evaluate import EvaluateConfig
-    from rewardlab.config.history import History
-    from rewardlab.data.corpora import Row
-    from rewardlab.evaluation.evaluate import Evaluation
+RESULT = "evaluation.json"
+HYPOTHESES = "hypotheses"
+JOURNALS = "journals"
+OWN_FILES = frozenset({"config.yaml", "versions.json", HYPOTHESES, JOURNALS, f".{RESULT}.partial"})
+"""What an interrupted evaluation leaves in its directory."""
 
 
-@dataclass(frozen=True)
-class EvaluateCommand:
-    """What to measure: a configuration, or finished outputs.
-
-    Attributes:
-        config: The YAML file, or None.
-        overrides: ``key=value`` arguments.
-        outputs: Two files to compare, or None.
-        dry_run: Check everything that can be checked, and stop before decoding.
-    """
-
-    config: Path | None
-    overrides: tuple[str, ...]
-    outputs: Outputs | None
-    dry_run: bool
-
-
-def command(
-    config: Annotated[
-        Path | None, typer.Argument(metavar="CONFIG", help="YAML file of the evaluation.")
-    ] = None,
-    overrides: Overrides = None,
-    *,
-    compare: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Two line-aligned outputs; differences are to A."),
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", "-s", metavar="FILE", help="Source texts.")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option("--reference", "-r", metavar="FILE", help="Reference texts.")
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option("--metric", metavar="NAME[:OPTION=VALUE,...]", help="May be repeated."),
-    ] = None,
-    source_lang: Language = None,
-    target_lang: Language = None,
-    dry_run: DryRun = False,
-) -> None:
+def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
     """Measure systems on a test set, with bootstrap intervals and p-values.
 
     For example: rewardlab evaluate evaluate.yaml
-    or: rewardlab evaluate --compare sft.txt rl.txt -r ref.txt --metric chrf --metric ter
     """
-    outputs = None
-    if compare is not None:
-        outputs = Outputs(
-            *compare, source, reference, tuple(metric or ()), source_lang, target_lang
-        )
-    only_with_compare = {
-        "-s": source, "-r": reference, "--metric": metric,
-        "--source-lang": source_lang, "--target-lang": target_lang,
-    }  # fmt: skip
-    stray = [option for option, value in only_with_compare.items() if value]
-    if (config is None) == (outputs is None) or (outputs is None and stray):
-        what = "takes either CONFIG or --compare A B with its options"
-        if stray and outputs is None:
-            what = f"{stray[0]} belongs to --compare A B; a CONFIG says these things itself"
-        fix = "see rewardlab evaluate --help"
-        raise UserError([Problem("E040", "rewardlab evaluate", what, fix)])
-    run(EvaluateCommand(config, tuple(overrides or ()), outputs, dry_run))
+    life_cycle.run(Arguments(config, overrides or ()), check, work, write, dry_run=dry_run)
 
 
-def run(arguments: EvaluateCommand) -> None:
-    """Measure; print JSON on stdout and tables on stderr.
+@dataclass(frozen=True, eq=False)
+class Ready(life_cycle.Ready):
+    """An evaluation that passed all checks.
+
+    Attributes:
+        config: The configuration.
+        rows: The test rows.
+        translations: System -> its texts, or the model that writes them.
+        histories: System -> the training behind its translations.
+        overlaps: System -> test rows that it was trained on, where known.
+        warnings: On these overlaps.
+    """
+
+    config: EvaluateConfig
+    rows: Sequence[Row]
+    translations: Mapping[str, list[str] | Generator]
+    histories: Mapping[str, History]
+    overlaps: Overlaps
+    warnings: Sequence[str]
+
+
+class Outcome(NamedTuple):
+    """A finished evaluation.
+
+    Attributes:
+        evaluation: The scores.
+        costs: By system, where known.
+        notes: Besides those of the evaluation.
+    """
+
+    evaluation: Evaluation
+    costs: dict[str, Costs]
+    notes: list[str]
+
+
+# ── check ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def check(arguments: Arguments) -> Ready:
+    """Check configuration, directory, test set, translations, models and metrics.
 
     Raises:
-        UserError: Everything wrong with the configuration (exit code 2) or the data (3).
+        UserError: With every problem: configuration and checkpoints (exit code 2), data and
+            translations (3), metrics and server (4).
+    """
+    config, found = read_config(arguments, EvaluateConfig, check=check_evaluate)
+    to_decode, well = [one for one in config.systems if one.model is not None], not found.problems
+    models = {
+        one.name: found.attempt(signed_generator, config.generation, one.model) if well else None
+        for one in to_decode
+    }
+    resuming = found.attempt(check_directory, config) or ()
+    test = found.attempt(select_rows, config.data, config.split) or NO_ROWS
+    names = [system.name for system in config.systems]
+    summary: dict[str, Any] = {"run": str(config.run), "rows": len(test), "systems": names}
+    pairs = pairs_of(test.rows, config.prompt, config.data, chat=config.chat)
+    summary["decoding"] = {
+        one.name: check_decoding(models[one.name], one.model, pairs, config.generation, found)
+        for one in to_decode
+    }
+    finished, more = {}, []
+    if test.rows:
+        finished, more = found.attempt(finished_translations, config, test.rows) or ({}, [])
+        summary["rewards"] = check_rewards(row_metrics(config), (), test.rows[0], found)
+    histories = known_histories(config)
+    overlaps, warnings = overlap(test.rows, histories)
+    found.notes += warnings
+    notes = conclude(found, *resuming, *row_notes(test), *more)
+    generators = {name: model for name, model in models.items() if model is not None}
+    translations = {**finished, **generators}
+    return Ready(summary, notes, config, test.rows, translations, histories, overlaps, warnings)
+
+
+def check_directory(config: EvaluateConfig) -> tuple[str, ...]:
+    """Refuse a directory that holds anything but the beginnings of this very evaluation.
+
+    Returns:
+        A note, if the evaluation will be resumed.
+
+    Raises:
+        UserError: E030, exit code 2.
+    """
+    run, written = config.run, config.run / "config.yaml"
+    if not (written.is_file() and {path.name for path in run.iterdir()} <= OWN_FILES):
+        check_run_directory(run)
+        return ()
+    if written.read_text(encoding="utf-8") != to_yaml(config):
+        what = "holds the beginnings of an evaluation with another configuration"
+        problem = Problem("E030", f"run {shown(str(run))}", what, f"give another one: run={run}-2")
+        refuse(problem, exit_code=EXIT_USAGE)
+    return (f"resuming in {run}",)
+
+
+def row_metrics(config: EvaluateConfig) -> list[Term]:
+    """The metrics that score row by row and can be built, each as a term."""
+    metrics = valid(MetricConfig.build, config.metrics)
+    return [Term(metric.reward) for metric in metrics if not metric.is_corpus]
+
+
+# ── work ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def work(ready: Ready) -> Outcome:
+    """Decode the models, score all systems and compare them with the baseline.
+
+    Raises:
+        UserError: Of generators and journals.
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: A reward left too many rows unscored.
     """
-    if arguments.outputs is not None:
-        evaluation = compare_files(arguments.outputs)
-        show(evaluation)
-        report({**evaluation.as_json(), "peak_memory_mb": peak_memory_mb()})
-        return
-    from rewardlab.config.evaluate import EvaluateConfig, check_evaluate
-    from rewardlab.config.history import history
-    from rewardlab.config.load import load
-    from rewardlab.config.rows import select_rows
-    from rewardlab.dry_run import score_one_row
-    from rewardlab.store.files import replace_file
-
-    if arguments.dry_run:
-        evaluation_check.dry_run(arguments.config or Path(), arguments.overrides)
-        return
-    path = arguments.config or Path()
-    config = load(EvaluateConfig, path, arguments.overrides, check=check_evaluate)
-    check_run(config)
-    test = select_rows(config.data, config.split)
-    finished = finished_translations(config, test.rows)
-    histories = {system.name: history(system, served=config.served) for system in config.systems}
-    overlaps, warnings = overlap(test.rows, histories)
-    say(*test.notes, str(test.funnel), *(f"warning: {warning}" for warning in warnings))
-    score_one_row(scored_by(config), (), test.rows[0])
-    begin(config)
-    decoded, costs = decode(config, test.rows)
-    earlier, no_systems = earlier_costs(config)
-    evaluation = measure(config, test.rows, {**finished, **decoded}, histories)
-    notes = [*warnings, *no_systems, *independence_notes(config, histories)]
-    costs = {**earlier, **costs}
-    result = as_json(evaluation, histories, costs=costs, overlaps=overlaps, notes=notes)
-    text = json.dumps(result, ensure_ascii=False, indent=1, allow_nan=False)
-    replace_file(config.run / RESULT, f"{text}\n")
-    show(evaluation, costs, notes)
-    report(result)
-
-
-def begin(config: EvaluateConfig) -> None:
-    """Make the directory, unless it is there to go on in."""
-    from rewardlab.config import to_yaml
-    from rewardlab.store.run_directory import start_run
-
+    config = ready.config
     if not (config.run / "config.yaml").exists():
         start_run(config.run, config=to_yaml(config))
     for name in (HYPOTHESES, JOURNALS):
         (config.run / name).mkdir(exist_ok=True)
-
-
-# ── translations ────────────────────────────────────────────────────────────────────────────────
-
-
-def decode(
-    config: EvaluateConfig, rows: Sequence[Row]
-) -> tuple[dict[str, list[str]], dict[str, Costs]]:
-    """Translate the test set with every system that is a model, one after the other.
-
-    What is done is journalled in the run directory: an evaluation that was interrupted goes on
-    where it was.
-
-    Raises:
-        UserError: What the generator or the journal raises.
-    """
-    from rewardlab.config.translate import build_generator, build_sampling
-    from rewardlab.decoding.files import write_translations
-    from rewardlab.decoding.translate import texts_digest, translate_rows
-    from rewardlab.store.journal import Journal
-
-    texts: dict[str, list[str]] = {}
-    costs: dict[str, Costs] = {}
-    models = [system for system in config.systems if system.model is not None]
-    prompts = {row.id: prompt_of(config, row) for row in (rows if models else ())}
-    sampling = build_sampling(config.generation)
-    if models:
-        hush_libraries(config.generation.backend)
-    for system in models:
-        generator = build_generator(config.generation, system.model)
-        settings = {
-            "generator": generator.signature,
-            "sampling": asdict(sampling),
-            "seed": config.seed,
-            "prompts": texts_digest(prompts),
-        }
-        say(f"decoding {len(rows):,} rows with {system.name}")
-        path = config.run / JOURNALS / f"{system.name}.sqlite"
-        with Journal.open(path, settings, note=say) as journal:
-            done = translate_rows(
-                prompts, generator, sampling, seed=config.seed, journal=journal, say=say
-            )
-        texts[system.name] = [translation.texts[0] for translation in done.translations]
-        costs[system.name] = {"tokens": done.cost.tokens, "seconds": done.cost.seconds}
-        hypotheses = config.run / HYPOTHESES / f"{system.name}.jsonl"
-        write_translations(hypotheses, done.translations, {row.id: row.source for row in rows})
-    return texts, costs
-
-
-def earlier_costs(config: EvaluateConfig) -> tuple[dict[str, Costs], list[str]]:
-    """What translate and rerank runs wrote down as their cost, and which of them are no systems."""
-    from rewardlab.config.history import run_of
-
-    found: dict[str, Costs] = {}
-    notes: list[str] = []
-    for system in config.systems:
-        if system.translations is None:
-            continue
-        file = run_of(system.translations) / COST
-        if not file.is_file():
-            continue
-        told = json.loads(file.read_text(encoding="utf-8"))
-        sampling = told.get("sampling", told)
-        seconds = sampling.get("seconds", 0.0) + told.get("scoring", {}).get("seconds", 0.0)
-        found[system.name] = {"tokens": sampling.get("tokens", 0), "seconds": seconds}
-        if "oracle" in told:
-            notes.append(f"{system.name} is an upper bound and no system: {told['oracle']}")
-    return found, notes
-
-
-# ── measuring ───────────────────────────────────────────────────────────────────────────────────
-
-
-def measure(
-    config: EvaluateConfig,
-    rows: Sequence[Row],
-    texts: Mapping[str, Sequence[str]],
-    histories: Mapping[str, History],
-) -> Evaluation:
-    """Score all systems and compare them with the baseline."""
-    from rewardlab.evaluation.evaluate import System, evaluate
-
+    texts, costs = texts_of(ready)
+    earlier, upper_bounds = earlier_costs(config)
     systems = [
         System(
             system.name,
             texts[system.name],
             group=system.group,
-            trained=histories[system.name].rewards,
-            known=histories[system.name].known,
+            trained=ready.histories[system.name].rewards,
+            known=ready.histories[system.name].known,
         )
         for system in config.systems
     ]
     say(f"measuring {len(systems)} systems by {len(config.metrics)} metrics")
-    return evaluate(
-        rows,
+    evaluation = evaluate(
+        ready.rows,
         systems,
         [entry.build() for entry in config.metrics],
         baseline=config.baseline,
         resamples=config.bootstrap.resamples,
         seed=config.bootstrap.seed,
     )
+    claims = independence_notes(config, ready.histories)
+    return Outcome(evaluation, {**earlier, **costs}, [*ready.warnings, *upper_bounds, *claims])
 
 
-def independence_notes(config: EvaluateConfig, histories: Mapping[str, History]) -> list[str]:
-    """Claims of independence that nobody can check."""
-    unknown = [name for name, known in histories.items() if not known.known]
-    if not config.independent or not unknown:
-        return []
-    claims = ", ".join(config.independent)
-    return [f"{claims}: independent of {', '.join(unknown)} by claim; their training is not known"]
+def texts_of(ready: Ready) -> tuple[dict[str, list[str]], dict[str, Costs]]:
+    """The translations of every system; models translate the test set one after the other.
+
+    Finished translations are journalled in the run directory, so an interrupted evaluation does
+    not repeat them.
+
+    Returns:
+        System -> texts, and model -> costs.
+
+    Raises:
+        UserError: Of the generator or the journal.
+    """
+    config, rows = ready.config, ready.rows
+    texts: dict[str, list[str]] = {}
+    costs: dict[str, Costs] = {}
+    for name, translations in ready.translations.items():
+        if isinstance(translations, list):
+            texts[name] = translations
+            continue
+        prompts = prompts_of(rows, config.prompt, chat=config.chat)
+        settings = {
+            "generator": translations.signature,
+            "sampling": asdict(build_sampling(config.generation)),
+            "seed": config.seed,
+            "prompts": texts_digest(prompts),
+        }
+        say(f"decoding {len(rows):,} rows with {name}")
+        with Journal.open(config.run / JOURNALS / f"{name}.sqlite", settings, note=say) as journal:
+            done = decode_rows(config, translations, rows, journal)
+        texts[name] = [translation.texts[0] for translation in done.translations]
+        costs[name] = {"tokens": done.cost.tokens, "seconds": done.cost.seconds}
+        hypotheses = config.run / HYPOTHESES / f"{name}.jsonl"
+        write_translations(hypotheses, done.translations, {row.id: row.source for row in rows})
+    return texts, costs
+
+
+# ── write ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def write(ready: Ready, outcome: Outcome) -> dict[str, Any]:
+    """Write ``evaluation.json``, and print tables on stderr.
+
+    Args:
+        ready: The evaluation.
+        outcome: Its scores.
+
+    Returns:
+        The report.
+    """
+    evaluation, costs, notes = outcome
+    result = as_json(evaluation, ready.histories, costs=costs, overlaps=ready.overlaps, notes=notes)
+    write_json(ready.config.run / RESULT, result)
+    show(evaluation, costs, notes)
+    return result

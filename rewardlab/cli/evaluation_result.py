@@ -1,20 +1,19 @@
-"""What an evaluation found, as JSON and as tables."""
+"""The result of an evaluation, as JSON and as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from rewardlab.cli.training import peak_memory_mb, say
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rewardlab.config.history import History
-    from rewardlab.evaluation.evaluate import Evaluation
+from rewardlab.cli.output import peak_memory_mb, say
+from rewardlab.config.history import History
+from rewardlab.evaluation.evaluate import MACRO, Evaluation
+from rewardlab.report.evaluation import reading_aid, score_table, text_table
 
 Costs: TypeAlias = Mapping[str, float]
-"""What a system's translations cost: ``tokens`` and ``seconds``."""
-NONE: Mapping[str, Costs] = MappingProxyType({})
+"""Of a system's translations: ``tokens`` and ``seconds``."""
 WIDTH = 120
 """Columns of a table that is not printed on a terminal."""
 
@@ -27,8 +26,15 @@ def as_json(
     overlaps: Mapping[str, Mapping[str, int]],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """The evaluation, and what is known of each system."""
-    plain = evaluation.as_json()
+    """The evaluation, and what is known of each system.
+
+    Args:
+        evaluation: The scores.
+        histories: By system, the training behind its translations.
+        costs: By system, where known.
+        overlaps: By system, test rows that it was trained on, where known.
+        notes: Besides those of the evaluation.
+    """
     systems = {
         name: {
             "group": group,
@@ -40,19 +46,18 @@ def as_json(
         }
         for name, group in evaluation.systems.items()
     }
-    notes = [*evaluation.notes, *notes]
-    return {**plain, "systems": systems, "notes": notes, "peak_memory_mb": peak_memory_mb()}
+    own = {"systems": systems, "notes": [*evaluation.notes, *notes]}
+    return {**evaluation.as_json(), **own, "peak_memory_mb": peak_memory_mb()}
 
 
-def show(
-    evaluation: Evaluation, costs: Mapping[str, Costs] = NONE, notes: Sequence[str] = ()
-) -> None:
-    """Print tables, and what they do not say by themselves, on stderr."""
-    from rich.console import Console
+def show(evaluation: Evaluation, costs: Mapping[str, Costs], notes: Sequence[str]) -> None:
+    """Print tables, and how to read them, on stderr.
 
-    from rewardlab.evaluation.evaluate import MACRO
-    from rewardlab.report.evaluation import reading_aid, score_table, text_table
-
+    Args:
+        evaluation: The scores.
+        costs: By system, where known.
+        notes: Besides those of the evaluation.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         console.width = WIDTH

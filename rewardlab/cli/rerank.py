@@ -1,23 +1,31 @@
-"""``rewardlab rerank``: several translations of each source, and the best by any ensemble."""
+"""``rewardlab rerank``: sample several translations of each source and keep the best one."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from rewardlab.cli.arguments import Arguments, ConfigFile, DryRun, Overrides
-from rewardlab.cli.training import conclude, report, say
-from rewardlab.data.corpora import Corpus
-from rewardlab.errors import UserError
-
-if TYPE_CHECKING:
-    from rewardlab.config.translate import RerankConfig
-    from rewardlab.decoding.rerank import Choice, SampleScores
-    from rewardlab.decoding.translate import Cost, Translation
-    from rewardlab.ensemble import RewardEnsemble
+from rewardlab.cli import decoding, life_cycle
+from rewardlab.cli.life_cycle import Arguments, conclude, read_config
+from rewardlab.cli.options import ConfigFile, DryRun, Overrides
+from rewardlab.cli.output import say
+from rewardlab.cli.rows import NO_ROWS, pairs_of, prompts_of, row_notes
+from rewardlab.cli.samples import SAMPLES, keep, taken_samples
+from rewardlab.config.translate import RerankConfig, check_rerank
+from rewardlab.data.corpora import Row
+from rewardlab.decoding.files import write_translations
+from rewardlab.decoding.rerank import Choice, SampleScores, choose, is_oracle, judge_samples
+from rewardlab.decoding.translate import Translated, Translation, cost_of, texts_digest
+from rewardlab.dry_run.decoding import check_decoding, signed_generator
+from rewardlab.dry_run.rewards import build_each, check_rewards
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.generate import Generator
+from rewardlab.json_values import json_value
+from rewardlab.store.files import write_jsonl
+from rewardlab.store.journal import Journal, Json
 
 SELECTION = "selection.jsonl"
 
@@ -27,168 +35,191 @@ def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun 
 
     For example: rewardlab rerank rerank.yaml model=runs/sft samples=16
     """
-    run(Arguments(config, tuple(overrides or ()), dry_run))
+    life_cycle.run(Arguments(config, overrides or ()), check, work, write, dry_run=dry_run)
 
 
-def run(arguments: Arguments) -> None:
-    """Read, check, sample, score, choose, write; print a JSON summary on stdout.
+@dataclass(frozen=True, eq=False)
+class Ready(life_cycle.Ready):
+    """A reranking run that passed all checks.
+
+    Attributes:
+        config: The configuration, with the model of the run that samples are taken from.
+        rows: The sources.
+        ensemble: What chooses.
+        samples_by: The model, or the samples of an earlier run.
+    """
+
+    config: RerankConfig
+    rows: Sequence[Row]
+    ensemble: RewardEnsemble
+    samples_by: Generator | list[Translation]
+
+
+class Outcome(NamedTuple):
+    """Samples and their scores, both in the order of the rows.
+
+    Attributes:
+        sampled: The samples, and what they cost.
+        judged: Their scores.
+        choices: The chosen samples.
+    """
+
+    sampled: Translated
+    judged: list[SampleScores]
+    choices: list[Choice]
+
+
+def check(arguments: Arguments) -> Ready:
+    """Check configuration, directory, data, model or earlier run, and rewards.
 
     Raises:
-        UserError: Everything wrong with the configuration (exit code 2), the data or the run that
-            samples are taken from (3); the server is not there (4); the disk is full (75).
+        UserError: With every problem: configuration and checkpoint (exit code 2), data and the run
+            that samples are taken from (3), rewards and server (4).
+    """
+    config, found = read_config(arguments, RerankConfig, check=check_rerank)
+    makes_samples = config.samples_from is None
+    generator = None
+    if makes_samples and not found.problems:
+        generator = found.attempt(signed_generator, config.generation, config.model)
+    found.attempt(decoding.check_directory, config.run)
+    with_references = config.references == "data"
+    corpus = found.attempt(decoding.rows_of, config, with_references=with_references) or NO_ROWS
+    summary: dict[str, Any] = {"run": str(config.run), "rows": len(corpus)}
+    taken = None
+    if config.samples_from is not None:
+        taken = found.attempt(taken_samples, config, config.samples_from, corpus.rows)
+    elif not decoding.is_finished(config.run):
+        pairs = pairs_of(corpus.rows, config.prompt, config.data, chat=config.chat)
+        summary |= check_decoding(generator, config.model, pairs, config.generation, found)
+    terms, gates = build_each(config.rewards, config.gates)
+    for first in () if decoding.is_finished(config.run) else corpus.rows[:1]:
+        row = replace(first, reference=first.reference or first.source)
+        summary["rewards"] = check_rewards(terms, gates, row, found)
+    notes = conclude(found, *row_notes(corpus))
+    config, samples = taken or (config, None)
+    samples_by = generator if samples is None else samples
+    assert samples_by is not None  # noqa: S101 - it has no problems
+    ensemble = RewardEnsemble(terms, gates=gates)
+    return Ready(summary, notes, config, corpus.rows, ensemble, samples_by)
+
+
+# ── work ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def work(ready: Ready) -> Outcome | None:
+    """Sample, score and choose; None if the run is finished.
+
+    Raises:
+        UserError: E083, E084 the directory belongs to another run (exit code 2); the server is
+            gone (4); the disk is full (75).
         RewardUnavailable: A reward could not be reached.
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: A reward left too many texts unscored.
     """
-    from rewardlab.cli.decoding import (
-        begin,
-        finish,
-        finished_before,
-        notes_of,
-        rows_of,
-        settings_of,
-        write_texts,
-    )
-    from rewardlab.cli.samples import sampled, taken
-    from rewardlab.config.checks import build_gates, build_terms
-    from rewardlab.config.load import load
-    from rewardlab.config.translate import RerankConfig, check_rerank
-    from rewardlab.decoding.rerank import choose, judge_samples
-    from rewardlab.decoding.translate import texts_digest
-    from rewardlab.dry_run import score_one_row
-    from rewardlab.ensemble import RewardEnsemble
-
-    if arguments.dry_run:
-        dry_run(arguments)
-        return
-    config = load(RerankConfig, arguments.config, arguments.overrides, check=check_rerank)
-    corpus = rows_of(config, with_references=config.references == "data")
-    say(*corpus.notes, str(corpus.funnel))
-    ensemble = RewardEnsemble(build_terms(config.rewards), gates=build_gates(config.gates))
-    first = corpus.rows[0]
-    row = replace(first, reference=first.reference or first.source)
-    score_one_row(ensemble.terms, ensemble.gates, row)
-    config, origin, sample = taken(config, corpus.rows) or sampled(config, corpus.rows)
-    if config.references == "data":
-        references = {row.id: row.reference or "" for row in corpus.rows}
-        origin = {**origin, "reference_texts": texts_digest(references)}
-    settings = settings_of(config, **origin, ensemble=ensemble.signature)
-    signatures = [*map(str, origin.values()), ensemble.signature]
-    with begin(config.run, settings, notes_of(config, *signatures)) as journal:
-        if finished_before(config.run):
-            return
-        translated = sample(journal)
-        say(f"scoring {config.samples} samples of each of {len(corpus):,} rows")
+    config, rows, ensemble = ready.config, ready.rows, ready.ensemble
+    origin = _origin(ready)
+    with decoding.open_run(config, origin, signatures=[*map(str, origin.values())]) as journal:
+        if decoding.is_finished(config.run):
+            return None
+        sampled = _samples(ready, journal)
+        say(f"scoring {config.samples} samples of each of {len(rows):,} rows")
         judged = judge_samples(
-            corpus.rows,
-            {row.id: row.texts for row in translated.translations},
+            rows,
+            {row.id: row.texts for row in sampled.translations},
             ensemble,
             references=config.references,
             journal=journal,
             say=say,
         )
-        choices = [choose(one, [term.weight for term in ensemble.terms]) for one in judged]
-        write_selection(config.run / SELECTION, ensemble.names, judged, choices)
-        chosen = [
-            only(row, choice.index)
-            for row, choice in zip(translated.translations, choices, strict=True)
-        ]
-        counts = write_texts(config, corpus.rows, chosen)
-        told = summary(
-            config,
-            ensemble,
-            cost=translated.cost,
-            judged=judged,
-            choices=choices,
-            chosen=chosen,
-        )
-        finish(config.run, {**told, **counts})
+    weights = [term.weight for term in ensemble.terms]
+    return Outcome(sampled, judged, [choose(one, weights) for one in judged])
 
 
-def dry_run(arguments: Arguments) -> None:
-    """Look at everything that can be looked at; print what is known of the run on stdout.
-
-    Raises:
-        UserError: With everything that is wrong: configuration and checkpoint (exit code 2), data
-            and the run that samples are taken from (3), rewards and server (4).
-    """
-    from rewardlab.cli.decoding import check_directory, pairs_of, rows_of
-    from rewardlab.cli.samples import taken
-    from rewardlab.config.load import examine
-    from rewardlab.config.translate import RerankConfig, check_rerank
-    from rewardlab.dry_run import Findings, build_each, check_rewards, examine_decoding
-
-    config, problems = examine(
-        RerankConfig, arguments.config, arguments.overrides, check=check_rerank
-    )
-    if config is None:
-        raise UserError(problems)
-    found = Findings()
-    found.add(problems)
-    found.attempt(check_directory, config.run)
-    with_references = config.references == "data"
-    corpus = found.attempt(rows_of, config, with_references=with_references) or Corpus()
-    summary: dict[str, Any] = {"run": str(config.run), "rows": len(corpus)}
-    if config.samples_from is not None:
-        found.attempt(taken, config, corpus.rows)
+def _origin(ready: Ready) -> dict[str, Json]:
+    """What the choice depends on besides the configuration."""
+    if isinstance(ready.samples_by, list):
+        texts = {row.id: json.dumps(row.texts) for row in ready.samples_by}
+        origin: dict[str, Json] = {"taken_samples": texts_digest(texts)}
     else:
-        pairs = pairs_of(config, corpus.rows)
-        summary |= examine_decoding(config.model, pairs, config.generation, found)
-    for first in corpus.rows[:1]:
-        row = replace(first, reference=first.reference or first.source)
-        summary["rewards"] = check_rewards(*build_each(config.rewards, config.gates), row, found)
-    conclude(found, summary, *corpus.notes, str(corpus.funnel))
-    report({"dry_run": True, **summary})
+        prompts = prompts_of(ready.rows, ready.config.prompt, chat=ready.config.chat)
+        origin = {"generator": ready.samples_by.signature, "prompts": texts_digest(prompts)}
+    if ready.config.references == "data":
+        references = {row.id: row.reference or "" for row in ready.rows}
+        origin["reference_texts"] = texts_digest(references)
+    return {**origin, "ensemble": ready.ensemble.signature}
 
 
-def only(row: Translation, index: int) -> Translation:
-    """The row with one of its samples."""
-    return replace(
-        row,
-        texts=(row.texts[index],),
-        tokens=(row.tokens[index],),
-        finished=(row.finished[index],),
+def _samples(ready: Ready, journal: Journal) -> Translated:
+    """Samples of the earlier run, or new ones, which are kept in ``samples.jsonl``."""
+    config = ready.config
+    if isinstance(ready.samples_by, list):
+        say(f"taking {config.samples} samples of each source from {config.samples_from}")
+        return Translated(ready.samples_by, cost_of(ready.samples_by))
+    say(f"sampling {config.samples} translations of each of {len(ready.rows):,} rows")
+    sampled = decoding.decode_rows(
+        config, ready.samples_by, ready.rows, journal, samples=config.samples
+    )
+    sources = {row.id: row.source for row in ready.rows}
+    write_translations(config.run / SAMPLES, sampled.translations, sources)
+    return sampled
+
+
+# ── write ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def write(ready: Ready, outcome: Outcome | None) -> dict[str, Any]:
+    """Write the selection, the chosen texts and the costs.
+
+    Args:
+        ready: The run.
+        outcome: Samples and choices; None if the run was finished before.
+
+    Returns:
+        The report.
+    """
+    config = ready.config
+    if outcome is None:
+        return decoding.earlier_report(config.run)
+    write_selection(ready, outcome)
+    chosen = [
+        keep(row, slice(choice.index, choice.index + 1))
+        for row, choice in zip(outcome.sampled.translations, outcome.choices, strict=True)
+    ]
+    counts = decoding.write_texts(config, ready.rows, chosen)
+    return decoding.finish(
+        config.run, {**_report(ready, outcome, cost_of(chosen).tokens), **counts}
     )
 
 
-def write_selection(
-    path: Path, names: Sequence[str], judged: Sequence[SampleScores], choices: Sequence[Choice]
-) -> None:
-    """Write for every row which sample was taken and what every sample scored; null: unscored."""
-    from rewardlab.store.files import write_jsonl
+def write_selection(ready: Ready, outcome: Outcome) -> None:
+    """Write for every row which sample was chosen and the scores of all; null is unscored.
 
+    Args:
+        ready: The run.
+        outcome: Scores and choices.
+    """
+    names = ready.ensemble.names
     write_jsonl(
-        path,
+        ready.config.run / SELECTION,
         (
             {
                 "id": one.id,
                 "chosen": choice.index,
-                "totals": _numbers(choice.totals),
-                "scores": {name: _numbers(one.scores[:, at]) for at, name in enumerate(names)},
+                "totals": json_value(choice.totals),
+                "scores": {name: json_value(one.scores[:, at]) for at, name in enumerate(names)},
                 "gated": one.gated,
                 "failed": one.failed,
             }
-            for one, choice in zip(judged, choices, strict=True)
+            for one, choice in zip(outcome.judged, outcome.choices, strict=True)
         ),
     )
 
 
-def summary(
-    config: RerankConfig,
-    ensemble: RewardEnsemble,
-    *,
-    cost: Cost,
-    judged: Sequence[SampleScores],
-    choices: Sequence[Choice],
-    chosen: Sequence[Translation],
-) -> dict[str, Any]:
-    """What it cost, sampling and scoring apart, and what the choice changed by its own rewards."""
-    from rewardlab.cli.decoding import cost_report, peaks
-    from rewardlab.decoding.rerank import is_oracle
-    from rewardlab.decoding.translate import cost_of
-
-    tokens = cost_of(chosen).tokens
+def _report(ready: Ready, outcome: Outcome, tokens: int) -> dict[str, Any]:
+    """Costs of sampling and scoring, and by how much the choice raised its own rewards."""
+    config, ensemble, (sampled, judged, choices) = ready.config, ready.ensemble, outcome
     oracle = "the rewards read the test references"
+    rows = list(zip(judged, choices, strict=True))
     return {
         "samples": config.samples,
         "references": config.references,
@@ -197,22 +228,18 @@ def summary(
         "rewards": {
             name: {
                 "first": _mean([one.scores[0, at] for one in judged]),
-                "chosen": _mean(
-                    [one.scores[c.index, at] for one, c in zip(judged, choices, strict=True)]
-                ),
+                "chosen": _mean([one.scores[choice.index, at] for one, choice in rows]),
             }
             for at, name in enumerate(ensemble.names)
         },
-        "sampling": cost_report(cost),
+        "sampling": decoding.cost_report(sampled.cost),
         "scoring": {"seconds": round(math.fsum(one.seconds for one in judged), 3)},
         # A greedy translation would have about as many tokens as the chosen one.
-        "tokens_by_those_of_one_translation": round(cost.tokens / tokens, 2) if tokens else None,
-        **peaks(config.generation.backend),
+        "tokens_by_those_of_one_translation": round(sampled.cost.tokens / tokens, 2)
+        if tokens
+        else None,
+        **decoding.peaks(config.generation.backend),
     }
-
-
-def _numbers(values: Iterable[float]) -> list[float | None]:
-    return [None if math.isnan(value) else float(value) for value in values]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rewardlab.cli.arguments import Arguments, ConfigFile, DryRun, Overrides
-from rewardlab.cli.training import (
-    begin,
-    conclude,
-    is_first_process,
-    loading,
-    peak_memory_mb,
-    plain_data,
-    prompt_of,
-    quiet_defaults,
-    report,
-    say,
-    training_before,
-)
-from rewardlab.errors import UserError
+from rewardlab.cli import life_cycle, training
+from rewardlab.cli.life_cycle import Arguments, conclude, read_config
+from rewardlab.cli.options import ConfigFile, DryRun, Overrides
+from rewardlab.cli.output import say
+from rewardlab.cli.rows import pairs_of, row_notes
+from rewardlab.config.load import to_yaml
+from rewardlab.config.rows import read_data
+from rewardlab.config.sft import SFTRunConfig, check_sft, check_sft_options, sft_config
+from rewardlab.data.corpora import Row, validation_split
+from rewardlab.data.synthetic import curriculum
+from rewardlab.dry_run.training import check_plan, sft_plan
+from rewardlab.store.lineage import Stage, Training
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
     from trl import SFTConfig, SFTTrainer
 
-    from rewardlab.config import SFTRunConfig
-    from rewardlab.data.corpora import Row
-    from rewardlab.store.lineage import Training
     from rewardlab.trainers.sft import Example
-
-
-class TrainingRows(NamedTuple):
-    """What a run learns from.
-
-    Attributes:
-        train: Examples to learn from.
-        validation: Examples that decide when to stop; none of their documents is trained on.
-        notes: What there is to tell about them.
-    """
-
-    train: list[Example]
-    validation: list[Example]
-    notes: list[str]
 
 
 def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
@@ -51,226 +32,178 @@ def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun 
 
     For example: rewardlab sft sft.yaml data.source=news.da data.reference=news.nb
     """
-    run(Arguments(config, tuple(overrides or ()), dry_run))
+    life_cycle.run(Arguments(config, overrides or ()), check, work, write, dry_run=dry_run)
 
 
-class Ready(NamedTuple):
-    """A run that nothing is known to be wrong with.
+@dataclass(frozen=True, eq=False)
+class Ready(life_cycle.Ready):
+    """A fine-tuning run that passed all checks.
 
     Attributes:
-        config: What was asked for.
-        rows: What it learns from.
+        config: The configuration.
+        train: Examples to learn from.
+        validation: Examples that decide when to stop; none of their documents is trained on.
         options: TRL's.
-        before: How the policy was trained until now.
-        summary: What is known of the run before it starts.
+        before: How the policy was trained so far.
+        started: When the command started.
     """
 
     config: SFTRunConfig
-    rows: TrainingRows
+    train: list[Example]
+    validation: list[Example]
     options: SFTConfig
     before: Training | None
-    summary: dict[str, Any]
+    started: float
 
 
-def run(arguments: Arguments) -> None:
-    """Check, prepare, train, save; print a JSON summary on stdout.
+class Outcome(NamedTuple):
+    """A finished training.
 
-    Raises:
-        UserError: Everything that is wrong, as `check` finds it.
+    Attributes:
+        trainer: With the model.
+        start: The checkpoint that training started from.
+        loss: The validation loss of the model that is kept.
     """
-    from rewardlab.config import to_yaml
 
-    started = time.perf_counter()
-    ready = check(arguments)
-    if arguments.dry_run:
-        report({"dry_run": True, **ready.summary})
-        return
+    trainer: SFTTrainer
+    start: Path
+    loss: float
 
-    from rewardlab.store.lineage import Stage, write_training
-    from rewardlab.trainers.policy import save_trained
-    from rewardlab.trainers.sft import train_to_best
 
-    config, rows, options = ready.config, ready.rows, ready.options
-    start = config.policy.path
-    begin(config.run, config=to_yaml(config))
-    path = start or random_policy(config, rows)
-    trainer, tokenizer = build_trainer(config, path, rows, options)
-    say(f"training on {len(rows.train):,} rows; metrics in {config.run / 'metrics.jsonl'}")
-    loss = train_to_best(trainer)
-    model = save_trained(trainer, tokenizer, config.run, start=path, **loading(options))
-    if is_first_process():
-        stage = Stage("sft", None if start is None else str(start), data=plain_data(config))
-        write_training(model, stage, before=ready.before)
-    step = trainer.state.best_global_step or trainer.state.global_step
-    report(
-        {
-            "run": str(config.run),
-            "validation_loss": loss,
-            "step": step,
-            "seconds": round(time.perf_counter() - started, 1),
-            "peak_memory_mb": peak_memory_mb(),
-        }
-    )
+# ── check ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def check(arguments: Arguments) -> Ready:
-    """Look at everything that can be looked at before a step is taken, and tell what was found.
-
-    One problem hides no other: where the configuration has a wrong option, its data and checkpoint
-    are looked at all the same.
+    """Check configuration, directory, data, checkpoint and tokenizer.
 
     Raises:
-        UserError: With everything that is wrong: configuration and checkpoint (exit code 2), data
-            (3).
+        UserError: With every problem: configuration and checkpoint (exit code 2), data (3).
     """
-    from rewardlab.cli.quiet import hush
-    from rewardlab.config import SFTRunConfig, read_data
-    from rewardlab.config.checks import NOWHERE, check_run_directory, prompt_problems
-    from rewardlab.config.load import examine
-    from rewardlab.config.sft import check_sft, check_sft_options
-    from rewardlab.dry_run import Findings, examine_sft
-
-    config, problems = examine(
-        SFTRunConfig,
-        arguments.config,
-        arguments.overrides,
-        check=check_sft,
-        check_trainer=check_sft_options,
+    config, found = read_config(
+        arguments, SFTRunConfig, check=check_sft, check_trainer=check_sft_options
     )
-    if config is None:
-        raise UserError(problems)
-    hush()
-    found = Findings()
-    found.add(problems)
-    if is_first_process():  # the others would see what the first wrote
-        found.attempt(check_run_directory, config.run)
-    before = found.attempt(training_before, config.policy.path)
-    if any(prompt_problems(config.prompt, config.data, NOWHERE)):
-        found.attempt(read_data, config.data)
-        rows = None
-    else:
-        rows = found.attempt(training_rows, config)
-    rows = rows or TrainingRows([], [], [])
-    options = None if check_sft_options(config.trainer) else found.attempt(trainer_options, config)
-    summary: dict[str, Any] = {"run": str(config.run), "rows": len(rows.train)}
-    summary["validation"] = len(rows.validation)
-    summary |= examine_sft(config, rows.train, rows.validation, options=options, found=found)
-    conclude(found, summary, *rows.notes)
-    assert options is not None  # noqa: S101 - nothing is wrong with them
-    return Ready(config, rows, options, before, summary)
+    before = training.check_start(config.run, config.policy.path, found)
+    train, validation, more = found.attempt(read_examples, config) or ([], [], ())
+    options = None if check_sft_options(config.trainer) else found.attempt(trl_options, config)
+    plan = sft_plan(config, train, validation, options=options, found=found)
+    sizes = {"rows": len(train), "validation": len(validation)}
+    summary = {"run": str(config.run), **sizes, **check_plan(plan, found)}
+    notes = conclude(found, *more)
+    assert options is not None  # noqa: S101 - they have no problems
+    return Ready(summary, notes, config, train, validation, options, before, arguments.started)
 
 
-def training_rows(config: SFTRunConfig) -> TrainingRows:
+def read_examples(config: SFTRunConfig) -> tuple[list[Example], list[Example], tuple[str, ...]]:
     """The examples of a run: the real rows, and synthetic ones where they are asked for.
+
+    Returns:
+        Examples to learn from, those that decide when to stop, and notes on the rows; no examples
+        where the configured prompt cannot be written.
 
     Raises:
         UserError: E201..E208, exit code 3.
     """
-    from rewardlab.config.rows import read_data
-    from rewardlab.data.corpora import validation_split
+    from rewardlab.trainers.sft import Example
 
     train, _ = read_data(config.data)
     kept, validation = validation_split(train, config.validation, seed=config.seed)
-    notes, rows = [*kept.notes, str(kept.funnel)], kept.rows
+    notes, rows = row_notes(kept), kept.rows
     if config.synthetic is not None:
-        from rewardlab.data.synthetic import curriculum
-
         rows = curriculum(
             rows,
             **config.synthetic.model_dump(),
             batch_size=config.trainer.get("per_device_train_batch_size", 8),
             seed=config.seed,
         )
-        notes.append(f"{len(rows):,} rows to learn from in order, synthetic ones first")
-    return TrainingRows(
-        [example(config, row) for row in rows],
-        [example(config, row) for row in validation.rows],
-        notes,
-    )
+        notes = (*notes, f"{len(rows):,} rows to learn from in order, synthetic ones first")
+
+    def examples(side: Iterable[Row]) -> list[Example]:
+        pairs = pairs_of(side, config.prompt, config.data, chat=config.chat)
+        return [Example(prompt, answer or "") for prompt, answer in pairs]
+
+    return examples(rows), examples(validation.rows), notes
 
 
-def example(config: SFTRunConfig, row: Row) -> Example:
-    """What the policy is asked about a row, and what it should answer."""
-    from rewardlab.trainers.sft import Example
-
-    answer = row.reference or ""
-    turn = [{"role": "assistant", "content": answer}]
-    return Example(prompt_of(config, row), turn if config.chat else answer)
+def trl_options(config: SFTRunConfig) -> SFTConfig:
+    """TRL's options: those of the file, over defaults that suit the machine."""
+    return sft_config(config, **training.quiet_defaults())
 
 
-def trainer_options(config: SFTRunConfig) -> SFTConfig:
-    """TRL's options: the file's, over defaults that suit the machine."""
-    from rewardlab.config.sft import sft_config
-
-    return sft_config(config, **quiet_defaults())
+# ── work ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def random_policy(config: SFTRunConfig, rows: TrainingRows) -> Path:
+def work(ready: Ready) -> Outcome:
+    """Train, with metrics and checkpoints in the run directory."""
+    from rewardlab.trainers.sft import train_to_best
+
+    config = ready.config
+    training.start(config.run, to_yaml(config))
+    start = config.policy.path or random_policy(config, ready.train)
+    trainer = build_trainer(ready, start)
+    say(f"training on {len(ready.train):,} rows; metrics in {config.run / 'metrics.jsonl'}")
+    return Outcome(trainer, start, train_to_best(trainer))
+
+
+def random_policy(config: SFTRunConfig, examples: Sequence[Example]) -> Path:
     """A checkpoint with a tokenizer trained on the examples, and random weights.
 
-    It is read back from disk by every process, as any other checkpoint is.
-    """
-    from accelerate import PartialState
+    The first process writes it, and every process reads it like any other checkpoint.
 
+    Args:
+        config: The shape of the policy.
+        examples: With the texts that the tokenizer is trained on.
+    """
     from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 
-    shape = config.policy.from_scratch
-    assert shape is not None  # noqa: S101 - the schema wants it or a path
-    start = config.run / "start"
-    process = PartialState()
-    if process.is_main_process:
-        say("training a tokenizer")
-        texts = (text for example in rows.train for text in example.texts)
-        tokenizer = train_tokenizer(texts, vocab_size=shape.vocab_size)
-        policy = new_policy(
-            tokenizer,
-            architecture=shape.architecture,
-            hidden_size=shape.hidden_size,
-            layers=shape.layers,
-            heads=shape.heads,
-            seed=config.seed,
-        )
-        policy.save_pretrained(start)
-        tokenizer.save_pretrained(str(start))
-    process.wait_for_everyone()
+    assert config.policy.from_scratch is not None  # noqa: S101 - the schema wants it or a path
+    shape, start = config.policy.from_scratch.model_dump(), config.run / "start"
+    with training.first_process() as first:
+        if first:
+            say("training a tokenizer")
+            texts = (text for example in examples for text in example.texts)
+            tokenizer = train_tokenizer(texts, vocab_size=shape.pop("vocab_size"))
+            new_policy(tokenizer, **shape, seed=config.seed).save_pretrained(start)
+            tokenizer.save_pretrained(str(start))
     return start
 
 
-def build_trainer(
-    config: SFTRunConfig, path: Path, rows: TrainingRows, options: SFTConfig
-) -> tuple[SFTTrainer, PreTrainedTokenizerBase]:
-    """The trainer of the configuration, ready to train, and the policy's tokenizer."""
-    from rewardlab.trainers.policy import (
-        end_of_turn,
-        load_policy,
-        load_tokenizer,
-        low_rank,
-        stop_at,
-    )
+def build_trainer(ready: Ready, start: Path) -> SFTTrainer:
+    """The trainer, ready to train.
+
+    Args:
+        ready: The run.
+        start: The checkpoint that training starts from.
+    """
+    from rewardlab.trainers import policy as policies
     from rewardlab.trainers.run_log import MetricsLog
     from rewardlab.trainers.sft import LogValidationLoss, sft_trainer
 
-    tokenizer = load_tokenizer(path)
-    policy = load_policy(path, **loading(options))
+    config, options = ready.config, ready.options
+    tokenizer = policies.load_tokenizer(start)
+    policy = policies.load_policy(start, **training.loading(options))
     if config.chat:
-        stop_at(policy, end_of_turn(tokenizer))
+        policies.stop_at(policy, policies.end_of_turn(tokenizer))
     prepare_embeddings(config, policy)
     lora = config.policy.lora
-    trainer = sft_trainer(
+    return sft_trainer(
         policy,
         tokenizer,
-        rows.train,
-        rows.validation,
+        ready.train,
+        ready.validation,
         args=options,
         patience=config.patience,
         callbacks=[MetricsLog(), LogValidationLoss(say)],
-        peft_config=low_rank(policy, **lora.model_dump()) if lora is not None else None,
+        peft_config=policies.low_rank(policy, **lora.model_dump()) if lora is not None else None,
     )
-    return trainer, tokenizer
 
 
 def prepare_embeddings(config: SFTRunConfig, policy: PreTrainedModel) -> None:
-    """Untie and freeze as the configuration asks, and say what follows from it."""
+    """Untie and freeze the embeddings as configured, and say what follows from it.
+
+    Args:
+        config: Of the run.
+        policy: It is changed.
+    """
     from rewardlab.trainers.policy import freeze_embeddings, untie_embeddings
 
     if config.policy.untie_embeddings:
@@ -280,3 +213,25 @@ def prepare_embeddings(config: SFTRunConfig, policy: PreTrainedModel) -> None:
             "the embeddings are frozen, and the output head with them, since it shares their "
             "weights; policy.untie_embeddings=true would train it"
         )
+
+
+# ── write ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def write(ready: Ready, outcome: Outcome) -> dict[str, Any]:
+    """Write the policy, and what it was trained on.
+
+    Args:
+        ready: The run.
+        outcome: Of its training.
+
+    Returns:
+        The report.
+    """
+    config, path, (trainer, start, loss) = ready.config, ready.config.policy.path, outcome
+    data = tuple(data.model_dump(mode="json") for data in config.data)
+    stage = Stage("sft", None if path is None else str(path), data=data)
+    training.save_policy(trainer, config.run, stage, start=start, before=ready.before)
+    step = trainer.state.best_global_step or trainer.state.global_step
+    report = {"run": str(config.run), "validation_loss": loss, "step": step}
+    return {**report, **training.time_and_memory(ready.started)}

@@ -1,50 +1,44 @@
-"""Measuring a trained scorer: its reward, loaded from disk, beside baselines on held-out texts."""
+"""Measures a trained scorer, loaded from disk, beside baselines on the held-out side."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, cast
 
-from rewardlab.cli.training import say
+import numpy as np
 
-if TYPE_CHECKING:
-    from rewardlab.config.train_reward import TrainRewardConfig
-    from rewardlab.config.training_data import TrainingData
-    from rewardlab.human.gold import Gold
-    from rewardlab.metaeval.scoring import Scored
-    from rewardlab.scorers.heldout import Figures, HeldOut
-    from rewardlab.types import Reward
+from rewardlab.cli.output import say
+from rewardlab.config.train_reward import TrainRewardConfig, family_of
+from rewardlab.config.training_data import TrainingData
+from rewardlab.heartbeat import heartbeat
+from rewardlab.human.gold import Gold
+from rewardlab.json_values import json_value
+from rewardlab.metaeval.scoring import Scored, ask_about, compared_systems
+from rewardlab.rewards.registry import build_reward
+from rewardlab.scorers import baselines
+from rewardlab.scorers.examples import rated
+from rewardlab.scorers.heldout import Figures, HeldOut, measure_heldout, preference_accuracy
+from rewardlab.types import Reward
 
 SIDES = ("train", "validation", "test")
 
 
-class Measured(NamedTuple):
-    """What was measured.
+def measured(
+    config: TrainRewardConfig, data: TrainingData, model: Path, losses: Mapping[str, float]
+) -> dict[str, Any]:
+    """Score the test side and compare with human judgements and baselines, for ``results.json``.
 
-    Attributes:
-        reward: As a user builds it.
-        heldout: On judged translations; None where the last stage has none on the test side.
-        preferences: On pairs of answers, by scorer.
-        unscored: By file, translations without a score, by reason.
-        systems: By file, whose translations were scored.
+    Args:
+        config: The run.
+        data: What it is trained and tested on.
+        model: The directory of the trained model.
+        losses: Stage -> validation loss.
     """
-
-    reward: Reward
-    heldout: HeldOut | None
-    preferences: Figures
-    unscored: dict[str, dict[str, int]]
-    systems: dict[str, list[str]]
-
-
-def measured(config: TrainRewardConfig, lessons: TrainingData, model: Path) -> Measured:
-    """Score the test side and hold it against people and baselines."""
-    from rewardlab.config.train_reward import family_of
-    from rewardlab.scorers.heldout import measure_heldout
-
     reward = family_of(config).reward(model)
-    files = {gold.name: (gold, scorers(config, lessons, gold, reward)) for gold in lessons.test}
-    heldout = None
+    files = {gold.name: (gold, scorers(config, data, gold, reward)) for gold in data.test}
+    heldout = HeldOut({}, {}, {}, {})
     if files:
         heldout = measure_heldout(
             files,
@@ -52,70 +46,81 @@ def measured(config: TrainRewardConfig, lessons: TrainingData, model: Path) -> M
             resamples=config.resamples,
             seed=config.seed,
         )
-    figures, failed = preferred(config, lessons, reward)
-    unscored = {name: dict(scored[0].unscored) for name, (_, scored) in files.items()}
-    return Measured(
-        reward,
-        heldout,
-        figures,
-        unscored | ({"preferences": failed} if failed else {}),
-        {name: list(scored[0].scores.systems) for name, (_, scored) in files.items()},
-    )
+    preferences, failed = preferred(config, data, reward)
+    first = {name: scored[0] for name, (_, scored) in files.items()}
+    unscored = {name: one.unscored for name, one in first.items()}
+    document = {
+        "family": config.scorer.family,
+        "signature": reward.signature,
+        "start": None if config.model.path is None else config.model.path.name,
+        "data": data.signature.splitlines(),
+        "notes": data.notes,
+        "split": {side: sorted(getattr(data.split, side)) for side in SIDES},
+        "rows": {
+            stage.name: len(rows.train)
+            for stage, rows in zip(config.stages, data.stages, strict=True)
+        },
+        "validation_loss": losses,
+        "test_segments": heldout.segments,
+        "systems": {name: one.scores.systems for name, one in first.items()},
+        "unscored": {**unscored, **({"preferences": failed} if failed else {})},
+        "figures": _by_scorer(heldout.overall),
+        "leads": [
+            {"baseline": baseline, "statistic": statistic, **lead._asdict()}
+            for (baseline, statistic), lead in heldout.leads.items()
+        ],
+        "by_file": {name: _by_scorer(figures) for name, figures in heldout.files.items()},
+        "preferences": _by_scorer(preferences),
+        "preference_pairs": len(data.preferences),
+    }
+    return cast("dict[str, Any]", json_value(document))
 
 
 def scorers(
-    config: TrainRewardConfig, lessons: TrainingData, gold: Gold, reward: Reward
+    config: TrainRewardConfig, data: TrainingData, gold: Gold, reward: Reward
 ) -> list[Scored]:
-    """What the reward says of one file's test side, and what baselines say of it."""
-    from rewardlab.heartbeat import heartbeat
-    from rewardlab.metaeval.scoring import ask_about, compared_systems
-    from rewardlab.rewards.registry import build_reward
-    from rewardlab.scorers.baselines import (
-        LengthModel,
-        MarkingRates,
-        mark_at_random,
-        mark_everything,
-    )
-    from rewardlab.scorers.examples import rated
+    """Scores of one file's test side by the reward, which comes first, and by baselines.
 
+    Args:
+        config: Its seed.
+        data: With the training side, which baselines are fitted on.
+        gold: The test side of the file.
+        reward: The trained scorer.
+    """
     reference = gold.reference_system
     systems = compared_systems(gold, reference_system=reference, exclude_references=True)
     asking: dict[str, Any] = {"systems": systems, "reference_system": reference}
     size = len(systems) * len(gold.scores.segments)
     say(f"{gold.name}: scoring {size:,} translations of the test side")
     with heartbeat(say, lambda: f"{gold.name}: still scoring"):
-        found = [ask_about(reward, gold, **asking)]
-    train = [row for row in rated(whole(lessons, gold)) if row.document in lessons.split.train]
+        scored = [ask_about(reward, gold, **asking)]
+    whole = next(one for one in data.gold if one.name == gold.name)
+    train = [row for row in rated(whole) if row.document in data.split.train]
     if train:
-        found.append(LengthModel.fitted(train).scored(gold, systems))
+        scored.append(baselines.LengthModel.fitted(train).scored(gold, systems))
     if reference is not None:
-        found.append(ask_about(build_reward("chrf"), gold, **asking))
-    if found[0].spans is not None and gold.spans:
-        rates = MarkingRates.counted(train)
-        found.append(mark_everything(gold, systems, rates))
-        found.append(mark_at_random(gold, systems, rates, seed=config.seed))
-    return found
-
-
-def whole(lessons: TrainingData, gold: Gold) -> Gold:
-    """All of the file that a test side is of."""
-    return next(one for one in lessons.gold if one.name == gold.name)
+        scored.append(ask_about(build_reward("chrf"), gold, **asking))
+    if scored[0].spans is not None and gold.spans:
+        rates = baselines.MarkingRates.counted(train)
+        scored.append(baselines.mark_everything(gold, systems, rates))
+        scored.append(baselines.mark_at_random(gold, systems, rates, seed=config.seed))
+    return scored
 
 
 def preferred(
-    config: TrainRewardConfig, lessons: TrainingData, reward: Reward
+    config: TrainRewardConfig, data: TrainingData, reward: Reward
 ) -> tuple[Figures, dict[str, int]]:
     """The accuracy on held-out pairs of answers, beside that of longer and of shorter answers.
 
-    Also, how many of the answers have no score, by status.
+    Args:
+        config: Its resamples and seed.
+        data: With the pairs.
+        reward: The trained scorer.
+
+    Returns:
+        The accuracies, and how many answers have no score, by status.
     """
-    from collections import Counter
-
-    import numpy as np
-
-    from rewardlab.scorers.heldout import preference_accuracy
-
-    pairs = lessons.preferences
+    pairs = data.preferences
     if not pairs:
         return {}, {}
     sides = [[pair.chosen for pair in pairs], [pair.rejected for pair in pairs]]
@@ -123,58 +128,19 @@ def preferred(
     failed = Counter(
         status.value for output in outputs for status in output.status if not status.scored
     )
-    chosen, rejected = (output.scores for output in outputs)
-    longer = [np.array([float(len(one.hypothesis)) for one in side]) for side in sides]
+    chosen, rejected = (np.array([float(len(one.hypothesis)) for one in side]) for side in sides)
     scores = {
-        reward.name: (chosen, rejected),
-        "longer": (longer[0], longer[1]),
-        "shorter": (-longer[0], -longer[1]),
+        reward.name: (outputs[0].scores, outputs[1].scores),
+        "longer": (chosen, rejected),
+        "shorter": (-chosen, -rejected),
     }
     figures = preference_accuracy(pairs, scores, resamples=config.resamples, seed=config.seed)
     return figures, dict(failed)
 
 
-def results_of(
-    config: TrainRewardConfig, lessons: TrainingData, found: Measured, losses: Mapping[str, float]
-) -> dict[str, Any]:
-    """Everything that was measured, as plain values."""
-    from rewardlab.json_values import json_value
-
-    heldout = found.heldout
-    document = {
-        "family": config.scorer.family,
-        "signature": found.reward.signature,
-        "start": None if config.model.path is None else config.model.path.name,
-        "data": lessons.signature.splitlines(),
-        "notes": lessons.notes,
-        "split": {side: sorted(getattr(lessons.split, side)) for side in SIDES},
-        "rows": {
-            stage.name: len(rows.train)
-            for stage, rows in zip(config.stages, lessons.stages, strict=True)
-        },
-        "validation_loss": dict(losses),
-        "test_segments": {} if heldout is None else heldout.segments,
-        "systems": found.systems,
-        "unscored": found.unscored,
-        "figures": {} if heldout is None else _by_scorer(heldout.overall),
-        "leads": []
-        if heldout is None
-        else [
-            {"baseline": baseline, "statistic": statistic, **lead._asdict()}
-            for (baseline, statistic), lead in heldout.leads.items()
-        ],
-        "by_file": {}
-        if heldout is None
-        else {name: _by_scorer(figures) for name, figures in heldout.files.items()},
-        "preferences": _by_scorer(found.preferences),
-        "preference_pairs": len(lessons.preferences),
-    }
-    return cast("dict[str, Any]", json_value(document))
-
-
 def _by_scorer(figures: Figures) -> dict[str, dict[str, list[float]]]:
     """Scorer -> statistic -> value, lower and upper end."""
-    found: dict[str, dict[str, list[float]]] = {}
+    by_scorer: dict[str, dict[str, list[float]]] = {}
     for (scorer, statistic), one in figures.items():
-        found.setdefault(scorer, {})[statistic] = [*one]
-    return found
+        by_scorer.setdefault(scorer, {})[statistic] = [*one]
+    return by_scorer

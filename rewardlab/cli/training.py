@@ -1,88 +1,63 @@
-"""What the commands with a model share: prompts, processes, what suits the machine and is told."""
+"""Shared by the commands that train: processes, TRL's options, first checks, saving the policy."""
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import typer
+from rewardlab.cli.output import is_first_process, peak_memory_mb
+from rewardlab.cli.quiet import hush
+from rewardlab.config.checks import check_run_directory
+from rewardlab.dry_run.findings import Findings
+from rewardlab.store.lineage import Stage, Training, read_training, write_training
+from rewardlab.store.run_directory import start_run
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, Trainer
     from trl import GRPOConfig, SFTConfig
 
-    from rewardlab.config import RLConfig, SFTRunConfig
-    from rewardlab.config.evaluate import EvaluateConfig
-    from rewardlab.config.translate import RerankConfig, TranslateConfig
-    from rewardlab.data.corpora import Row
-    from rewardlab.dry_run import Findings
-    from rewardlab.store.lineage import Training
-    from rewardlab.text.prompts import Prompt
 
-
-def prompt_of(
-    config: RLConfig | SFTRunConfig | TranslateConfig | RerankConfig | EvaluateConfig, row: Row
-) -> Prompt:
-    """The row's prompt in the configured style.
-
-    Raises:
-        KeyError: No such style; an evaluation that decodes nothing may have none.
-    """
-    from rewardlab.text.prompts import write_prompt
-
-    return write_prompt(
-        config.prompt or "",
-        row.source,
-        source_lang=row.source_lang,
-        target_lang=row.target_lang,
-        chat=config.chat,
-    )
-
-
-def answer_of(row: Row, *, chat: bool) -> Prompt | None:
-    """The row's reference, as a text or as the assistant's turn; None where it has none."""
-    if row.reference is None or not chat:
-        return row.reference
-    return [{"role": "assistant", "content": row.reference}]
-
-
-def plain_data(config: RLConfig | SFTRunConfig) -> tuple[dict[str, Any], ...]:
-    """The ``data`` sections as a model's lineage records them."""
-    return tuple(data.model_dump(mode="json") for data in config.data)
-
-
-def training_before(path: Path | None) -> Training | None:
-    """What is known of the training of the checkpoint that a run starts from.
-
-    Raises:
-        UserError: E047, it cannot be read.
-    """
-    from rewardlab.store.lineage import read_training
-
-    return None if path is None else read_training(path)
-
-
-def begin(run: Path, *, config: str, signature: str | None = None) -> None:
-    """Start the run directory on the first process, and wait for it on the others."""
+@contextmanager
+def first_process() -> Generator[bool]:
+    """Whether this is the first process, which does the work; all wait for it after the body."""
     from accelerate import PartialState
 
-    from rewardlab.cli.quiet import hush
-    from rewardlab.store.run_directory import start_run
-
-    hush()
     process = PartialState()
-    if process.is_main_process:
-        start_run(run, config=config, signature=signature)
+    yield process.is_main_process
     process.wait_for_everyone()
 
 
-def is_first_process() -> bool:
-    """Whether this is the only process, or the first that a launcher started."""
-    return os.environ.get("RANK", "0") == "0"
+def check_start(run: Path, checkpoint: Path | None, found: Findings) -> Training | None:
+    """Check the run directory, and how the checkpoint was trained; silences the libraries.
+
+    Args:
+        run: The directory, which must be new or empty.
+        checkpoint: That the run starts from; None from scratch.
+        found: Gets E030, and E047 of notes on the training that cannot be read.
+
+    Returns:
+        The training of the checkpoint; None where nothing is known.
+    """
+    hush()
+    if is_first_process():  # the others might see what the first one has written by now
+        found.attempt(check_run_directory, run)
+    return None if checkpoint is None else found.attempt(read_training, checkpoint)
+
+
+def start(run: Path, config: str, signature: str | None = None) -> None:
+    """Make the run directory, in the first process.
+
+    Args:
+        run: The directory.
+        config: The configuration as YAML.
+        signature: Of the ensemble, where the run has one.
+    """
+    with first_process() as first:
+        if first:
+            start_run(run, config=config, signature=signature)
 
 
 def quiet_defaults() -> dict[str, Any]:
@@ -95,40 +70,32 @@ def quiet_defaults() -> dict[str, Any]:
 
 
 def loading(options: GRPOConfig | SFTConfig) -> dict[str, Any]:
-    """How the policy is loaded: TRL's ``model_init_kwargs``, which it has parsed by now."""
+    """Options for loading the policy: TRL's ``model_init_kwargs``, which TRL has parsed by now."""
     return cast("dict[str, Any]", options.model_init_kwargs or {})
 
 
-def say(*lines: str) -> None:
-    """Tell people on stderr, once."""
-    for line in lines if is_first_process() else ():
-        typer.echo(line, err=True)
-
-
-def conclude(found: Findings, summary: Mapping[str, Any], *notes: str) -> None:
-    """Go on if nothing is wrong, and tell what was found out.
+def save_policy(
+    trainer: Trainer, run: Path, stage: Stage, *, start: Path, before: Training | None
+) -> None:
+    """Write the policy with its tokenizer, and how it was trained; every process calls it.
 
     Args:
-        found: By all checks.
-        summary: What is known of the run.
-        notes: What there is to tell about its rows.
-
-    Raises:
-        UserError: With everything that is wrong.
+        trainer: After training.
+        run: The run directory.
+        stage: The training that just ended.
+        start: The checkpoint that it started from.
+        before: The training of that checkpoint.
     """
-    from rewardlab.dry_run import tell
+    from rewardlab.trainers.policy import save_trained
 
-    found.raise_if_any()
-    say(*notes, *tell(summary), *(f"note: {note}" for note in dict.fromkeys(found.notes)))
-
-
-def report(summary: dict[str, Any]) -> None:
-    """Print the command's result on stdout, once."""
+    tokenizer = cast("PreTrainedTokenizerBase", trainer.processing_class)
+    options = loading(cast("SFTConfig", trainer.args))
+    model = save_trained(trainer, tokenizer, run, start=start, **options)
     if is_first_process():
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        write_training(model, stage, before=before)
 
 
-def peak_memory_mb() -> float:
-    """The most memory this process ever held, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20, 1)
+def time_and_memory(started: float) -> dict[str, float]:
+    """Seconds since the command started, and the peak memory in MiB."""
+    seconds = round(time.perf_counter() - started, 1)
+    return {"seconds": seconds, "peak_memory_mb": peak_memory_mb()}

@@ -1,102 +1,97 @@
-"""``rewardlab translate``: translate texts with a model, and go on after any interruption."""
+"""``rewardlab translate``: translate texts with a model; an interrupted run can be resumed."""
 
 from __future__ import annotations
 
-from rewardlab.cli.arguments import Arguments, ConfigFile, DryRun, Overrides
-from rewardlab.cli.training import conclude, report, say
+from dataclasses import dataclass
+from typing import Any
+
+from rewardlab.cli import decoding, life_cycle
+from rewardlab.cli.life_cycle import Arguments, conclude, read_config
+from rewardlab.cli.options import ConfigFile, DryRun, Overrides
+from rewardlab.cli.output import say
+from rewardlab.cli.rows import NO_ROWS, pairs_of, prompts_of, row_notes
+from rewardlab.config.translate import TranslateConfig, check_translate
 from rewardlab.data.corpora import Corpus
-from rewardlab.errors import UserError
+from rewardlab.decoding.translate import Translated, texts_digest
+from rewardlab.dry_run.decoding import check_decoding, signed_generator
+from rewardlab.generate import Generator
 
 
 def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
-    """Translate texts; the same command goes on where it was interrupted.
+    """Translate texts; the same command resumes an interrupted run.
 
     For example: rewardlab translate translate.yaml model=runs/rl data.source=news.da
     """
-    run(Arguments(config, tuple(overrides or ()), dry_run))
+    life_cycle.run(Arguments(config, overrides or ()), check, work, write, dry_run=dry_run)
 
 
-def run(arguments: Arguments) -> None:
-    """Read, check, translate, write; print a JSON summary on stdout.
+@dataclass(frozen=True, eq=False)
+class Ready(life_cycle.Ready):
+    """A translation run that passed all checks.
+
+    Attributes:
+        config: The configuration.
+        corpus: The rows to translate.
+        generator: The model.
+    """
+
+    config: TranslateConfig
+    corpus: Corpus
+    generator: Generator
+
+
+def check(arguments: Arguments) -> Ready:
+    """Check configuration, directory, data and model; a finished run needs no model.
 
     Raises:
-        UserError: Everything wrong with the configuration (exit code 2) or the data (3); the
-            server is not there (4); the disk is full (75).
+        UserError: With every problem: configuration and checkpoint (exit code 2), data (3),
+            server (4).
     """
-    from rewardlab.cli.decoding import (
-        begin,
-        cost_report,
-        finish,
-        finished_before,
-        hush_libraries,
-        notes_of,
-        peaks,
-        prompts_of,
-        rows_of,
-        settings_of,
-        write_texts,
+    config, found = read_config(arguments, TranslateConfig, check=check_translate)
+    generator = (
+        None if found.problems else found.attempt(signed_generator, config.generation, config.model)
     )
-    from rewardlab.config.load import load
-    from rewardlab.config.translate import (
-        TranslateConfig,
-        build_generator,
-        build_sampling,
-        check_translate,
-    )
-    from rewardlab.decoding.translate import texts_digest, translate_rows
-
-    if arguments.dry_run:
-        dry_run(arguments)
-        return
-    config = load(TranslateConfig, arguments.config, arguments.overrides, check=check_translate)
-    corpus = rows_of(config, with_references=False)
-    say(*corpus.notes, str(corpus.funnel))
-    prompts = prompts_of(config, corpus.rows)
-    generator = build_generator(config.generation, config.model)
-    signature = generator.signature
-    settings = settings_of(config, generator=signature, prompts=texts_digest(prompts))
-    with begin(config.run, settings, notes_of(config, signature)) as journal:
-        if finished_before(config.run):
-            return
-        hush_libraries(config.generation.backend)
-        say(f"translating {len(corpus):,} rows; {config.run} goes on if this is interrupted")
-        done, cost = translate_rows(
-            prompts,
-            generator,
-            build_sampling(config.generation, samples=config.samples),
-            seed=config.seed,
-            journal=journal,
-            say=say,
-        )
-        counts = write_texts(config, corpus.rows, done)
-        memory = peaks(config.generation.backend)
-        finish(config.run, {**cost_report(cost), **memory, **counts})
+    found.attempt(decoding.check_directory, config.run)
+    corpus = found.attempt(decoding.rows_of, config, with_references=False) or NO_ROWS
+    summary: dict[str, Any] = {"run": str(config.run), "rows": len(corpus)}
+    if not decoding.is_finished(config.run):
+        pairs = pairs_of(corpus.rows, config.prompt, config.data, chat=config.chat)
+        summary |= check_decoding(generator, config.model, pairs, config.generation, found)
+    notes = conclude(found, *row_notes(corpus))
+    assert generator is not None  # noqa: S101 - it has no problems
+    return Ready(summary, notes, config, corpus, generator)
 
 
-def dry_run(arguments: Arguments) -> None:
-    """Look at everything that can be looked at; print what is known of the run on stdout.
+def work(ready: Ready) -> Translated | None:
+    """Translate what the run's journal does not hold yet; None if the run is finished.
 
     Raises:
-        UserError: With everything that is wrong: configuration and checkpoint (exit code 2), data
-            (3), server (4).
+        UserError: E083, E084 the directory belongs to another run (exit code 2); the server is
+            gone (4); the disk is full (75).
     """
-    from rewardlab.cli.decoding import check_directory, pairs_of, rows_of
-    from rewardlab.config.load import examine
-    from rewardlab.config.translate import TranslateConfig, check_translate
-    from rewardlab.dry_run import Findings, examine_decoding
+    config, rows, signature = ready.config, ready.corpus.rows, ready.generator.signature
+    prompts = prompts_of(rows, config.prompt, chat=config.chat)
+    origin = {"generator": signature, "prompts": texts_digest(prompts)}
+    with decoding.open_run(config, origin, signatures=[signature]) as journal:
+        if decoding.is_finished(config.run):
+            return None
+        say(f"translating {len(rows):,} rows; the same command resumes if it is interrupted")
+        return decoding.decode_rows(config, ready.generator, rows, journal, samples=config.samples)
 
-    config, problems = examine(
-        TranslateConfig, arguments.config, arguments.overrides, check=check_translate
-    )
-    if config is None:
-        raise UserError(problems)
-    found = Findings()
-    found.add(problems)
-    found.attempt(check_directory, config.run)
-    corpus = found.attempt(rows_of, config, with_references=False) or Corpus()
-    summary = {"run": str(config.run), "rows": len(corpus)}
-    summary |= examine_decoding(
-        config.model, pairs_of(config, corpus.rows), config.generation, found
-    )
-    conclude(found, summary, *corpus.notes, str(corpus.funnel))
-    report({"dry_run": True, **summary})
+
+def write(ready: Ready, translated: Translated | None) -> dict[str, Any]:
+    """Write texts and costs.
+
+    Args:
+        ready: The run.
+        translated: Of all rows; None if the run was finished before.
+
+    Returns:
+        The report: costs, and counts of lines and texts.
+    """
+    config = ready.config
+    if translated is None:
+        return decoding.earlier_report(config.run)
+    counts = decoding.write_texts(config, ready.corpus.rows, translated.translations)
+    costs = decoding.cost_report(translated.cost) | decoding.peaks(config.generation.backend)
+    return decoding.finish(config.run, {**costs, **counts})

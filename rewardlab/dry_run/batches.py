@@ -1,4 +1,4 @@
-"""What a run's options make of its rows: batches, steps, rollouts. Arithmetic, no model."""
+"""Batches, optimizer steps and rollouts of a run, from its options alone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Batches(NamedTuple):
 
     Attributes:
         rows_per_process: Rows of one forward and backward pass of one process.
-        accumulation: Such passes per optimizer step.
-        processes: That share the rows.
+        accumulation: Passes per optimizer step.
+        processes: World size.
         rows_per_step: Rows of one optimizer step, over all processes.
         steps_per_epoch: Optimizer steps until every row was seen once.
         steps: Optimizer steps of the run.
@@ -38,7 +38,7 @@ class Rollouts(NamedTuple):
         per_prompt: Completions of one prompt: TRL's ``num_generations``.
         per_generation: Completions sampled at once, over all processes.
         prompts_per_generation: Prompts they answer.
-        steps_per_generation: Forward and backward passes that one sampling feeds, counted once.
+        steps_per_generation: Forward and backward passes on one generation, counted once.
         total: Completions of the whole run.
     """
 
@@ -49,87 +49,73 @@ class Rollouts(NamedTuple):
     total: int
 
 
-def sft_batches(
-    rows: int,
-    *,
-    rows_per_process: int,
-    accumulation: int,
-    processes: int,
-    max_steps: int = -1,
-    epochs: float = 3.0,
-) -> Batches:
-    """Batches of supervised fine-tuning, as transformers' trainer counts them.
+class Schedule(NamedTuple):
+    """The options that decide how many steps a run takes, by the meaning transformers gives them.
 
-    Args:
-        rows: Training rows, at least 1.
-        rows_per_process: ``per_device_train_batch_size``.
+    Attributes:
+        rows_per_process: ``per_device_train_batch_size``; in RL, completions.
         accumulation: ``gradient_accumulation_steps``.
         processes: World size.
         max_steps: Optimizer steps; below 1, epochs decide.
         epochs: ``num_train_epochs``.
     """
-    passes = math.ceil(rows / (rows_per_process * processes))
-    return _batches(
-        passes,
-        rows_per_process=rows_per_process,
-        accumulation=accumulation,
-        processes=processes,
-        max_steps=max_steps,
-        epochs=epochs,
-    )
 
+    rows_per_process: int
+    accumulation: int
+    processes: int
+    max_steps: int = -1
+    epochs: float = 3.0
 
-def rl_batches(
-    prompts: int,
-    *,
-    rows_per_process: int,
-    accumulation: int,
-    processes: int,
-    num_generations: int,
-    steps_per_generation: int | None = None,
-    generation_batch_size: int | None = None,
-    num_iterations: int = 1,
-    max_steps: int = -1,
-    epochs: float = 3.0,
-) -> tuple[Batches, Rollouts]:
-    """Batches and rollouts of GRPO, as TRL's trainer and its ``RepeatSampler`` count them.
+    def sft(self, rows: int) -> Batches:
+        """Batches of supervised fine-tuning on so many rows (at least 1)."""
+        return self._batches(math.ceil(rows / (self.rows_per_process * self.processes)))
 
-    A generation that the last prompts of an epoch do not fill is left out.
+    def rl(
+        self,
+        prompts: int,
+        *,
+        num_generations: int,
+        steps_per_generation: int | None = None,
+        generation_batch_size: int | None = None,
+        num_iterations: int = 1,
+    ) -> tuple[Batches, Rollouts]:
+        """Batches and rollouts of GRPO, as TRL's trainer and its ``RepeatSampler`` count them.
 
-    Args:
-        prompts: Training rows.
-        rows_per_process: ``per_device_train_batch_size``, in completions.
-        accumulation: ``gradient_accumulation_steps``.
-        processes: World size.
-        num_generations: Completions per prompt; divides the completions of a generation.
-        steps_per_generation: TRL's; ``accumulation`` by default.
-        generation_batch_size: TRL's; at most one of the two is given.
-        num_iterations: How often a generation is learnt from.
-        max_steps: Optimizer steps; below 1, epochs decide.
-        epochs: ``num_train_epochs``.
-    """
-    at_once = rows_per_process * processes
-    if generation_batch_size is not None:
-        steps_per_generation = generation_batch_size // at_once
-    feeds = steps_per_generation or accumulation
-    per_generation = at_once * feeds
-    unique = per_generation // num_generations
-    passes = prompts // unique * feeds * num_iterations
-    batches = _batches(
-        passes,
-        rows_per_process=rows_per_process,
-        accumulation=accumulation,
-        processes=processes,
-        max_steps=max_steps,
-        epochs=epochs,
-    )
-    generations = math.ceil(batches.steps * accumulation / (feeds * num_iterations))
-    total = generations * per_generation
-    return batches, Rollouts(num_generations, per_generation, unique, feeds, total)
+        A generation that the last prompts of an epoch do not fill is left out.
+
+        Args:
+            prompts: Training rows.
+            num_generations: Completions per prompt; divides the completions of a generation.
+            steps_per_generation: TRL's; ``accumulation`` by default.
+            generation_batch_size: TRL's; at most one of the two is given.
+            num_iterations: How often the policy is trained on a generation.
+        """
+        at_once = self.rows_per_process * self.processes
+        if generation_batch_size is not None:
+            steps_per_generation = generation_batch_size // at_once
+        feeds = steps_per_generation or self.accumulation
+        per_generation = at_once * feeds
+        unique = per_generation // num_generations
+        batches = self._batches(prompts // unique * feeds * num_iterations)
+        generations = math.ceil(batches.steps * self.accumulation / (feeds * num_iterations))
+        total = generations * per_generation
+        return batches, Rollouts(num_generations, per_generation, unique, feeds, total)
+
+    def _batches(self, passes: int) -> Batches:  # forward and backward passes of an epoch
+        per_epoch = max(1, math.ceil(passes / self.accumulation))
+        steps = self.max_steps if self.max_steps > 0 else math.ceil(self.epochs * per_epoch)
+        rows_per_step = self.rows_per_process * self.processes * self.accumulation
+        epochs = round(steps / per_epoch, 2)
+        return Batches(*self[:3], rows_per_step, per_epoch, steps, epochs)
 
 
 def too_few_prompts(prompts: int, rollouts: Rollouts) -> Iterator[Problem]:
-    """E063: the data does not fill one generation, and TRL would train on nothing."""
+    """E063: the data does not fill one generation, and TRL would train on nothing.
+
+    Args:
+        prompts: Training rows.
+        rollouts: What the options ask for.
+    """
     if prompts >= rollouts.prompts_per_generation:
         return
     what = (
@@ -139,25 +125,3 @@ def too_few_prompts(prompts: int, rollouts: Rollouts) -> Iterator[Problem]:
     )
     fix = "lower per_device_train_batch_size or gradient_accumulation_steps, or give more rows"
     yield Problem("E063", "trainer", what, fix)
-
-
-def _batches(
-    passes: int,
-    *,
-    rows_per_process: int,
-    accumulation: int,
-    processes: int,
-    max_steps: int,
-    epochs: float,
-) -> Batches:
-    per_epoch = max(1, math.ceil(passes / accumulation))
-    steps = max_steps if max_steps > 0 else math.ceil(epochs * per_epoch)
-    return Batches(
-        rows_per_process=rows_per_process,
-        accumulation=accumulation,
-        processes=processes,
-        rows_per_step=rows_per_process * processes * accumulation,
-        steps_per_epoch=per_epoch,
-        steps=steps,
-        epochs=round(steps / per_epoch, 2),
-    )

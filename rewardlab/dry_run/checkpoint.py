@@ -1,21 +1,22 @@
-"""A checkpoint directory, held against the architecture it names, without loading a weight.
+"""Checks of a checkpoint directory against the architecture it names, without loading weights.
 
-Only the headers of its safetensors files are read. Their names and shapes go through the same
-code that will load the weights, on tensors without storage, so that what would start at random or
-fail to load is known in a second, whatever the size.
+Only the headers of its safetensors files are read. Names and shapes go through the same code that
+will load the weights, on tensors without storage. So missing weights, and weights of the wrong
+shape, are found in a second, whatever the size.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.dry_run.findings import Findings, one_line
+from rewardlab.errors import EXIT_USAGE, Problem, UserError, refuse, shown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -27,23 +28,21 @@ LISTED = 3
 DTYPES: Mapping[str, str] = MappingProxyType(
     {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 )
-"""Of the safetensors format, and torch's names; others are quantised, and their shapes are not the
-parameters'."""
+"""Data types of the safetensors format, and torch's names for them. Others are quantised: their
+shapes are not those of the parameters."""
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint directory holds.
+    """A checkpoint that passed all checks.
 
     Attributes:
-        path: The directory.
         model: The model on the meta device: every shape, no weight.
-        dtypes: Data types of its weights, in the words of safetensors.
-        notes: What a reader should know and no rule forbids.
+        weight_bytes: Of the largest data type of its weights.
+        notes: What the user should know although it is not an error.
     """
 
-    path: Path
     model: PreTrainedModel
-    dtypes: frozenset[str]
+    weight_bytes: int
     notes: tuple[str, ...]
 
 
@@ -52,11 +51,11 @@ Shapes = Mapping[str, tuple[list[int], str]]
 
 
 def read_checkpoint(path: str | Path, *, classifier: bool = False) -> Checkpoint:
-    """Check that a directory is a causal language model that loads whole and as data.
+    """Check that a directory is a complete causal language model that runs no code when it loads.
 
     Args:
         path: The directory; it holds a ``config.json``.
-        classifier: A sequence classifier will do as well.
+        classifier: A sequence classifier is accepted as well.
 
     Raises:
         UserError: With every problem: E050 a JSON file that cannot be used; E051 it wants code of
@@ -64,24 +63,16 @@ def read_checkpoint(path: str | Path, *, classifier: bool = False) -> Checkpoint
             incomplete or damaged; E055 they do not fit the architecture; E056 its generation
             settings name tokens it does not have.
     """
-    path = Path(path)
-    problems = _remote_code(path)
-    config = shapes = None
-    try:
-        config = _config(path)
-        problems += _architecture(path, config, classifier=classifier)
-    except UserError as error:
-        problems += error.problems
-    try:
-        shapes = weight_shapes(path)
-    except UserError as error:
-        problems += error.problems
-    if config is None or shapes is None or problems:
-        raise UserError(problems)
-    checkpoint, misfits = _fit(path, config, shapes)
-    problems = [*misfits, *_generation(checkpoint)]
-    if problems:
-        raise UserError(problems)
+    path, found = Path(path), Findings()
+    found.add(_remote_code(path))
+    config = found.attempt(_config, path)
+    if config is not None:
+        found.add(_architecture(path, config, classifier=classifier))
+    shapes = found.attempt(weight_shapes, path)
+    found.raise_if_any()
+    checkpoint = _fit(path, cast("PreTrainedConfig", config), shapes or {}, found)
+    found.attempt(_check_generation, path / "generation_config.json", checkpoint.model)
+    found.raise_if_any()
     return checkpoint
 
 
@@ -92,51 +83,54 @@ def weight_shapes(path: Path) -> Shapes:
         UserError: E050 the index cannot be read; E053 there are no safetensors; E054 files or
             tensors of the index are missing, or a file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
+    named = None
     if (path / INDEX).is_file():
         named = _json(path / INDEX).get("weight_map")
         if not isinstance(named, dict):
-            what = "holds no weight_map"
-            raise UserError([Problem("E050", str(path / INDEX), what, "fetch it anew")])
-        files = sorted(set(cast("dict[str, str]", named).values()))
-    elif (path / ONE_FILE).is_file():
-        named, files = None, [ONE_FILE]
-    else:
-        raise UserError([_no_safetensors(path)])
-    found: dict[str, tuple[list[int], str]] = {}
-    problems: list[Problem] = []
-    for name in files:
-        try:
-            with safe_open(str(path / name), framework="pt") as file:
-                slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - no dict
-                found |= {key: (one.get_shape(), one.get_dtype()) for key, one in slices.items()}
-        except (OSError, SafetensorError) as error:
-            reason = (
-                "is missing" if isinstance(error, FileNotFoundError) else f"is damaged: {error}"
-            )
-            problems.append(Problem("E054", str(path / name), reason, "fetch the file anew"))
-    if not problems and named is not None and (lost := sorted(named.keys() - found.keys())):
+            problem = Problem("E050", str(path / INDEX), "holds no weight_map", "fetch it again")
+            refuse(problem, exit_code=EXIT_USAGE)
+    elif not (path / ONE_FILE).is_file():
+        refuse(_no_safetensors(path), exit_code=EXIT_USAGE)
+    tensors: dict[str, tuple[list[int], str]] = {}
+    found = Findings()
+    for name in [ONE_FILE] if named is None else sorted({*named.values()}):
+        tensors |= found.attempt(_header, path / name) or {}
+    found.raise_if_any()
+    if named is not None and (lost := sorted(named.keys() - tensors.keys())):
         what = f"tensors that none of its files holds: {_some(lost)}"
-        problems.append(Problem("E054", str(path / INDEX), what, "fetch the checkpoint anew"))
-    if problems:
-        raise UserError(problems)
-    return found
+        problem = Problem("E054", str(path / INDEX), what, "fetch the checkpoint again")
+        refuse(problem, exit_code=EXIT_USAGE)
+    return tensors
 
 
-def _remote_code(path: Path) -> list[Problem]:
-    """E051: transformers would import a module of the checkpoint, if it were let."""
-    problems: list[Problem] = []
+def _header(file: Path) -> dict[str, tuple[list[int], str]]:
+    """Shapes and data types of the tensors of one file.
+
+    Raises:
+        UserError: E054.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(file), framework="pt") as opened:
+            slices = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118 - no dict
+            return {key: (one.get_shape(), one.get_dtype()) for key, one in slices.items()}
+    except (OSError, SafetensorError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        reason = "is missing" if missing else f"is damaged: {error}"
+        raise UserError([Problem("E054", str(file), reason, "fetch the file again")]) from error
+
+
+def _remote_code(path: Path) -> Iterator[Problem]:
+    """E051: the checkpoint asks transformers to import a module of its own."""
     for name in ("config.json", "tokenizer_config.json"):
-        try:
-            settings = _json(path / name) if (path / name).is_file() else {}
-        except UserError:
-            continue  # told where the file itself is read
+        settings: dict[str, Any] = {}
+        with suppress(UserError):  # reported where the file itself is read
+            settings = _json(path / name)
         if settings.get("auto_map"):
             what = "auto_map asks for code from the checkpoint to be run"
             fix = "take a checkpoint that transformers reads without it, and remove auto_map"
-            problems.append(Problem("E051", str(path / name), what, fix))
-    return problems
+            yield Problem("E051", str(path / name), what, fix)
 
 
 def _config(path: Path) -> PreTrainedConfig:
@@ -145,16 +139,16 @@ def _config(path: Path) -> PreTrainedConfig:
     file = path / "config.json"
     _json(file)
     try:
-        # Left open, transformers would ask on the terminal whether to run the checkpoint's code.
+        # Otherwise transformers asks on the terminal whether to run the checkpoint's code.
         config = transformers.AutoConfig.from_pretrained(str(path), trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds about values it refuses
-        what = f"transformers {transformers.__version__} refuses it: {_one_line(error)}"
-        raise UserError([Problem("E050", str(file), what, "fetch the file anew")]) from error
+        what = f"transformers {transformers.__version__} refuses it: {one_line(error)}"
+        raise UserError([Problem("E050", str(file), what, "fetch the file again")]) from error
     return cast("PreTrainedConfig", config)
 
 
-def _architecture(path: Path, config: PreTrainedConfig, *, classifier: bool) -> list[Problem]:
-    """E052: what the checkpoint names is no decoder that continues a text."""
+def _architecture(path: Path, config: PreTrainedConfig, *, classifier: bool) -> Iterator[Problem]:
+    """E052: the checkpoint is not a decoder that continues a text."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
@@ -162,41 +156,43 @@ def _architecture(path: Path, config: PreTrainedConfig, *, classifier: bool) -> 
 
     kind = config.model_type
     causal = _names(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, kind)
-    architectures: Sequence[str] = getattr(config, "architectures", None) or ()
-    named = next(iter(architectures), None)
+    classifiers = _names(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES, kind)
+    named = cast("str | None", next(iter(getattr(config, "architectures", None) or ()), None))
     fix = "give a decoder-only model, such as a Gemma 3 or Qwen3 checkpoint"
-    if classifier and named in _names(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES, kind):
-        return []
+    if classifier and named in classifiers:
+        return
     if config.is_encoder_decoder:
         what = f"{named} ({kind}) has an encoder and a decoder; a policy continues its prompt"
     elif named in causal:
-        return []
+        return
     elif named is None and causal:
         what, fix = "names no architecture", f'"architectures": ["{causal[0]}"]'
     else:
         also = " and no sequence classifier" if classifier else ""
         what = f"{named} ({kind}) is not a causal language model{also}"
-    return [Problem("E052", str(path / "config.json"), what, fix)]
+    yield Problem("E052", str(path / "config.json"), what, fix)
 
 
 def _names(mapping: Mapping[str, Any], kind: str) -> list[str]:
-    """The classes of one kind of model; transformers names one, or several."""
+    """The classes of one kind of model; transformers has one name, or several."""
     known: str | Sequence[str] | None = mapping.get(kind)
     return [known] if isinstance(known, str) else list(known or ())
 
 
-def _fit(path: Path, config: PreTrainedConfig, shapes: Shapes) -> tuple[Checkpoint, list[Problem]]:
-    """Load names and shapes as transformers would load the weights. E055."""
+def _fit(path: Path, config: PreTrainedConfig, shapes: Shapes, found: Findings) -> Checkpoint:
+    """Load names and shapes as transformers would load the weights; ``found`` gets E055."""
     import torch
     import transformers
 
     architecture = getattr(transformers, cast("list[str]", config.architectures)[0])
-    dtypes = frozenset(dtype for _, dtype in shapes.values())
+    dtypes = {dtype for _, dtype in shapes.values()}
+    sizes = [getattr(torch, DTYPES[dtype]).itemsize if dtype in DTYPES else 1 for dtype in dtypes]
+    weight_bytes = max(sizes, default=4)
     if getattr(config, "quantization_config", None) or not dtypes <= DTYPES.keys():
         with torch.device("meta"):
             model = architecture(config)
         note = f"{path}: quantised weights; whether they fit the architecture is not checked"
-        return Checkpoint(path, model, dtypes, (note,)), []
+        return Checkpoint(model, weight_bytes, (note,))
     hollow = {
         name: torch.empty(shape, dtype=getattr(torch, DTYPES[dtype]), device="meta")
         for name, (shape, dtype) in shapes.items()
@@ -210,41 +206,36 @@ def _fit(path: Path, config: PreTrainedConfig, shapes: Shapes) -> tuple[Checkpoi
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
-    problems: list[Problem] = []
     if missing := sorted(info["missing_keys"]):
         what = f"weights of {architecture.__name__} that it lacks: {_some(missing)}"
-        fix = "they would start at random: fetch the checkpoint anew, or correct its config.json"
-        problems.append(Problem("E055", str(path), what, fix))
+        fix = "they would start at random: fetch the checkpoint again, or correct its config.json"
+        found.add([Problem("E055", str(path), what, fix)])
     if other := sorted(info["mismatched_keys"]):
         name, have, want = other[0]
         what = f"weights of another shape than config.json says: {_some([one[0] for one in other])}"
         what += f"; {name} is {list(have)} and not {list(want)}"
         fix = "give config.json and weights of one model"
-        problems.append(Problem("E055", str(path), what, fix))
+        found.add([Problem("E055", str(path), what, fix)])
     notes: tuple[str, ...] = ()
     if unused := sorted(info["unexpected_keys"]):
         notes = (f"{path}: tensors that {architecture.__name__} does not use: {_some(unused)}",)
-    return Checkpoint(path, cast("PreTrainedModel", model), dtypes, notes), problems
+    return Checkpoint(cast("PreTrainedModel", model), weight_bytes, notes)
 
 
-def _generation(checkpoint: Checkpoint) -> list[Problem]:
-    """E050, E056: the settings that end a completion."""
-    file = checkpoint.path / "generation_config.json"
-    if not file.is_file():
-        return []
-    try:
-        settings = _json(file)
-    except UserError as error:
-        return error.problems
-    ends: Any = settings.get("eos_token_id")
+def _check_generation(file: Path, model: PreTrainedModel) -> None:
+    """Check the settings of ``generation_config.json`` that end a completion.
+
+    Raises:
+        UserError: E050, E056.
+    """
+    ends: Any = _json(file).get("eos_token_id") if file.is_file() else None
     ends = [] if ends is None else ends if isinstance(ends, list) else [ends]
-    rows = embedding_rows(checkpoint.model)
+    rows = embedding_rows(model)
     wrong = [end for end in ends if not (isinstance(end, int) and 0 <= end < rows)]
-    if not wrong:
-        return []
-    what = f"eos_token_id {shown(wrong[0])} is no token of a model with {rows:,} embeddings"
-    fix = "write the ids of the checkpoint's own tokenizer"
-    return [Problem("E056", str(file), what, fix)]
+    if wrong:
+        what = f"eos_token_id {shown(wrong[0])} is no token of a model with {rows:,} embeddings"
+        fix = "write the ids of the checkpoint's own tokenizer"
+        refuse(Problem("E056", str(file), what, fix), exit_code=EXIT_USAGE)
 
 
 def embedding_rows(model: PreTrainedModel) -> int:
@@ -276,10 +267,11 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         value: object = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        what = f"cannot be read: {_one_line(error)}"
-        raise UserError([Problem("E050", str(file), what, "fetch the file anew")]) from error
+        what = f"cannot be read: {one_line(error)}"
+        raise UserError([Problem("E050", str(file), what, "fetch the file again")]) from error
     if not isinstance(value, dict):
-        raise UserError([Problem("E050", str(file), "is no JSON mapping", "fetch the file anew")])
+        problem = Problem("E050", str(file), "is no JSON mapping", "fetch the file again")
+        refuse(problem, exit_code=EXIT_USAGE)
     return cast("dict[str, Any]", value)
 
 
@@ -291,7 +283,7 @@ def _some(names: list[str]) -> str:
 
 @contextmanager
 def _silent() -> Generator[None]:
-    """Let transformers say nothing: what it would report is a problem of ours."""
+    """Silence transformers: what it would log is reported as a problem."""
     from transformers.utils import logging
 
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -303,7 +295,3 @@ def _silent() -> Generator[None]:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")

@@ -1,26 +1,30 @@
-"""Everything that several checks find, told at once."""
+"""Collects the problems and notes of several checks, to report them together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from rewardlab.errors import EXIT_USAGE, Problem, UserError
 
 Arguments = ParamSpec("Arguments")
-Found = TypeVar("Found")
+Entry = TypeVar("Entry")
+Result = TypeVar("Result")
+LONGEST = 200
 
 
 @dataclass
 class Findings:
-    """Collects problems and notes; the first problem does not hide the others.
+    """Problems and notes of all checks so far; the first problem does not hide the others.
 
     Attributes:
-        problems: What is wrong, in the order it was found.
-        notes: What a person should know and no rule forbids.
-        exit_code: Of the gravest class: 2 configuration, 3 data, 4 rewards; 0 without problems.
-        cause: The first exception behind them, for whoever asks to see it.
+        problems: In the order in which they were found.
+        notes: What the user should know although it is not an error.
+        exit_code: Of the most basic kind of problem: 2 configuration, 3 data, 4 rewards; 0 without
+            problems.
+        cause: The first exception behind the problems; `--debug` shows it.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -30,11 +34,20 @@ class Findings:
 
     def attempt(
         self,
-        step: Callable[Arguments, Found],
+        step: Callable[Arguments, Result],
         *arguments: Arguments.args,
         **options: Arguments.kwargs,
-    ) -> Found | None:
-        """The step's result, or None where it ended in a `UserError`, whose problems are kept."""
+    ) -> Result | None:
+        """Run a step and keep its problems.
+
+        Args:
+            step: What to call.
+            *arguments: Passed to the step.
+            **options: Passed to the step.
+
+        Returns:
+            The step's result, or None where it raised a `UserError`.
+        """
         try:
             return step(*arguments, **options)
         except UserError as error:
@@ -48,7 +61,13 @@ class Findings:
         exit_code: int = EXIT_USAGE,
         cause: BaseException | None = None,
     ) -> None:
-        """Keep problems; one that was found before is kept once."""
+        """Keep problems; a problem that is already known is not added again.
+
+        Args:
+            problems: Any number.
+            exit_code: Of these problems.
+            cause: The exception behind them.
+        """
         new = [problem for problem in problems if problem not in self.problems]
         if new:
             self.problems += new
@@ -56,10 +75,27 @@ class Findings:
             self.cause = self.cause or cause
 
     def raise_if_any(self) -> None:
-        """Go on only if nothing is wrong.
+        """Stop if there are problems.
 
         Raises:
             UserError: With every problem.
         """
         if self.problems:
             raise UserError(self.problems, self.exit_code) from self.cause
+
+
+def valid(build: Callable[[Entry], Result], entries: Iterable[Entry]) -> Iterator[Result]:
+    """Build what can be built, where the problems of the rest are reported elsewhere.
+
+    Args:
+        build: Raises `UserError` for an entry that is wrong.
+        entries: Any number.
+    """
+    for entry in entries:
+        with suppress(UserError):
+            yield build(entry)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of a library's exception, on one line and not too long."""
+    return " ".join(str(error).split())[:LONGEST].rstrip(".")

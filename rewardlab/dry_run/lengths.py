@@ -1,10 +1,10 @@
-"""How many tokens rows have, against the limits that would cut them."""
+"""Token counts of the rows, against the limits that would cut them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rewardlab.errors import Problem
 from rewardlab.text.prompts import Prompt
@@ -12,8 +12,10 @@ from rewardlab.text.prompts import Prompt
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+Pair: TypeAlias = tuple[Prompt, Prompt | None]
+"""A prompt and what should answer it, if that is known: texts or messages."""
 MOST = 20_000
-"""Rows that are counted; of more, so many spread evenly."""
+"""Rows that are counted; of more, as many, spread evenly."""
 
 
 class TokenCounts(NamedTuple):
@@ -22,8 +24,9 @@ class TokenCounts(NamedTuple):
     Attributes:
         rows: How many rows there are, measured or not.
         prompts: M counts.
-        completions: M counts, with what ends a completion; None for a row without an answer.
-        joined: Rows whose prompt ends in another token when the answer follows it.
+        completions: M counts, with the token that ends the completion; None for a row without an
+            answer.
+        joined: Rows where the last token of the prompt changes when the answer follows it.
     """
 
     rows: int
@@ -36,31 +39,31 @@ class TokenCounts(NamedTuple):
         """The completions of the rows that have one."""
         return [count for count in self.completions if count is not None]
 
+    @property
+    def totals(self) -> list[int]:
+        """Of each row, prompt and completion together."""
+        pairs = zip(self.prompts, self.completions, strict=True)
+        return [prompt + (completion or 0) for prompt, completion in pairs]
+
     def cut_as_a_whole(self, limit: int | None) -> int:
         """Rows whose prompt and completion together exceed a limit."""
-        if limit is None:
-            return 0
-        pairs = zip(self.prompts, self.completions, strict=True)
-        return sum(prompt + (completion or 0) > limit for prompt, completion in pairs)
+        return 0 if limit is None else sum(total > limit for total in self.totals)
 
     def cut_answers(self, limit: int | None) -> int:
         """Rows whose completion alone exceeds a limit."""
         return 0 if limit is None else sum(count > limit for count in self.answers)
 
     def longest(self) -> int:
-        """Of a row, prompt and completion together."""
-        pairs = zip(self.prompts, self.completions, strict=True)
-        return max((prompt + (completion or 0) for prompt, completion in pairs), default=0)
+        """Tokens of the longest row, prompt and completion together."""
+        return max(self.totals, default=0)
 
 
-def count_tokens(
-    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[Prompt, Prompt | None]]
-) -> TokenCounts:
+def count_tokens(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair]) -> TokenCounts:
     """Count as TRL's trainers do, template and end of sequence included.
 
     Args:
         tokenizer: The policy's.
-        pairs: Prompts and what should answer them, texts or messages; at most `MOST` are counted.
+        pairs: Prompts and answers; at most `MOST` are counted.
     """
     from rewardlab.trainers.sft import token_ids
 
@@ -94,13 +97,13 @@ def spread(counts: Sequence[int]) -> dict[str, int]:
 
 
 def length_notes(counts: TokenCounts, *, cut: int, limit: str, positions: int | None) -> list[str]:
-    """What the counts mean for training, where they mean anything.
+    """Warnings about rows that training would cut or tokenise differently.
 
     Args:
         counts: Of the rows.
         cut: How many of them are over the limit.
         limit: Its name and value.
-        positions: What the model was built for, in tokens.
+        positions: How many tokens the model was built for; None where unknown.
     """
     measured, longest = len(counts.prompts), counts.longest()
     of = f"{measured:,}" if measured == counts.rows else f"{measured:,} measured"
@@ -114,15 +117,34 @@ def length_notes(counts: TokenCounts, *, cut: int, limit: str, positions: int | 
     if counts.joined:
         notes.append(
             f"in {counts.joined:,} of {of} rows the last token of the prompt is another one when "
-            "the answer follows, so that the policy is asked otherwise than it was trained"
+            "the answer follows, so the policy will not see the prompt as it was trained on it"
         )
     if positions is not None and longest > positions:
         notes.append(f"the longest row has {longest:,} tokens, the model {positions:,} positions")
     return notes
 
 
+def nothing_left(counts: TokenCounts, limit: int | None) -> list[Problem]:
+    """E045: ``max_length`` cuts every row before its translation begins.
+
+    Args:
+        counts: Of the rows of one side.
+        limit: ``max_length``; None for none.
+    """
+    if limit is None or any(prompt < limit for prompt in counts.prompts):
+        return []
+    what = f"max_length={limit}: every prompt alone reaches it, so there is nothing to learn"
+    return [Problem("E045", "trainer.max_length", what, f"max_length: {counts.longest()}")]
+
+
 def nothing_fits(counts: TokenCounts, *, limit: int | None, key: str) -> list[Problem]:
-    """E062: not one reference would fit in a completion, so every one sampled is cut as well."""
+    """E062: no reference fits in a completion, so every sampled translation would be cut as well.
+
+    Args:
+        counts: Of the rows.
+        limit: Tokens of a completion; None for no limit.
+        key: The option that sets it, by dotted keys.
+    """
     answers = counts.answers
     if not answers or limit is None or counts.cut_answers(limit) < len(answers):
         return []
@@ -131,7 +153,12 @@ def nothing_fits(counts: TokenCounts, *, limit: int | None, key: str) -> list[Pr
 
 
 def as_summary(counts: TokenCounts, **limits: Any) -> dict[str, Any]:
-    """The counts as a dry run prints them; ``limits`` come after them as they are."""
+    """The counts as a dry run reports them.
+
+    Args:
+        counts: Of the rows.
+        **limits: Reported after them, unchanged.
+    """
     return {
         "measured": len(counts.prompts),
         "prompt": spread(counts.prompts),

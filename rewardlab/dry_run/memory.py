@@ -1,13 +1,14 @@
-"""How much memory one process needs, part by part, from shapes alone.
+"""Estimates the memory of one process, part by part, from shapes alone.
 
-The model stands on the meta device with ``requires_grad`` as training will set it, so parameters
-are counted and not estimated. Activations are a formula over the shapes, which a test holds
-against what autograd keeps. What an allocator loses to fragments, CUDA's own context (about half a
-GiB) and the buffers of collective operations are in no part.
+The model is on the meta device with ``requires_grad`` as training will set it, so parameters are
+counted, not estimated. Activations are a formula over the shapes, which a test compares with what
+autograd keeps. Not counted: fragmentation in the allocator, CUDA's own context (about half a GiB)
+and the buffers of collective operations.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 SHARDS = (8, 16, 32, 64)
-"""Numbers of processes for which the sharded estimate is told."""
+"""Numbers of processes for which the sharded estimate is reported."""
 FLOAT32 = 4
 HEAD_TILE = (4096, 32768)
 """Tokens and vocabulary entries that TRL 1.16's output head computes at once."""
@@ -63,14 +64,14 @@ class Memory(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The most that is held at a time: a training pass and generation take turns."""
+        """Peak memory: a training pass and generation take turns."""
         held = self.weights + self.gradients + self.optimizer + self.reference
         return held + max(self.copies + self.activations + self.head, self.generation)
 
     def sharded(self, processes: int) -> int:
-        """``total`` where every weight, gradient and state lies on one of several processes.
+        """`total` of each process where weights, gradients and optimizer states are sharded.
 
-        As FSDP's full sharding and ZeRO-3 do; the gathered weights of two units come on top.
+        As in FSDP's full sharding and ZeRO-3; the gathered weights of two units come on top.
 
         Args:
             processes: At least 1; 1 shards nothing.
@@ -94,7 +95,7 @@ def training_memory(
     reference: bool = False,
     generation: Generation | None = None,
 ) -> Memory:
-    """What training takes, for an estimate before a device is there.
+    """Estimate the memory that training takes.
 
     Args:
         model: On any device; ``requires_grad`` says what is trained.
@@ -103,9 +104,9 @@ def training_memory(
         optimizer: By transformers' names; see `STATES`.
         weight_bytes: Of a weight as loaded; TRL loads float32 unless told otherwise.
         compute_bytes: Of an activation: 2 under autocast.
-        checkpointing: Only the input of each layer is kept, and one layer is computed again.
-        reference: A second, frozen model stands beside (GRPO with ``beta`` above 0).
-        generation: What is decoded in this process, if anything is.
+        checkpointing: Only the input of each layer is kept; layers are computed again, one by one.
+        reference: There is a second, frozen model (GRPO with ``beta`` above 0).
+        generation: What is decoded in this process; None for nothing.
     """
     parameters = list(model.parameters())
     trained = [weight for weight in parameters if weight.requires_grad]
@@ -133,7 +134,13 @@ def training_memory(
 
 
 def decoding_memory(model: PreTrainedModel, generation: Generation, *, bytes_each: int) -> Memory:
-    """What translating takes: weights and cache, both of ``bytes_each``."""
+    """Estimate the memory that decoding takes: weights and cache.
+
+    Args:
+        model: On any device.
+        generation: What is decoded at once.
+        bytes_each: Of a weight, and of an entry of the cache.
+    """
     weights = _numel(model.parameters()) * bytes_each
     return Memory(weights, generation=_generation_bytes(model, generation, bytes_each))
 
@@ -155,25 +162,22 @@ STATES: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("lion_8bit", "paged_lion_8bit"), "one byte"),
     }
 )
-"""What transformers' optimizers keep for each trained weight: tensors of its type, or so many bytes
-each (a little more is kept per block). Adafactor keeps a mean per row and per column."""
+"""What transformers' optimizers keep for each trained weight: tensors of the weight's type, or a
+number of bytes (and a little more per block). Adafactor keeps a mean per row and per column."""
 
 
 def is_known(optimizer: str) -> bool:
-    """Whether its states are counted; those of any other are taken for AdamW's."""
+    """Whether the states of this optimizer are known; others are counted as AdamW's."""
     return optimizer in STATES
 
 
 def _state_bytes(weight: Tensor, optimizer: str, weight_bytes: int) -> int:
     kept = STATES.get(optimizer, "two")
-    if kept == "factored":
-        *outer, rows, columns = weight.shape if weight.ndim > 1 else (1, weight.shape[0])
-        means = rows + columns if weight.ndim > 1 else columns
-        for size in outer:
-            means *= size
-        return FLOAT32 * means
+    if kept == "factored" and weight.ndim > 1:
+        *outer, rows, columns = weight.shape
+        return FLOAT32 * math.prod(outer) * (rows + columns)
     each = {"none": 0, "one": weight_bytes, "two": 2 * weight_bytes, "one byte": 1, "two bytes": 2}
-    return weight.numel() * each[kept]
+    return weight.numel() * each.get(kept, FLOAT32)
 
 
 # ── activations ─────────────────────────────────────────────────────────────────────────────────
@@ -187,14 +191,14 @@ def activation_bytes(
     compute_bytes: int = 2,
     checkpointing: bool = True,
 ) -> int:
-    r"""What autograd keeps of the decoder's layers for the backward pass.
+    r"""Bytes of the decoder's layers that autograd keeps for the backward pass.
 
     A layer keeps, for each token, with H the width, A that of all queries, K that of all keys, I
     the inner width of the MLP, n its norms of width H, r and c the bytes of the residual stream
     and of what is computed: ``2·4·n·H + 5·c·H + 6·c·(A + K) + 4·c·I``. Norms are computed in
-    float32. With checkpointing, r·H of each layer and all of one.
+    float32. With checkpointing: r·H of each layer, and all of one layer.
 
-    Attention is taken to be one that never writes its matrix down (SDPA, flash).
+    Attention is assumed not to store its matrix (SDPA, flash).
 
     Args:
         model: The policy; only its decoder counts.
@@ -205,14 +209,12 @@ def activation_bytes(
     """
     config: Any = model.config.get_text_config()
     width = config.hidden_size
-    heads = config.num_attention_heads
-    head_width = getattr(config, "head_dim", None) or width // heads
-    keys = (getattr(config, "num_key_value_heads", None) or heads) * head_width
+    queries, keys = _attention_widths(config)
     inner = getattr(config, "intermediate_size", None) or 4 * width
     layer = (
         2 * FLOAT32 * _norms(model, width) * width
         + 5 * compute_bytes * width
-        + 6 * compute_bytes * (heads * head_width + keys)
+        + 6 * compute_bytes * (queries + keys)
         + 4 * compute_bytes * inner
     )
     layers = config.num_hidden_layers
@@ -221,8 +223,15 @@ def activation_bytes(
     return tokens * (layer + residual_bytes * width * layers)
 
 
+def _attention_widths(config: Any) -> tuple[int, int]:
+    """Width of all queries and of all keys of a layer."""
+    heads = config.num_attention_heads
+    each = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return heads * each, (getattr(config, "num_key_value_heads", None) or heads) * each
+
+
 def _norms(model: PreTrainedModel, width: int) -> int:
-    """Norms over the whole width in one layer; 2 where the layers are not to be found."""
+    """Norms over the whole width in one layer; 2 where the model's layers are unknown."""
     layers: Any = getattr(model.get_decoder(), "layers", None)
     if not layers:
         return 2
@@ -236,9 +245,7 @@ def _generation_bytes(
     if generation is None:
         return 0
     config: Any = model.config.get_text_config()
-    heads = config.num_attention_heads
-    head_width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    keys = (getattr(config, "num_key_value_heads", None) or heads) * head_width
+    _, keys = _attention_widths(config)
     kinds = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
     window = getattr(config, "sliding_window", None) or generation.tokens
     kept = sum(
@@ -260,14 +267,12 @@ def _linear(model: PreTrainedModel) -> int:
     """Weights of the decoder's linear layers, which autocast casts."""
     from torch import nn
 
-    decoder = cast("nn.Module", model.get_decoder())
-    return sum(
-        module.weight.numel() for module in decoder.modules() if isinstance(module, nn.Linear)
-    )
+    modules = cast("nn.Module", model.get_decoder()).modules()
+    return sum(one.weight.numel() for one in modules if isinstance(one, nn.Linear))
 
 
 def _largest(model: PreTrainedModel) -> int:
-    """Weights of the embeddings (a head of its own included) and of one layer."""
+    """Weights of the embeddings (with an untied output head) and of one layer."""
     ends: list[Any] = [model.get_input_embeddings(), model.get_output_embeddings()]
     layers: Any = getattr(model.get_decoder(), "layers", None)
     parts = [*ends, *(layers[:1] if layers else ())]
@@ -275,16 +280,16 @@ def _largest(model: PreTrainedModel) -> int:
     return _numel(unique.values())
 
 
-# ── telling ─────────────────────────────────────────────────────────────────────────────────────
+# ── report ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def as_gib(memory: Memory) -> dict[str, Any]:
-    """Every part in GiB, their most at a time, and for training that with everything sharded."""
+    """Every part in GiB, the peak, and for training the peak with everything sharded."""
     parts = {name: _gib(size) for name, size in memory._asdict().items() if name != "largest"}
-    told: dict[str, Any] = {**parts, "total": _gib(memory.total)}
+    parts["total"] = _gib(memory.total)
     if not memory.gradients:
-        return {name: size for name, size in told.items() if size}
-    return told | {"sharded_total": {str(n): _gib(memory.sharded(n)) for n in SHARDS}}
+        return {name: size for name, size in parts.items() if size}
+    return parts | {"sharded_total": {str(n): _gib(memory.sharded(n)) for n in SHARDS}}
 
 
 def _gib(size: int) -> float:
@@ -293,18 +298,16 @@ def _gib(size: int) -> float:
 
 
 def memory_notes(memory: Memory) -> list[str]:
-    """What the estimate leaves out, and what the device here has."""
+    """What the estimate does not count, and how it compares with the device of this machine."""
     import torch
 
-    notes = [
-        (
-            "memory is an estimate from shapes: attention is taken not to write its matrix; reward "
-            "models, fragments and CUDA itself are not counted"
-        )
-    ]
+    estimate = (
+        "memory is an estimate from shapes: attention is assumed not to store its matrix; reward "
+        "models, fragmentation and CUDA itself are not counted"
+    )
     if not torch.cuda.is_available():
-        return [*notes, "memory: there is no GPU here to compare with"]
+        return [estimate, "memory: there is no GPU here to compare with"]
     have = torch.cuda.get_device_properties(0).total_memory
     fits = "fits" if memory.total < have else "does not fit; shard it (FSDP, ZeRO-3)"
     name = torch.cuda.get_device_name(0)
-    return [*notes, f"memory: {name} has {have / GIB:.1f} GiB; one process alone {fits}"]
+    return [estimate, f"memory: {name} has {have / GIB:.1f} GiB; one process alone {fits}"]

@@ -1,21 +1,20 @@
-"""The model that a run starts from: what is wrong with it, and its shapes as training sets them."""
+"""Checks of the model that a run starts from, and its shapes as training will set them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rewardlab.dry_run.checkpoint import embedding_rows, read_checkpoint
-from rewardlab.dry_run.findings import Findings
+from rewardlab.dry_run.findings import Findings, one_line
 from rewardlab.dry_run.tokenizer import (
     credit_problems,
     padding_notes,
     read_tokenizer,
     tokenizer_problems,
 )
-from rewardlab.errors import Problem, UserError
+from rewardlab.errors import EXIT_USAGE, Problem, refuse
 from rewardlab.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -23,17 +22,15 @@ if TYPE_CHECKING:
 
 SAMPLE = 2000
 """Examples that a dry run trains a tokenizer on."""
-BYTES: Mapping[str, int] = MappingProxyType({"F64": 8, "F32": 4, "F16": 2, "BF16": 2})
-"""Of a weight, by the words of safetensors."""
 
 
 class Policy(NamedTuple):
-    """The model of a run, as far as its files allow.
+    """The model of a run, as far as its files can be used.
 
     Attributes:
         tokenizer: None where it was refused.
         model: On the meta device; None where the checkpoint was refused.
-        saved_bytes: Of a weight on disk.
+        saved_bytes: Bytes per weight on disk.
     """
 
     tokenizer: PreTrainedTokenizerBase | None
@@ -50,15 +47,15 @@ class Policy(NamedTuple):
 
 
 def check_policy(path: Path, *, prompt: Prompt, text: str | None = None, found: Findings) -> Policy:
-    """A checkpoint and its tokenizer, held against one row.
+    """Check a checkpoint and its tokenizer against one row.
 
     Args:
         path: The checkpoint.
         prompt: One row's.
-        text: Where error spans will be put on tokens, one translation to try that on.
+        text: A translation to put error spans on; None where the run does not put any on tokens.
         found: Gets E044, E050..E061, and notes.
     """
-    if not (path / "config.json").is_file():  # E028, told where the configuration is read
+    if not (path / "config.json").is_file():  # E028, reported with the configuration
         return Policy(None, None)
     checkpoint = found.attempt(read_checkpoint, path)
     tokenizer = found.attempt(read_tokenizer, path)
@@ -74,25 +71,22 @@ def check_policy(path: Path, *, prompt: Prompt, text: str | None = None, found: 
     if checkpoint is None:
         return Policy(tokenizer, None)
     found.notes += checkpoint.notes
-    saved = max((BYTES.get(dtype, 1) for dtype in checkpoint.dtypes), default=4)
-    return Policy(tokenizer, model, saved)
+    return Policy(tokenizer, model, checkpoint.weight_bytes)
 
 
 def new_policy(texts: Sequence[str], shape: Mapping[str, Any]) -> Policy:
-    """A policy from scratch: a tokenizer from some of the texts, shapes as they will be.
+    """A policy from scratch: a tokenizer from a sample of the texts, and shapes without weights.
 
     Args:
-        texts: What the run will train its tokenizer on; a sample will do.
+        texts: What the run will train its tokenizer on.
         shape: ``vocab_size``, ``architecture``, ``hidden_size``, ``layers``, ``heads``.
     """
     import torch
 
     from rewardlab.trainers import from_scratch
 
-    some = texts[:: max(1, len(texts) // SAMPLE)]
-    size: int = shape["vocab_size"]
-    tokenizer = from_scratch.train_tokenizer(some, vocab_size=size)
-    rest = {key: value for key, value in shape.items() if key != "vocab_size"}
+    sample, rest = texts[:: max(1, len(texts) // SAMPLE)], dict(shape)
+    tokenizer = from_scratch.train_tokenizer(sample, vocab_size=rest.pop("vocab_size"))
     with torch.device("meta"):
         return Policy(tokenizer, from_scratch.new_policy(tokenizer, **rest))
 
@@ -104,11 +98,19 @@ def prepare(
     freeze_embeddings: bool = False,
     untie_embeddings: bool = False,
 ) -> PreTrainedModel:
-    """Set what is trained, by the functions that will set it for the run.
+    """Set which weights are trained, by the functions that will set it for the run.
+
+    Args:
+        model: On any device; it is changed.
+        lora: Options of `rewardlab.trainers.policy.low_rank`; None trains no adapters.
+        freeze_embeddings: Leave the input embeddings as they are.
+        untie_embeddings: Give the output head weights of its own.
 
     Raises:
         UserError: E065, adapters are asked for on modules that the model does not have.
     """
+    from peft import get_peft_model
+
     from rewardlab.trainers import policy
 
     policy.freeze_vision_tower(model)
@@ -118,12 +120,10 @@ def prepare(
         policy.freeze_embeddings(model)
     if lora is None:
         return model
-    from peft import get_peft_model
-
     try:
         adapted: Any = get_peft_model(model, policy.low_rank(model, **lora))
     except ValueError as error:
-        what = f"no adapter finds a place: {' '.join(str(error).split())[:200].rstrip('.')}"
-        problem = Problem("E065", "policy.lora", what, "target_modules: all-linear")
-        raise UserError([problem]) from error
+        what = f"no adapter finds a place: {one_line(error)}"
+        fix = "target_modules: all-linear"
+        refuse(Problem("E065", "policy.lora", what, fix), exit_code=EXIT_USAGE)
     return cast("PreTrainedModel", adapted)

@@ -1,40 +1,32 @@
-"""Every reward and gate asked about one row, each by itself, so that one does not hide another."""
+"""Every reward and gate scores one row, each separately, so that one does not hide another."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rewardlab.dry_run.findings import Findings
+from rewardlab.config.checks import build_gates, build_terms
+from rewardlab.config.sections import GateConfig, RewardConfig
+from rewardlab.data.corpora import Row
+from rewardlab.dry_run.findings import Findings, valid
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_REWARD, Problem, RewardFailed, UserError
 from rewardlab.types import Gate, Status, Term
-
-if TYPE_CHECKING:
-    from rewardlab.config.sections import GateConfig, RewardConfig
-    from rewardlab.data.corpora import Row
 
 
 def build_each(
     rewards: Sequence[RewardConfig], gates: Sequence[GateConfig]
 ) -> tuple[list[Term], list[Gate]]:
-    """Terms and gates of an ensemble; one that cannot be built is left out.
+    """Terms and gates of an ensemble.
 
-    What is wrong with it is told where the configuration is read.
+    Args:
+        rewards: Entries of the file; one that cannot be built is left out, since its problem is
+            reported with the configuration.
+        gates: Likewise.
     """
-    from rewardlab.config.checks import build_gates, build_terms
-
-    terms: list[Term] = []
-    closing: list[Gate] = []
-    for entry in rewards:
-        with suppress(UserError):
-            terms += build_terms([entry])
-    for entry in gates:
-        with suppress(UserError):
-            closing += build_gates([entry])
-    return terms, closing
+    terms = valid(lambda entry: build_terms([entry])[0], rewards)
+    return list(terms), list(valid(lambda entry: build_gates([entry])[0], gates))
 
 
 def check_rewards(
@@ -50,7 +42,7 @@ def check_rewards(
             available, and a note for a gate that closes on the reference itself.
 
     Returns:
-        For each reward and gate that scored: its score, and the seconds that took with loading.
+        For each reward and gate that scored: its score, and the seconds it took, loading included.
     """
     candidate = row.candidate(row.reference or row.source)
     scored: dict[str, Any] = {}
@@ -60,18 +52,16 @@ def check_rewards(
         try:
             scores = RewardEnsemble([term])([candidate])
         except (RewardFailed, UserError) as error:
-            found.add(_failure(name, error), exit_code=EXIT_REWARD, cause=error)
-            continue
-        if scores.status[0][0] is Status.UNAVAILABLE:
-            fix = "start what it needs, then run this again"
-            found.add(
-                [Problem("E402", f"reward {name}", "could not score one row", fix)],
-                exit_code=EXIT_REWARD,
-            )
+            found.add(_problems(name, error), exit_code=EXIT_REWARD, cause=error)
             continue
         value, status = float(scores.values[0, 0]), scores.status[0][0]
-        told = round(value, 4) if status.scored else status.value
-        scored[name] = {"score": told, "seconds": round(time.perf_counter() - began, 3)}
+        if status is Status.UNAVAILABLE:
+            fix = "start what it needs, then run this again"
+            problem = Problem("E402", f"reward {name}", "could not score one row", fix)
+            found.add([problem], exit_code=EXIT_REWARD)
+            continue
+        score = round(value, 4) if status.scored else status.value
+        scored[name] = {"score": score, "seconds": round(time.perf_counter() - began, 3)}
     for gate in gates:
         value = scored.get(gate.reward.name, {}).get("score")
         if row.reference is not None and isinstance(value, float) and value < gate.below:
@@ -82,22 +72,10 @@ def check_rewards(
     return scored
 
 
-def score_one_row(terms: Sequence[Term], gates: Sequence[Gate], row: Row) -> None:
-    """Ask every reward about one row, so that a broken one is found before the work begins.
-
-    Raises:
-        UserError: E401, E402, with every reward that cannot score it; exit code 4.
-    """
-    found = Findings()
-    check_rewards(terms, gates, row, found)
-    found.raise_if_any()
-
-
-def _failure(name: str, error: RewardFailed | UserError) -> list[Problem]:
-    """What a reward said was wrong, or that it has a bug."""
+def _problems(name: str, error: RewardFailed | UserError) -> list[Problem]:
+    """The problems that a reward reported, or that it has a bug."""
     if isinstance(error, UserError):
         return error.problems
     what = " ".join(str(error).split()).rstrip(".")
-    return [
-        Problem("E401", f"reward {name}", what, "it is a bug in that reward; --debug shows where")
-    ]
+    fix = "it is a bug in that reward; --debug shows where"
+    return [Problem("E401", f"reward {name}", what, fix)]

@@ -1,4 +1,4 @@
-"""What ``rewardlab train-reward`` can know about a run before a weight is read."""
+"""Checks of ``rewardlab train-reward`` before a weight is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rewardlab.config.train_reward import TrainRewardConfig, family_of
+from rewardlab.config.training_data import StageData, TrainingData
 from rewardlab.dry_run.checkpoint import read_checkpoint
 from rewardlab.dry_run.findings import Findings
 from rewardlab.dry_run.tokenizer import read_tokenizer
@@ -13,29 +15,25 @@ from rewardlab.dry_run.tokenizer import read_tokenizer
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from rewardlab.config.train_reward import TrainRewardConfig
-    from rewardlab.config.training_data import StageData, TrainingData
     from rewardlab.scorers.families.protocol import Family
 
 
-def examine_scorer(
+def check_scorer(
     config: TrainRewardConfig,
-    lessons: TrainingData,
+    data: TrainingData,
     options: Sequence[TrainingArguments],
     *,
     found: Findings,
 ) -> None:
-    """The checkpoint that a run starts from, and what becomes of every stage's rows with it.
+    """Check the checkpoint that a run starts from, and each stage's rows against it.
 
     Args:
-        config: The run; where it starts from scratch there is nothing to examine yet.
-        lessons: What it learns from.
+        config: The run; one that starts from scratch has no checkpoint yet.
+        data: The rows.
         options: The trainer's, for each stage.
         found: Gets what the family raises, E050..E056 of a language model's checkpoint, E057
             of a judge's tokenizer, and notes.
     """
-    from rewardlab.config.train_reward import family_of
-
     start = config.model.path
     if start is None:
         return
@@ -47,29 +45,34 @@ def examine_scorer(
         found.notes += [] if checkpoint is None else checkpoint.notes
     if config.scorer.automqm is not None and found.attempt(read_tokenizer, start) is None:
         return  # the other families refuse it themselves
-    for name, note in examine_stages(config, family, start, lessons, options, found=found):
-        found.notes.append(f"stage {name}, {note}")
+    found.notes += check_stages(config, family, start, data, options, found=found)
 
 
-def examine_stages(
+def check_stages(
     config: TrainRewardConfig,
     family: Family,
     start: Path,
-    lessons: TrainingData,
+    data: TrainingData,
     options: Sequence[TrainingArguments],
     *,
     found: Findings,
-) -> Iterator[tuple[str, str]]:
-    """By stage, what becomes of its rows: a line a side."""
-    for stage, rows, args in zip(config.stages, lessons.stages, options, strict=True):
-        lines = found.attempt(_lines, family, start, rows, args, config.seed)
-        for line in lines or ():
-            yield stage.name, line
+) -> Iterator[str]:
+    """For each stage and side, a line on how many rows are used, and why others are not.
 
+    Args:
+        config: The run.
+        family: Of the scorer.
+        start: The checkpoint that the run starts from.
+        data: The rows.
+        options: The trainer's, for each stage.
+        found: Gets what the family raises.
+    """
 
-def _lines(
-    family: Family, start: Path, rows: StageData, args: TrainingArguments, seed: int
-) -> list[str]:
-    from rewardlab.scorers.families.protocol import Stage
+    def lines(rows: StageData, args: TrainingArguments) -> list[str]:
+        from rewardlab.scorers.families.protocol import Stage
 
-    return [*family.describe(Stage(start, rows.train, rows.validation, args, seed))]
+        return [*family.describe(Stage(start, rows.train, rows.validation, args, config.seed))]
+
+    for stage, rows, args in zip(config.stages, data.stages, options, strict=True):
+        for line in found.attempt(lines, rows, args) or ():
+            yield f"stage {stage.name}, {line}"

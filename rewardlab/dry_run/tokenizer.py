@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer, held against its embeddings, its chat template and one row of data."""
+"""Checks of a checkpoint's tokenizer against its embeddings, its chat template and one row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.dry_run.findings import one_line
+from rewardlab.errors import EXIT_USAGE, Problem, UserError, refuse, shown
 from rewardlab.text.prompts import Prompt, chat_options
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ FILES = (
     "vocab.json",
     "vocab.txt",
 )
-"""One of these holds the vocabulary; without any, transformers makes one of five tokens up."""
+"""One of these holds the vocabulary; without any, transformers invents one of five tokens."""
 
 
 def read_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
@@ -32,26 +33,26 @@ def read_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     from rewardlab.trainers.policy import load_tokenizer
 
     path = Path(path)
-    fix = "fetch it anew, or save the tokenizer it was trained with beside the weights"
+    fix = "fetch it again, or save the tokenizer it was trained with beside the weights"
     if not any((path / name).is_file() for name in FILES):
         what = f"holds no tokenizer: none of {', '.join(FILES)}"
-        raise UserError([Problem("E057", str(path), what, fix)])
+        refuse(Problem("E057", str(path), what, fix), exit_code=EXIT_USAGE)
     try:
         return load_tokenizer(path)
     except Exception as error:  # tokenizers raises plain Exceptions, transformers many kinds
-        what = f"its tokenizer cannot be read: {_one_line(error)}"
+        what = f"its tokenizer cannot be read: {one_line(error)}"
         raise UserError([Problem("E057", str(path), what, fix)]) from error
 
 
 def tokenizer_problems(
     tokenizer: PreTrainedTokenizerBase, where: str, *, embeddings: int | None, prompt: Prompt
 ) -> Iterator[Problem]:
-    """What training and decoding with this tokenizer would run into.
+    """What would go wrong in training and decoding with this tokenizer.
 
     Args:
         tokenizer: The policy's.
-        where: The checkpoint.
-        embeddings: How many ids the model has embeddings for; None where that is not known.
+        where: The checkpoint, for messages.
+        embeddings: How many token ids the model has embeddings for; None where unknown.
         prompt: One row's; messages are rendered by the chat template.
 
     Yields:
@@ -72,13 +73,24 @@ def tokenizer_problems(
 
 
 def padding_notes(tokenizer: PreTrainedTokenizerBase, where: str) -> Iterator[str]:
-    """Say where padding borrows another token."""
+    """A note where another token is used for padding.
+
+    Args:
+        tokenizer: The policy's.
+        where: The checkpoint, for the note.
+    """
     if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
         yield f"{where}: no padding token; {shown(tokenizer.eos_token)} is used for it"
 
 
 def credit_problems(tokenizer: PreTrainedTokenizerBase, where: str, text: str) -> Iterator[Problem]:
-    """E061: error spans could be put on no token of a text that this tokenizer writes."""
+    """E061: error spans cannot be put on the tokens that this tokenizer writes.
+
+    Args:
+        tokenizer: The policy's.
+        where: The checkpoint, for the message.
+        text: A translation to try it on.
+    """
     from rewardlab.align import decode
 
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -95,23 +107,19 @@ def _chat_problems(
 
     template = tokenizer.chat_template
     if template is not None:
+        render: Any = tokenizer.apply_chat_template
+        options = chat_options(str(template))
         try:
-            render: Any = tokenizer.apply_chat_template
-            options = chat_options(str(template))
-            asked = render(prompt, tokenize=False, add_generation_prompt=True, **options)
+            text = render(prompt, tokenize=False, add_generation_prompt=True, **options)
+            what = f"the chat template leaves the prompt out: it renders {shown(text)}"
+            renders = prompt[-1]["content"].strip() in text
         except Exception as error:  # noqa: BLE001 - a template is a program: it can raise anything
-            what = f"the chat template cannot render one user turn of text: {_one_line(error)}"
-            yield Problem("E060", where, what, "chat: false, or a template that takes plain text")
-            return
-        if prompt[-1]["content"].strip() not in asked:
-            what = f"the chat template leaves the prompt out: it renders {shown(asked)}"
+            what = f"the chat template cannot render one user turn of text: {one_line(error)}"
+            renders = False
+        if not renders:
             yield Problem("E060", where, what, "chat: false, or a template that takes plain text")
             return
     try:
         end_of_turn(tokenizer)
     except UserError as error:
         yield from error.problems
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")

@@ -1,25 +1,22 @@
-"""What ``rewardlab sft`` and ``rewardlab rl`` can know about a run before it takes a GPU."""
+"""Checks of ``rewardlab sft`` and ``rewardlab rl``: the policy, batches, lengths and memory.
+
+`sft_plan` and `rl_plan` say what the trainer would do with the rows; `check_plan` does the rest.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from rewardlab.config import RLConfig, SFTRunConfig
-from rewardlab.dry_run.batches import rl_batches, sft_batches, too_few_prompts
+from rewardlab.config.sections import LoraConfig
+from rewardlab.dry_run import lengths
+from rewardlab.dry_run.batches import Batches, Rollouts, Schedule, too_few_prompts
 from rewardlab.dry_run.findings import Findings
-from rewardlab.dry_run.lengths import (
-    TokenCounts,
-    as_summary,
-    count_tokens,
-    length_notes,
-    nothing_fits,
-)
 from rewardlab.dry_run.memory import Generation, as_gib, is_known, memory_notes, training_memory
 from rewardlab.dry_run.packages import optimizer_name, package_problems
 from rewardlab.dry_run.policy import Policy, check_policy, new_policy, prepare
-from rewardlab.errors import Problem
 from rewardlab.text.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -27,69 +24,78 @@ if TYPE_CHECKING:
 
     from rewardlab.trainers.sft import Example
 
+TrainerOptions: TypeAlias = "SFTConfig | GRPOConfig"
 LOADED_BYTES: Mapping[str, int] = {"float32": 4, "float16": 2, "bfloat16": 2}
-"""Of a weight, by the words of ``model_init_kwargs.dtype``."""
+"""Bytes per weight, by the values of ``model_init_kwargs.dtype``."""
+
+
+class Plan(NamedTuple):
+    """What a trainer would do with the rows, as far as it is known.
+
+    Attributes:
+        policy: The model and its tokenizer.
+        options: TRL's; None where those of the file are wrong.
+        trainer: The ``trainer`` section of the file.
+        batches: None without options or rows.
+        rollouts: Of RL only.
+        counts: Tokens of the rows; None without a tokenizer.
+        limit: Name and value of the option that limits the tokens of a row.
+        cut: Rows that the limit cuts.
+        longest: Tokens of the longest row of a training pass, prompt and completion.
+        reference: A second, frozen model stands beside the policy.
+        generation: What is decoded in this process.
+    """
+
+    policy: Policy
+    options: TrainerOptions | None
+    trainer: Mapping[str, Any]
+    batches: Batches | None = None
+    rollouts: Rollouts | None = None
+    counts: lengths.TokenCounts | None = None
+    limit: tuple[str, int | None] = ("", None)
+    cut: int = 0
+    longest: int = 0
+    reference: bool = False
+    generation: Generation | None = None
 
 
 # ── sft ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def examine_sft(
+def sft_plan(
     config: SFTRunConfig,
     examples: Sequence[Example],
     validation: Sequence[Example],
     *,
     options: SFTConfig | None,
     found: Findings,
-) -> dict[str, Any]:
-    """Everything about a fine-tuning run but its configuration and its files of text.
+) -> Plan:
+    """What a fine-tuning run would do.
 
     Args:
         config: The run.
-        examples: What is trained on; none where the data could not be read.
-        validation: What decides when to stop.
-        options: TRL's; None where the file's are wrong.
-        found: Gets E044, E045, E050..E065, and notes.
-
-    Returns:
-        Tokens, batches, parameters and memory, as far as they can be known.
+        examples: The training rows; empty where the data could not be read.
+        validation: The rows that decide when to stop.
+        options: TRL's; None where those of the file are wrong.
+        found: Gets E044, E045, E050..E061, E064, E065, and notes.
     """
-    policy = _sft_policy(config, examples, found)
-    summary: dict[str, Any] = {}
-    if options is not None:
-        found.add(package_problems(options))
+    plan = Plan(_sft_policy(config, examples, found), options, config.trainer)
+    found.add(package_problems(options))
     if options is None or not examples:
-        return summary
-    batches = sft_batches(
-        len(examples),
-        rows_per_process=options.per_device_train_batch_size,
-        accumulation=options.gradient_accumulation_steps,
-        processes=processes(),
-        max_steps=options.max_steps,
-        epochs=options.num_train_epochs,
+        return plan
+    plan = plan._replace(batches=_schedule(options).sft(len(examples)))
+    tokenizer = plan.policy.tokenizer
+    if tokenizer is None:
+        return plan
+    counts, limit = lengths.count_tokens(tokenizer, examples), options.max_length
+    for side in (counts, lengths.count_tokens(tokenizer, validation)):
+        found.add(lengths.nothing_left(side, limit))
+    return plan._replace(
+        counts=counts,
+        limit=("max_length", limit),
+        cut=counts.cut_as_a_whole(limit),
+        longest=min(counts.longest(), limit or counts.longest()),
     )
-    summary["batches"] = batches._asdict()
-    if policy.tokenizer is None:
-        return summary
-    counts = count_tokens(policy.tokenizer, examples)
-    limit = options.max_length
-    cut = counts.cut_as_a_whole(limit)
-    found.add(nothing_left(counts, limit))
-    found.add(nothing_left(count_tokens(policy.tokenizer, validation), limit))
-    found.notes += length_notes(
-        counts, cut=cut, limit=f"max_length={limit}", positions=policy.positions
-    )
-    summary = {"tokens": as_summary(counts, max_length=limit, cut=cut), **summary}
-    tokens = min(counts.longest(), limit or counts.longest())
-    return summary | _memory(policy, options, config.trainer, tokens=tokens, found=found)
-
-
-def nothing_left(counts: TokenCounts, limit: int | None) -> list[Problem]:
-    """E045: ``max_length`` cuts every row before its translation begins."""
-    if limit is None or any(prompt < limit for prompt in counts.prompts):
-        return []
-    what = f"max_length={limit}: every prompt alone reaches it, so there is nothing to learn"
-    return [Problem("E045", "trainer.max_length", what, f"max_length: {counts.longest()}")]
 
 
 def _sft_policy(config: SFTRunConfig, examples: Sequence[Example], found: Findings) -> Policy:
@@ -103,140 +109,136 @@ def _sft_policy(config: SFTRunConfig, examples: Sequence[Example], found: Findin
         assert wanted.path is not None  # noqa: S101 - the schema wants it or from_scratch
         prompt = examples[0].prompt if examples else _any_prompt(config)
         policy = check_policy(wanted.path, prompt=prompt, found=found)
-    if policy.model is None:
-        return policy
-    model = found.attempt(
-        prepare,
-        policy.model,
-        lora=wanted.lora.model_dump() if wanted.lora is not None else None,
+    return _prepared(
+        policy,
+        wanted.lora,
+        found,
         freeze_embeddings=wanted.freeze_embeddings,
         untie_embeddings=wanted.untie_embeddings,
     )
-    return policy._replace(model=model)
 
 
 # ── rl ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def examine_rl(
-    config: RLConfig,
-    pairs: Sequence[tuple[Prompt, Prompt | None]],
-    *,
-    options: GRPOConfig | None,
-    found: Findings,
-) -> dict[str, Any]:
-    """Everything about an RL run but its configuration, its files of text and its rewards.
+def rl_plan(
+    config: RLConfig, pairs: Sequence[lengths.Pair], *, options: GRPOConfig | None, found: Findings
+) -> Plan:
+    """What an RL run would do.
 
     Args:
         config: The run.
-        pairs: Prompts and references of the training rows; none where they could not be read.
-        options: TRL's; None where the file's are wrong.
+        pairs: Prompts and references of the training rows; empty where they could not be read.
+        options: TRL's; None where those of the file are wrong.
         found: Gets E044, E050..E065, and notes.
-
-    Returns:
-        Tokens, batches, rollouts, parameters and memory, as far as they can be known.
     """
-    policy = _rl_policy(config, pairs, found)
-    summary: dict[str, Any] = {}
-    if options is not None:
-        found.add(package_problems(options))
+    plan = Plan(_rl_policy(config, pairs, found), options, config.trainer)
+    found.add(package_problems(options))
     if options is None or not pairs:
-        return summary
-    batches, rollouts = rl_batches(
+        return plan
+    batches, rollouts = _schedule(options).rl(
         len(pairs),
-        rows_per_process=options.per_device_train_batch_size,
-        accumulation=options.gradient_accumulation_steps,
-        processes=processes(),
         num_generations=cast("int", options.num_generations),
         steps_per_generation=config.trainer.get("steps_per_generation"),
         generation_batch_size=config.trainer.get("generation_batch_size"),
         num_iterations=options.num_iterations,
-        max_steps=options.max_steps,
-        epochs=options.num_train_epochs,
     )
     found.add(too_few_prompts(len(pairs), rollouts))
-    summary |= {"batches": batches._asdict(), "rollouts": rollouts._asdict()}
-    if policy.tokenizer is None:
-        return summary
-    counts = count_tokens(policy.tokenizer, pairs)
-    limit = options.max_completion_length
-    cut = counts.cut_answers(limit)
-    found.add(nothing_fits(counts, limit=limit, key="trainer.max_completion_length"))
-    # The policy writes its own completions: how a reference joins its prompt is nothing to it.
-    found.notes += length_notes(
-        counts._replace(joined=0),
-        cut=cut,
-        limit=f"max_completion_length={limit}",
-        positions=policy.positions,
-    )
-    summary = {"tokens": as_summary(counts, max_completion_length=limit, cut=cut), **summary}
-    tokens = max(counts.prompts) + (limit or max(counts.answers, default=0))
-    at_once = Generation(rollouts.per_generation // batches.processes, tokens)
-    return summary | _memory(
-        policy,
-        options,
-        config.trainer,
-        tokens=tokens,
+    plan = plan._replace(batches=batches, rollouts=rollouts)
+    tokenizer = plan.policy.tokenizer
+    if tokenizer is None:
+        return plan
+    counts, limit = lengths.count_tokens(tokenizer, pairs), options.max_completion_length
+    found.add(lengths.nothing_fits(counts, limit=limit, key="trainer.max_completion_length"))
+    longest = max(counts.prompts) + (limit or max(counts.answers, default=0))
+    generation = Generation(rollouts.per_generation // batches.processes, longest)
+    return plan._replace(
+        # The policy writes its own completions: how a reference joins its prompt does not matter.
+        counts=counts._replace(joined=0),
+        limit=("max_completion_length", limit),
+        cut=counts.cut_answers(limit),
+        longest=longest,
         reference=options.beta != 0 and config.policy.lora is None,
-        generation=None if options.use_vllm else at_once,
-        found=found,
+        generation=None if options.use_vllm else generation,
     )
 
 
-def _rl_policy(
-    config: RLConfig, pairs: Sequence[tuple[Prompt, Prompt | None]], found: Findings
-) -> Policy:
+def _rl_policy(config: RLConfig, pairs: Sequence[lengths.Pair], found: Findings) -> Policy:
     prompt, answer = pairs[0] if pairs else (_any_prompt(config), None)
     text = answer[0]["content"] if isinstance(answer, list) else answer
     credit = any(entry.token_weight for entry in config.rewards)
     policy = check_policy(
         config.policy.path, prompt=prompt, text=text if credit else None, found=found
     )
+    return _prepared(policy, config.policy.lora, found)
+
+
+# ── both ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_plan(plan: Plan, found: Findings) -> dict[str, Any]:
+    """Compare the rows with the limits, and estimate the memory.
+
+    Args:
+        plan: Of an SFT or RL run.
+        found: Gets notes.
+
+    Returns:
+        Tokens, batches, rollouts, parameters and memory, as far as they are known.
+    """
+    parts = {"batches": plan.batches, "rollouts": plan.rollouts}
+    summary: dict[str, Any] = {name: one._asdict() for name, one in parts.items() if one}
+    if plan.counts is None:
+        return summary
+    key, limit = plan.limit
+    found.notes += lengths.length_notes(
+        plan.counts, cut=plan.cut, limit=f"{key}={limit}", positions=plan.policy.positions
+    )
+    summary["tokens"] = lengths.as_summary(plan.counts, **{key: limit}, cut=plan.cut)
+    return summary | _memory(plan, found)
+
+
+def _schedule(options: TrainerOptions) -> Schedule:
+    return Schedule(
+        options.per_device_train_batch_size,
+        options.gradient_accumulation_steps,
+        int(os.environ.get("WORLD_SIZE", "1")),
+        options.max_steps,
+        options.num_train_epochs,
+    )
+
+
+def _prepared(
+    policy: Policy, lora: LoraConfig | None, found: Findings, **embeddings: bool
+) -> Policy:
+    """The policy, with the weights marked that will be trained."""
     if policy.model is None:
         return policy
-    lora = config.policy.lora
     adapters = None if lora is None else lora.model_dump()
-    model = found.attempt(prepare, policy.model, lora=adapters)
+    model = found.attempt(prepare, policy.model, lora=adapters, **embeddings)
     return policy._replace(model=model)
 
 
-# ── what both need ──────────────────────────────────────────────────────────────────────────────
-
-
-def processes() -> int:
-    """How many processes the launcher started."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def _memory(
-    policy: Policy,
-    options: SFTConfig | GRPOConfig,
-    block: Mapping[str, Any],
-    *,
-    tokens: int,
-    found: Findings,
-    reference: bool = False,
-    generation: Generation | None = None,
-) -> dict[str, Any]:
-    """Parameters and the estimate, as they would be on a GPU."""
-    if policy.model is None:
+def _memory(plan: Plan, found: Findings) -> dict[str, Any]:
+    """Parameters, and the estimate of the memory that the run takes on a GPU."""
+    model, options = plan.policy.model, plan.options
+    if model is None or options is None:
         return {}
-    weight = _weight_bytes(options, policy.saved_bytes)
-    mixed = block.get("bf16", True) or block.get("fp16", False)  # on this machine it may be off
+    weight = _weight_bytes(options, plan.policy.saved_bytes)
+    # Of the file: the machine of the dry run may have turned mixed precision off.
+    mixed = plan.trainer.get("bf16", True) or plan.trainer.get("fp16", False)
     optimizer = optimizer_name(options)
     memory = training_memory(
-        policy.model,
+        model,
         rows=options.per_device_train_batch_size,
-        tokens=tokens,
+        tokens=plan.longest,
         optimizer=optimizer,
         weight_bytes=weight,
         compute_bytes=min(2, weight) if mixed else weight,
         checkpointing=bool(cast("Any", options).activation_checkpointing),
-        reference=reference,
-        generation=generation,
+        reference=plan.reference,
+        generation=plan.generation,
     )
-    sizes = [(one.numel(), one.requires_grad) for one in policy.model.parameters()]
-    trained = sum(size for size, learns in sizes if learns)
     found.notes += memory_notes(memory)
     if not is_known(optimizer):
         found.notes.append(f"memory: the states of {optimizer} are counted as AdamW's")
@@ -245,17 +247,19 @@ def _memory(
             "the weights themselves are trained in 16 bits, where a step below a 256th of a weight "
             "is lost in rounding; float32 weights under autocast, TRL's default, lose none"
         )
+    sizes = [(one.numel(), one.requires_grad) for one in model.parameters()]
+    trained = sum(size for size, learns in sizes if learns)
     parameters = {"total": sum(size for size, _ in sizes), "trained": trained}
     return {"parameters": parameters, "memory_gib": as_gib(memory)}
 
 
-def _weight_bytes(options: SFTConfig | GRPOConfig, saved: int) -> int:
-    """Of a weight as TRL loads it: float32, or what ``model_init_kwargs`` says."""
+def _weight_bytes(options: TrainerOptions, saved: int) -> int:
+    """Bytes per weight as TRL loads it: float32, or what ``model_init_kwargs`` says."""
     loading = cast("dict[str, Any]", options.model_init_kwargs or {})
     dtype = str(loading.get("dtype") or loading.get("torch_dtype") or "float32")
     return saved if dtype == "auto" else LOADED_BYTES.get(dtype.removeprefix("torch."), 4)
 
 
 def _any_prompt(config: SFTRunConfig | RLConfig) -> Prompt:
-    """A prompt in the configured form, where the data has none to give."""
+    """A prompt of the configured form, for data that cannot be read."""
     return [{"role": "user", "content": config.prompt}] if config.chat else config.prompt

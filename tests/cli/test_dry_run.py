@@ -218,4 +218,4 @@ def test_a_directory_that_holds_something_else_is_refused(here, run):
 def test_vllm_in_process_must_be_installed_to_decode(here, run):
     code, _, err = run("translate", "translate.yaml", "generation.backend=vllm", "--dry-run")
     assert code == 2
-    assert "error[E064] generation.backend: backend: vllm needs the package vllm" in err
+    assert "error[E086] generation.backend: backend: vllm needs vllm, which is not inst" in err

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -61,6 +63,45 @@ def test_help_imports_nothing_heavy():
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "[] True\n"), "0.3 s on an idle machine"
+
+
+def test_the_list_of_commands_imports_none_of_them():
+    program = (
+        "import sys, rewardlab.cli\n"
+        "try: rewardlab.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'pydantic', 'yaml', 'rewardlab.cli.score', "
+        "'rewardlab.cli.rl') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    listed = done.stdout.partition("Commands:\n")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line[2] != " "] == [
+        *cli.COMMANDS.built_in
+    ]
+    assert "  score         Score translations. Files are line-aligned text" in listed
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS.built_in)
+def test_every_command_explains_itself_in_the_words_of_the_list(call, name):
+    code, out, err = call(name, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: rewardlab {name} ")
+    assert cli.one_line_help(name) in " ".join(out.split()).replace("- ", "-")
+
+
+def test_another_package_adds_a_command(call, monkeypatch):
+    def shout(word: str):
+        """Print a word in capitals."""
+        typer.echo(word.upper())
+
+    monkeypatch.setitem(sys.modules, "shouting", SimpleNamespace(command=shout))
+    added = EntryPoint("shout", "shouting:command", cli.COMMANDS.group)
+    monkeypatch.setattr("rewardlab.registry.entry_points", lambda group: [added])
+    assert call("shout", "hello") == (0, "HELLO\n", "")
+    assert "  shout         Print a word in capitals.\n" in call("--help")[1]
 
 
 def test_the_version_is_the_package_s(call):

@@ -255,7 +255,7 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
             GOLD,
             2,
             (
-                "error[E040] rewardlab metaeval: nothing to compare with people. "
+                "error[E040] rewardlab metaeval: no metric to compare with human judgements. "
                 "fix: --reward chrf, or --scores NAME=FILE\n"
             ),
         ),

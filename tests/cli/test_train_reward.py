@@ -128,7 +128,7 @@ def test_the_same_command_again_measures_again_and_trains_nothing(talks, run):
     before = digest("run/model/model.safetensors")
     code, out, err = run("train-reward", "run.yaml")
     assert code == 0
-    assert "going on with run" in err
+    assert "resuming in run" in err
     assert "stage mqm" not in err
     assert digest("run/model/model.safetensors") == before
     assert json.loads(out)["figures"] == json.loads(Path("run/results.json").read_text())["figures"]
@@ -167,14 +167,14 @@ def test_a_start_or_prompt_that_changed_is_refused(talks, run):
 
 def test_what_another_begins_meanwhile_is_not_gone_on_with(talks, run, monkeypatch):
     write("metricx")
-    take = train_reward.take_lock
+    locked = train_reward.locked
 
     def late(directory):
         (directory / "stages").mkdir(parents=True)
         (directory / "config.yaml").write_text("run: of another")
-        return take(directory)
+        return locked(directory)
 
-    monkeypatch.setattr(train_reward, "take_lock", late)
+    monkeypatch.setattr(train_reward, "locked", late)
     code, _, err = run("train-reward", "run.yaml")
     assert (code, "error[E083]" in err) == (2, True)
     assert not Path(".run.lock").exists()

@@ -1,6 +1,6 @@
 import pytest
 
-from rewardlab.dry_run import Findings
+from rewardlab.dry_run.findings import Findings
 from rewardlab.errors import Problem, UserError
 
 FIRST, SECOND = Problem("E050", "a", "b"), Problem("E201", "c", "d")

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from rewardlab.config.sections import GateConfig, RewardConfig
 from rewardlab.data.corpora import Row
-from rewardlab.dry_run import Findings, build_each, check_rewards
+from rewardlab.dry_run.findings import Findings
+from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.errors import Problem, RewardUnavailable, UserError
 from rewardlab.rewards import ChrF, LengthRatio, NotCopied
 from rewardlab.rewards.base import BaseReward

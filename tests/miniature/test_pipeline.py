@@ -40,8 +40,7 @@ def test_the_demonstration_runs_and_shows_itself(tmp_path, capsys):
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert "token_credit/lexical_spans/std" in json.loads(lines[0])
 
-    config = demo.DemoConfig(out=tmp_path / "run", seed=0, steps=2, token_credit=True)
-    demo.show(Console(width=120), config, result)
+    demo.show(Console(width=120), result)
     shown = capsys.readouterr().out
     assert "after SFT" in shown
     assert shown.count("advantages") >= 2

@@ -1,4 +1,4 @@
-"""A dry run's summary in lines for people; the summary itself is the JSON on stdout."""
+"""The summary of a dry run as lines for people; the summary itself is the JSON on stdout."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-def tell(summary: Mapping[str, Any]) -> Iterator[str]:
-    """What was found out, a line for each thing that was looked at.
+def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    """One line for each part of the summary that has one; systems of an evaluation come last.
 
-    >>> list(tell({"parameters": {"total": 39392, "trained": 16864}}))
+    >>> list(summary_lines({"parameters": {"total": 39392, "trained": 16864}}))
     ['parameters: 39,392, of which 16,864 are trained']
     """
     for name, line in LINES.items():
         if summary.get(name):
-            yield f"{name.replace('_gib', '')}: {line(summary[name])}"
+            yield f"{name.removesuffix('_gib')}: {line(summary[name])}"
+    for system, known in summary.get("decoding", {}).items():
+        yield from (f"{system}: {line}" for line in summary_lines(known))
 
 
 def _tokens(tokens: Mapping[str, Any]) -> str:

@@ -1,0 +1,125 @@
+"""The life cycle of every command with a configuration file: check, then work, then write.
+
+A new command of this kind is a module with three functions, `check`, `work` and `write`, and a
+``command`` that gives them to `run`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rewardlab.cli.output import report, say
+from rewardlab.config.load import examine
+from rewardlab.config.sections import Options, Section
+from rewardlab.config.strict_yaml import Document
+from rewardlab.dry_run.findings import Findings
+from rewardlab.dry_run.summary import summary_lines
+from rewardlab.errors import Problem, UserError
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a command is called with.
+
+    Attributes:
+        config: The YAML file.
+        overrides: Arguments ``key=value``.
+        started: When, by ``time.perf_counter``.
+    """
+
+    config: Path
+    overrides: Sequence[str] = ()
+    started: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A run that passed all checks; each command adds what its work needs.
+
+    Attributes:
+        summary: What is known before the work; a dry run reports it.
+        notes: Lines to print before the work.
+    """
+
+    summary: Mapping[str, Any]
+    notes: Sequence[str]
+
+
+Schema = TypeVar("Schema", bound=Section)
+Checked = TypeVar("Checked", bound=Ready)
+Outcome = TypeVar("Outcome")
+
+
+def run(
+    arguments: Arguments,
+    check: Callable[[Arguments], Checked],
+    work: Callable[[Checked], Outcome],
+    write: Callable[[Checked, Outcome], Mapping[str, Any]],
+    *,
+    dry_run: bool,
+) -> None:
+    """Check, work, write the files, and print the result as JSON on stdout.
+
+    Args:
+        arguments: What the command is called with.
+        check: Reads and checks everything; changes nothing.
+        work: What takes time; it may keep its progress in the run directory.
+        write: Writes the files of the result, and returns the report.
+        dry_run: Report what `check` knows, and stop.
+
+    Raises:
+        UserError: With everything that `check` found to be wrong: configuration and checkpoint
+            (exit code 2), data (3), rewards and server (4).
+    """
+    ready = check(arguments)
+    say(*summary_lines(ready.summary), *ready.notes)
+    if dry_run:
+        report({"dry_run": True, **ready.summary})
+    else:
+        report(write(ready, work(ready)))
+
+
+def read_config(
+    arguments: Arguments,
+    schema: type[Schema],
+    *,
+    check: Callable[[Schema, Document], Iterable[Problem]],
+    check_trainer: Callable[[Options, Document], Iterable[Problem]] | None = None,
+) -> tuple[Schema, Findings]:
+    """The configuration, and the problems between its parts; other checks add theirs.
+
+    Args:
+        arguments: File and overrides.
+        schema: Of the file.
+        check: Yields the problems between the parts of the file.
+        check_trainer: Yields the problems of its ``trainer`` section.
+
+    Raises:
+        UserError: The file does not fit the schema; exit code 2.
+    """
+    config, problems = examine(
+        schema, arguments.config, arguments.overrides, check=check, check_trainer=check_trainer
+    )
+    if config is None:
+        raise UserError(problems)
+    found = Findings()
+    found.add(problems)
+    return config, found
+
+
+def conclude(found: Findings, *notes: str) -> tuple[str, ...]:
+    """The notes of a run, if it passed all checks.
+
+    Args:
+        found: Of all checks.
+        *notes: On its data.
+
+    Raises:
+        UserError: With every problem.
+    """
+    found.raise_if_any()
+    return (*notes, *(f"note: {note}" for note in dict.fromkeys(found.notes)))

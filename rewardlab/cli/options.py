@@ -1,0 +1,95 @@
+"""Options that several commands share, and checks of the rewards and files that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from rewardlab.cli.judgements import output_problems
+from rewardlab.dry_run.findings import Findings
+from rewardlab.errors import Problem, shown
+from rewardlab.rewards.registry import parse_reward
+from rewardlab.types import Reward
+
+ConfigFile: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="YAML file of the run.")
+]
+Overrides: TypeAlias = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Replace single values.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything that can be checked, then stop.")
+]
+REWARD = typer.Option("--reward", metavar="NAME[:OPTION=VALUE,...]", help="May be repeated.")
+Rewards: TypeAlias = Annotated[list[str] | None, REWARD]
+SourceFile: TypeAlias = Annotated[
+    str | None, typer.Option("--source", "-s", metavar="FILE", help="Source texts.")
+]
+ReferenceFile: TypeAlias = Annotated[
+    str | None, typer.Option("--reference", "-r", metavar="FILE", help="Reference texts.")
+]
+Language: TypeAlias = Annotated[str | None, typer.Option(metavar="CODE")]
+
+
+def parse_rewards(
+    specifications: Iterable[str], found: Findings, *, where: str = "--reward"
+) -> list[Reward]:
+    """Build the rewards that can be built.
+
+    Args:
+        specifications: Such as ``chrf`` and ``no_repetition:n=4``.
+        found: Gets E101..E104 of the others.
+        where: The option that gave them.
+    """
+    built = [found.attempt(parse_reward, one, where=where) for one in specifications]
+    return [reward for reward in built if reward is not None]
+
+
+def repeated(names: Sequence[str], where: str = "--reward") -> Iterator[Problem]:
+    """E036 for every name that an earlier reward has.
+
+    Args:
+        names: Of the rewards, in order.
+        where: The option that gave them.
+    """
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            yield Problem("E036", where, f"{name} is asked for twice", f"{name}:name={name}_2")
+
+
+def without_references(
+    rewards: Sequence[Reward], where: str = "--reward", fix: str = "give them with -r FILE"
+) -> Iterator[Problem]:
+    """E042 for every reward that reads references, where there are none.
+
+    Args:
+        rewards: Those that were asked for.
+        where: The option that gave them.
+        fix: How to give references.
+    """
+    for reward in rewards:
+        if reward.needs_reference:
+            what = f"{reward.name} reads references, and there are none"
+            yield Problem("E042", where, what, fix)
+
+
+def output_file_problems(
+    option: str, path: Path | None, *, read: Iterable[str | Path | None], like: str
+) -> Iterator[Problem]:
+    """E117 and E118: a file that is an input, or cannot be written when the work is done.
+
+    Args:
+        option: That names the file.
+        path: The file; None writes nothing.
+        read: The input files; None for those that are not given.
+        like: A file name to propose.
+    """
+    inputs = {Path(one).resolve() for one in read if one is not None}
+    if path is not None and path.resolve() in inputs:
+        what = f"{shown(str(path))} is read, and would be overwritten"
+        yield Problem("E118", option, what, f"name another file: {like}")
+    else:
+        yield from output_problems(option, path, like=like)
