@@ -6,14 +6,13 @@ numbers. A new language is one line in `SMALL`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-import regex
-
 from rewardlab.text.languages import known_code
+from rewardlab.text.patterns import compiled
 
 SMALL = MappingProxyType(
     {
@@ -67,12 +66,10 @@ MOST = 10**9
 MYRIADS = MappingProxyType({"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8})
 
 _DIGITS, _UNITS = "".join(DIGITS), "".join((*UNITS, *MYRIADS))
-WORD = regex.compile(r"\p{L}[\p{L}\p{M}'’]*")
-NUMERAL = regex.compile(rf"(?<!\p{{Nd}}\s?)[{_DIGITS}{_UNITS}]+|[{_DIGITS}][{_DIGITS}{_UNITS}]*")
+WORD = r"\p{L}[\p{L}\p{M}'’]*"
+NUMERAL = rf"(?<!\p{{Nd}}\s?)[{_DIGITS}{_UNITS}]+|[{_DIGITS}][{_DIGITS}{_UNITS}]*"
 """A unit behind digits (138亿) is part of their number and not a numeral by itself."""
-SCALE = regex.compile(
-    rf"(?i)[\s\-\u2010-\u2012]?(?:[{SCALES_DENSE}]|(?:{SCALES})(?![\p{{L}}\p{{M}}]))"
-)
+SCALE = rf"(?i)[\s\-\u2010-\u2012]?(?:[{SCALES_DENSE}]|(?:{SCALES})(?![\p{{L}}\p{{M}}]))"
 
 
 class SpelledNumber(NamedTuple):
@@ -104,10 +101,8 @@ def spelled_numbers(text: str, language: str | None) -> Iterator[SpelledNumber]:
     if text.isascii() and not (language or "").strip():
         return
     if known := _words(known_code(language)):
-        spelled = ((known.get(m.group().casefold()), m.span()) for m in WORD.finditer(text))
-        numbers = (SpelledNumber(value, *span) for value, span in spelled if value is not None)
-        yield from _with_ones(text, numbers)
-    for match in NUMERAL.finditer(text):
+        yield from _spelled_words(text, known)
+    for match in compiled(NUMERAL).finditer(text):
         yield SpelledNumber(chinese_number(match.group()), *match.span())
 
 
@@ -146,23 +141,20 @@ def is_scaled(text: str, end: int) -> bool:
     >>> is_scaled("2.5 million", 3), is_scaled("25万", 2), is_scaled("25 mice", 2)
     (True, True, False)
     """
-    return SCALE.match(text, end) is not None
+    return compiled(SCALE).match(text, end) is not None
 
 
-def _with_ones(text: str, found: Iterable[SpelledNumber]) -> list[SpelledNumber]:
-    """The numbers, tens and the ones behind them joined into one ("twenty-four")."""
+def _spelled_words(text: str, known: Mapping[str, int]) -> list[SpelledNumber]:
+    """The known words, tens and the ones behind them joined into one ("twenty-four")."""
     joined: list[SpelledNumber] = []
-    for one in found:
-        tens = joined[-1] if joined else None
-        if (
-            tens
-            and tens.value in range(20, 100, 10)
-            and one.value in range(1, 10)
-            and text[tens.end : one.start] in ("-", " ", "\u2010")
-        ):
-            joined[-1] = SpelledNumber(tens.value + one.value, tens.start, one.end)
-        else:
-            joined.append(one)
+    for match in compiled(WORD).finditer(text):
+        value = known.get(match.group().casefold())
+        before = joined[-1] if joined else SpelledNumber(0, 0, 0)
+        tens_and_ones = before.value in range(20, 100, 10) and value in range(1, 10)
+        if value and tens_and_ones and text[before.end : match.start()] in ("-", " ", "\u2010"):
+            joined[-1] = SpelledNumber(before.value + value, before.start, match.end())
+        elif value is not None:
+            joined.append(SpelledNumber(value, *match.span()))
     return joined
 
 

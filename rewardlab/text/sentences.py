@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import regex
+from rewardlab.text.patterns import compiled
 
 FINAL = ".!?…؟۔।॥።։။។༎‽⁇⁈⁉"
 """Marks that end a sentence where white space follows."""
@@ -26,8 +26,8 @@ _ENDS = (
     rf"|[{FINAL}][{FINAL}{FINAL_DENSE}{CLOSING}]*+(?=\s|$)"
 )
 _BRACKET = r"[(（\[][^()（）\[\]\n]*+[)）\]](?:[" + FINAL + FINAL_DENSE + "])*+"
-SENTENCE = regex.compile(rf"(?s){_BRACKET}|\S.*?(?:{_ENDS}|\n|$)")
-FINISHED = regex.compile(rf"(?:[{FINAL}{FINAL_DENSE}:;：；][{CLOSING}\s]*+|\p{{Pe}}\s*+)$")
+SENTENCE = rf"(?s){_BRACKET}|\S.*?(?:{_ENDS}|\n|$)"
+FINISHED = rf"(?:[{FINAL}{FINAL_DENSE}:;：；][{CLOSING}\s]*+|\p{{Pe}}\s*+)$"
 
 
 class Sentence(NamedTuple):
@@ -52,7 +52,7 @@ def sentences(text: str) -> Iterator[Sentence]:
     >>> [one.text for one in sentences('It costs 3.5 euros. "Why?" (Laughter) 好。是吗？')]
     ['It costs 3.5 euros.', '"Why?"', '(Laughter)', '好。', '是吗？']
     """
-    for match in SENTENCE.finditer(text):
+    for match in compiled(SENTENCE).finditer(text):
         if sentence := match.group().rstrip():
             yield Sentence(sentence, match.start(), match.start() + len(sentence))
 
@@ -65,4 +65,4 @@ def is_finished(text: str) -> bool:
     >>> [is_finished(text) for text in ('“He left.”', "(Applause)", "and then he", "a 'plan'", "")]
     [True, True, False, False, False]
     """
-    return FINISHED.search(text) is not None
+    return compiled(FINISHED).search(text) is not None

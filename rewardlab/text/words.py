@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import regex
+from rewardlab.text.patterns import compiled
 
 SPACELESS_SCRIPTS = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
 """Scripts without spaces between words: every letter is a word."""
@@ -21,8 +21,7 @@ LETTERS_PER_WORD = 2
 
 _SPACELESS = "".join(rf"\p{{Script_Extensions={script}}}" for script in SPACELESS_SCRIPTS)
 _INNER = r"\p{M}\u200c\u200d"
-WORD = regex.compile(
-    rf"""(?V1x)
+WORD = rf"""(?V1x)
     (?P<letter> [[{_SPACELESS}]&&\p{{L}}] [{_INNER}]* )
     | (?P<word>
         (?: [[\p{{L}}\p{{N}}_]--[[{_SPACELESS}]&&\p{{L}}]] [{_INNER}]*
@@ -31,8 +30,7 @@ WORD = regex.compile(
         )+ )
     | (?P<symbol> [\p{{Sc}}\p{{Sm}}\p{{So}}%‰] [{_INNER}\ufe0e\ufe0f]* )
     | (?P<mark> \S [{_INNER}\ufe0e\ufe0f]* )
-    """
-)
+"""
 """The words, as alternatives in this order: letter, word, symbol, mark.
 
 Script extensions assign the long-vowel mark of Japanese to the kana. Inside a word may stand the
@@ -68,7 +66,7 @@ def words(text: str) -> list[Word]:
     """
     return [
         Word(match.group(), *match.span(), match.lastgroup or "mark")
-        for match in WORD.finditer(text)
+        for match in compiled(WORD).finditer(text)
     ]
 
 
