@@ -1,7 +1,7 @@
-"""The reward ensemble: runs every term, closes gates, collects scores, spans and statuses.
+"""The reward ensemble: runs every term, applies gates, collects scores, spans and statuses.
 
-It knows no group and no token. It marks what became of each row; what a failure costs is decided
-in `rewardlab.advantages`.
+It knows no groups and no tokens. It gives every row a status; `rewardlab.advantages` decides what a
+failure costs.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.errors import RewardFailed, RewardUnavailable, TooManyFailures, UserError
+from rewardlab.generate.services import Breaker
 from rewardlab.types import (
     Candidate,
     ErrorSpan,
@@ -30,10 +32,10 @@ from rewardlab.types import (
 )
 
 BREAKER_AFTER = 3
-"""Outages in a row after which a reward is left alone for `BREAKER_SECONDS`."""
+"""Outages in a row after which a reward is not called for `BREAKER_SECONDS`."""
 BREAKER_SECONDS = 30.0
 TALLY_ROWS = 512
-"""Failure rates are taken over this many latest rows, and over no fewer than an eighth of it."""
+"""Failure rates are taken over this many latest rows, and not before an eighth of them is there."""
 _log = logging.getLogger(__name__)
 
 
@@ -41,21 +43,21 @@ _log = logging.getLogger(__name__)
 class RewardEnsemble:
     """Several rewards over the same candidates, each with its weights.
 
-    Rewards run at the same time, one thread each, so that a call costs about its slowest waiting
-    reward. A candidate whose `Reward.key` was seen in the same call is scored once. The settings
-    are frozen; outages and failure rates are remembered from call to call.
+    Rewards run at the same time, each in its own thread, so a call takes about as long as its
+    slowest reward. Candidates with equal `Reward.key` are scored once per call. The settings are
+    frozen; outages and failure rates are remembered from call to call.
 
     Attributes:
         terms: The rewards and their weights; names must differ.
-        gates: Guards run first; a row that fails one gets ``worst`` on every term, and one error
-            span over the whole text, without the terms being asked.
+        gates: Guards that run first. A row that fails one gets ``worst`` on every term and one
+            error span over the whole text, and no term is asked about it.
         timeout: Seconds a term may take in one call before its rows count as unavailable.
-        max_unavailable: Share of the latest rows that may stay unscored through our fault.
-        max_failed: Share of the latest rows that may stay unscored through the text's fault.
+        max_unavailable: Share of the latest rows that may be unavailable, which is our fault.
+        max_failed: Share of the latest rows that may be unscored because of their text.
 
     Raises:
-        TypeError: A bare reward stands where a term should.
-        ValueError: No terms, or two with one name.
+        TypeError: A reward is given in place of a term.
+        ValueError: There are no terms, or two with the same name.
     """
 
     terms: Sequence[Term]
@@ -76,7 +78,7 @@ class RewardEnsemble:
                 )
         names = [term.reward.name for term in self.terms]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two rewards are named {twice[0]!r}; give one another name=")
+            raise ValueError(f"two rewards are named {twice[0]!r}; give one of them another name=")
         object.__setattr__(self, "_runners", tuple(_Runner(t.reward) for t in self.terms))
         object.__setattr__(self, "_gate_runners", tuple(_Runner(g.reward) for g in self.gates))
 
@@ -101,23 +103,19 @@ class RewardEnsemble:
         """Score N candidates.
 
         Raises:
-            RewardFailed: A reward raised or broke its contract; carries its name.
-            UserError: What a reward was given cannot be used; carries its name.
+            RewardFailed: A reward raised or broke its contract; the message names it.
+            UserError: A reward's input or options cannot be used; the message names the reward.
             TooManyFailures: A reward left too many of the latest rows unscored.
         """
-        gated, blind = self._close_gates(candidates)
+        gated, unjudged = self._close_gates(candidates)
+        applies = [_rows_for(term, candidates) for term in self.terms]
         asked = [
-            [
-                row
-                for row, candidate in enumerate(candidates)
-                if _applies(term, candidate) and gated[row] is None and not blind[row]
-            ]
-            for term in self.terms
+            [row for row in rows if gated[row] is None and not unjudged[row]] for rows in applies
         ]
         outputs = self._run(self._runners, candidates, asked)
         columns = [
-            _column(term, candidates, asked=rows, output=output, gated=gated, blind=blind)
-            for term, rows, output in zip(self.terms, asked, outputs, strict=True)
+            _column(term, candidates, output, applies=rows, gated=gated, unjudged=unjudged)
+            for term, output, rows in zip(self.terms, outputs, applies, strict=True)
         ]
         return Scores(
             names=self.names,
@@ -129,29 +127,30 @@ class RewardEnsemble:
             token_weights=np.array([term.token_weight for term in self.terms], dtype=np.float64),
             severities=tuple(term.span_severities for term in self.terms),
             signature=self.signature,
-            components=_components(self.names, outputs, asked, rows=len(candidates)),
+            components={
+                f"{name}/{part}": values
+                for name, output in zip(self.names, outputs, strict=True)
+                for part, values in output.components.items()
+            },
         )
 
     def _close_gates(self, candidates: Sequence[Candidate]) -> tuple[list[str | None], list[bool]]:
         """For each row the first gate that closed on it, and whether a gate was unavailable.
 
-        A gate that the text broke is closed; one that does not apply is open; one that is down
-        leaves the row unjudged, which is our fault and not the text's.
+        A gate that fails because of the text is closed, and one that does not apply is open. One
+        that is down leaves the row unjudged, which is our fault and not the text's.
         """
-        asked = [
-            [row for row, candidate in enumerate(candidates) if _applies(gate, candidate)]
-            for gate in self.gates
-        ]
+        asked = [_rows_for(gate, candidates) for gate in self.gates]
         outputs = self._run(self._gate_runners, candidates, asked)
         gated: list[str | None] = [None] * len(candidates)
-        blind = [False] * len(candidates)
-        for gate, rows, output in zip(self.gates, asked, outputs, strict=True):
-            for row, score, status in zip(rows, output.scores, output.status, strict=True):
-                blind[row] |= status is Status.UNAVAILABLE
+        unjudged = [False] * len(candidates)
+        for gate, output in zip(self.gates, outputs, strict=True):
+            for row, (score, status) in enumerate(zip(output.scores, output.status, strict=True)):
+                unjudged[row] |= status is Status.UNAVAILABLE
                 closed = status.failed or (status.scored and score < gate.below)
                 if closed and gated[row] is None:
                     gated[row] = gate.reward.name
-        return gated, blind
+        return gated, unjudged
 
     def _run(
         self,
@@ -159,26 +158,31 @@ class RewardEnsemble:
         candidates: Sequence[Candidate],
         asked: Sequence[Sequence[int]],
     ) -> list[RewardOutput]:
-        """Ask every runner about its rows, all at once, within the deadline."""
+        """Ask every runner about its rows, all at once, within the deadline; N rows from each."""
         calls = [
             runner.start([candidates[row] for row in rows])
             for runner, rows in zip(runners, asked, strict=True)
         ]
         deadline = time.monotonic() + self.timeout
         outputs = [
-            runner.finish(call, deadline) for runner, call in zip(runners, calls, strict=True)
+            _unavailable(len(rows)) if call is None else runner.finish(call, deadline)
+            for runner, call, rows in zip(runners, calls, asked, strict=True)
         ]
         for runner, output in zip(runners, outputs, strict=True):
             runner.tally(output.status, self.max_unavailable, self.max_failed)
-        return outputs
+        return [
+            output.spread(rows, len(candidates))
+            for output, rows in zip(outputs, asked, strict=True)
+        ]
 
 
 _Column = tuple[NDArray[np.float64], list[Status], list[list[ErrorSpan]]]
 
 
-def _applies(asked: Term | Gate, candidate: Candidate) -> bool:
+def _rows_for(asked: Term | Gate, candidates: Sequence[Candidate]) -> list[int]:
+    """The rows that a term or gate applies to."""
     try:
-        return asked.applies(candidate)
+        return [row for row, candidate in enumerate(candidates) if asked.applies(candidate)]
     except Exception as error:
         raise RewardFailed(f"applies of reward {asked.reward.name} raised {error!r}") from error
 
@@ -186,51 +190,28 @@ def _applies(asked: Term | Gate, candidate: Candidate) -> bool:
 def _column(
     term: Term,
     candidates: Sequence[Candidate],
-    *,
-    asked: Sequence[int],
     output: RewardOutput,
+    *,
+    applies: Sequence[int],
     gated: Sequence[str | None],
-    blind: Sequence[bool],
+    unjudged: Sequence[bool],
 ) -> _Column:
-    """Put one term's answers back in their rows, and fill in the rows it was not asked about."""
-    values = np.full(len(candidates), np.nan)
-    status = [Status.NOT_APPLICABLE] * len(candidates)
-    spans: list[list[ErrorSpan]] = [[] for _ in candidates]
-    for place, row in enumerate(asked):
-        values[row], status[row] = output.scores[place], output.status[place]
-        if output.spans is not None:
-            spans[row] = output.spans[place]
-    for row, candidate in enumerate(candidates):
-        if not _applies(term, candidate):
-            continue
-        if blind[row]:
+    """One term's output, with the rows filled in that it was not asked about."""
+    values, status = output.scores.copy(), list(output.status)
+    spans = list(output.spans or [[] for _ in candidates])
+    for row in applies:
+        if unjudged[row]:
             status[row] = Status.UNAVAILABLE
         elif (gate := gated[row]) is not None:
             values[row], status[row] = term.reward.worst, Status.OK
-            spans[row] = [_whole_text(candidate, gate)]
+            spans[row] = [_whole_text(candidates[row], gate)]
     return values, status, spans
 
 
-def _components(
-    names: Sequence[str],
-    outputs: Sequence[RewardOutput],
-    asked: Sequence[Sequence[int]],
-    *,
-    rows: int,
-) -> dict[str, NDArray[np.float64]]:
-    """Every reward's parts, back in their rows."""
-    found: dict[str, NDArray[np.float64]] = {}
-    for name, output, places in zip(names, outputs, asked, strict=True):
-        for part, values in output.components.items():
-            found[f"{name}/{part}"] = np.full(rows, np.nan)
-            found[f"{name}/{part}"][list(places)] = values
-    return found
-
-
 def _whole_text(candidate: Candidate, gate: str) -> ErrorSpan:
-    """The error of a gated row: all of it is no translation.
+    """The error span of a gated row: the whole text is no translation.
 
-    Without this span a gated row would have no errors, the best there is at token level.
+    Without it a gated row would have no errors, which is the best there is at token level.
     """
     on_hypothesis = bool(candidate.hypothesis)
     return ErrorSpan(
@@ -243,84 +224,90 @@ def _whole_text(candidate: Candidate, gate: str) -> ErrorSpan:
     )
 
 
-class _Call:
-    """One call of one reward in its own thread.
+class _Call(NamedTuple):
+    """One call of one reward.
+
+    Attributes:
+        unique: The candidates with distinct keys.
+        place: For each row its candidate's place among them.
+        answer: What the reward returns or raises.
+    """
+
+    unique: list[Candidate]
+    place: list[int]
+    answer: Future[object]
+
+
+def _in_thread(reward: Reward, candidates: list[Candidate]) -> Future[object]:
+    """Call a reward in its own thread.
 
     The threads are daemons, unlike an executor's, so that a reward that hangs for ever does not
     keep the process from ending.
     """
+    answer: Future[object] = Future()
 
-    def __init__(self, reward: Reward, unique: Sequence[Candidate], place: Sequence[int]) -> None:
-        self.place = place
-        self.unique = unique
-        self.output: object = None
-        self.error: BaseException | None = None
-        self._reward = reward
-        self.thread = threading.Thread(target=self._work, name=f"reward {reward.name}", daemon=True)
-
-    def _work(self) -> None:
+    def work() -> None:
         try:
-            self.output = self._reward(self.unique)
+            answer.set_result(reward(candidates))
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
-            self.error = error
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name=f"reward {reward.name}", daemon=True).start()
+    return answer
 
 
 class _Runner:
-    """Calls one reward: deduplication, breaker, contract checks and failure rates."""
+    """Calls one reward: deduplication, circuit breaker, contract checks and failure rates."""
 
     def __init__(self, reward: Reward) -> None:
         self._reward = reward
-        self._outages = 0
-        self._open_until = 0.0
-        self._hung: threading.Thread | None = None
+        self._breaker = Breaker(BREAKER_AFTER, BREAKER_SECONDS)
+        self._late: Future[object] | None = None
         self._latest: deque[Status] = deque(maxlen=TALLY_ROWS)
 
-    def start(self, candidates: Sequence[Candidate]) -> _Call | int:
-        """Begin scoring; or the number of rows left unscored while the breaker is open."""
-        hangs = self._hung is not None and self._hung.is_alive()
-        if hangs or time.monotonic() < self._open_until:
-            return len(candidates)
-        call = _Call(self._reward, *_unique(self._reward, candidates))
-        if call.unique:
-            call.thread.start()
-        else:
-            call.output = RewardOutput.of([], spans=[])
-        return call
+    def start(self, candidates: Sequence[Candidate]) -> _Call | None:
+        """Begin scoring; None while the breaker is open or an earlier call hangs."""
+        if self._breaker.is_open or (self._late is not None and not self._late.done()):
+            return None
+        unique, place = _unique(self._reward, candidates)
+        if unique:
+            return _Call(unique, place, _in_thread(self._reward, unique))
+        nothing: Future[object] = Future()
+        nothing.set_result(RewardOutput.of([], spans=[]))
+        return _Call(unique, place, nothing)
 
-    def finish(self, call: _Call | int, deadline: float) -> RewardOutput:
-        """Wait for the answers and hand them out to all rows, duplicates included."""
-        if isinstance(call, int):
-            return _nothing(call)
+    def finish(self, call: _Call, deadline: float) -> RewardOutput:
+        """Wait for the answer and copy it to all rows, duplicates included."""
+        done, _ = wait([call.answer], max(0.0, deadline - time.monotonic()))
+        error = call.answer.exception() if done else None
+        if not done or isinstance(error, RewardUnavailable):
+            self._late = call.answer
+            why = error or "it did not answer in time"
+            _log.warning("reward %s is unavailable: %s", self._reward.name, why)
+            self._breaker.record(failed=True)
+            return _unavailable(len(call.place))
+        if isinstance(error, UserError):
+            raise _named(self._reward, error) from error
+        if error is not None:
+            raise RewardFailed(f"reward {self._reward.name} raised {error!r}") from error
         if call.unique:
-            call.thread.join(max(0.0, deadline - time.monotonic()))
-        late = call.thread.is_alive()
-        if late or isinstance(call.error, RewardUnavailable):
-            self._hung = call.thread if late else None
-            self._outage("it did not answer in time" if late else str(call.error))
-            return _nothing(len(call.place))
-        if isinstance(call.error, UserError):
-            raise _named(self._reward, call.error) from call.error
-        if call.error is not None:
-            raise RewardFailed(f"reward {self._reward.name} raised {call.error!r}") from call.error
-        self._outages = 0 if call.unique else self._outages
-        output = _checked(self._reward, call.unique, call.output)
+            self._breaker.record(failed=False)
+        output = _checked(self._reward, call.unique, call.answer.result())
         return RewardOutput(
-            scores=output.scores[list(call.place)],
+            scores=output.scores[call.place],
             status=[output.status[i] for i in call.place],
             spans=None if output.spans is None else [output.spans[i] for i in call.place],
-            components={
-                part: values[list(call.place)] for part, values in output.components.items()
-            },
+            components={part: values[call.place] for part, values in output.components.items()},
         )
 
-    def _outage(self, why: str) -> None:
-        _log.warning("reward %s is unavailable: %s", self._reward.name, why)
-        self._outages += 1
-        if self._outages >= BREAKER_AFTER:
-            self._open_until = time.monotonic() + BREAKER_SECONDS
-
     def tally(self, status: Sequence[Status], max_unavailable: float, max_failed: float) -> None:
-        """Stop the run when too many of the latest rows stayed unscored."""
+        """Stop the run if too many of the latest rows stayed unscored.
+
+        Args:
+            status: Of the rows that the reward was asked about.
+            max_unavailable: See `RewardEnsemble`.
+            max_failed: See `RewardEnsemble`.
+        """
         self._latest.extend(s for s in status if s is not Status.NOT_APPLICABLE)
         rows = len(self._latest)
         if rows < TALLY_ROWS // 8:
@@ -329,7 +316,7 @@ class _Runner:
         failed = sum(s.failed for s in self._latest) / rows
         for rate, limit, fault in (
             (unavailable, max_unavailable, "unavailable"),
-            (failed, max_failed, "unscored by the text's fault"),
+            (failed, max_failed, "unscored because of their text"),
         ):
             if rate > limit:
                 raise TooManyFailures(
@@ -346,31 +333,27 @@ def _unique(reward: Reward, candidates: Sequence[Candidate]) -> tuple[list[Candi
     for candidate in candidates:
         try:
             key = reward.key(candidate)
-            known = key is not None and key in places
+            known = None if key is None else places.setdefault(key, len(unique))
         except Exception as error:
             raise RewardFailed(f"key of reward {reward.name} raised {error!r}") from error
-        if not known:
-            if key is not None:
-                places[key] = len(unique)
-            place.append(len(unique))
+        if known is None or known == len(unique):
             unique.append(candidate)
-        else:
-            place.append(places[cast("Hashable", key)])
+        place.append(len(unique) - 1 if known is None else known)
     return unique, place
 
 
 def _named(reward: Reward, error: UserError) -> UserError:
-    """The same error, each problem with the reward that met it."""
+    """The same error, with the reward's name in each problem."""
     problems = [replace(one, where=f"{reward.name}: {one.where}") for one in error.problems]
     return UserError(problems, error.exit_code)
 
 
-def _nothing(rows: int) -> RewardOutput:
+def _unavailable(rows: int) -> RewardOutput:
     return RewardOutput.of([None] * rows, status=[Status.UNAVAILABLE] * rows)
 
 
 def _checked(reward: Reward, candidates: Sequence[Candidate], output: object) -> RewardOutput:
-    """Hold a reward to its contract; breaking it is a bug and stops the run."""
+    """Check that a reward kept its contract; breaking it is a bug and stops the run."""
     if not isinstance(output, RewardOutput):
         raise RewardFailed(
             f"reward {reward.name} returned {type(output).__name__}, not RewardOutput; "

@@ -1,4 +1,4 @@
-"""The errors a person sees, and the exit code each one ends the command with.
+"""Error messages and exit codes.
 
 An error says where, what, why and how to fix it, on one line:
 
@@ -18,19 +18,35 @@ EXIT_RESUMABLE = 75
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """A value as it may be printed: escaped, on one line, at most ``limit`` characters."""
+    """A value for a message: escaped, on one line.
+
+    Args:
+        value: Texts keep other scripts; everything else is shown in ASCII.
+        limit: Most characters.
+    """
     text = ascii(value) if not isinstance(value, str) else repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def one_line(reason: object, limit: int = 300) -> str:
+    """Another library's message as part of ours: on one line, without a final full stop.
+
+    Args:
+        reason: The message, or the exception that has it.
+        limit: Most characters.
+    """
+    text = " ".join(str(reason).split()).rstrip(".")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
         code: ``E`` and three digits, stable across releases; ``docs/errors.md`` lists them.
-        where: ``file:line:column`` or the argument's name.
-        what: What was found and why it will not do.
+        where: ``file:line:column`` or the name of an argument.
+        what: What was found, and why it cannot be used.
         fix: What to write instead, or a command.
     """
 
@@ -45,11 +61,11 @@ class Problem:
 
 
 class UserError(Exception):
-    """Input that cannot be used; carries every problem found, not just the first.
+    """Input that cannot be used, with all problems that were found.
 
     Attributes:
         problems: At least one.
-        exit_code: 2 usage or configuration, 3 data, 4 reward unavailable.
+        exit_code: Of the command: 2 usage or configuration, 3 data, 4 reward unavailable.
     """
 
     def __init__(self, problems: Sequence[Problem], exit_code: int = EXIT_USAGE) -> None:
@@ -59,11 +75,11 @@ class UserError(Exception):
 
 
 def refuse(*problems: Problem, exit_code: int = EXIT_DATA) -> NoReturn:
-    """Stop with what is wrong with the data.
+    """Raise a `UserError`.
 
     Args:
         *problems: At least one.
-        exit_code: Of the command.
+        exit_code: Of the command; by default that of wrong data.
 
     Raises:
         UserError: Always.
@@ -72,7 +88,7 @@ def refuse(*problems: Problem, exit_code: int = EXIT_DATA) -> NoReturn:
 
 
 class RewardUnavailable(Exception):  # noqa: N818 - a state of the world, not a bug
-    """Raised by a reward that can score nothing now: the service is down, the device is gone."""
+    """Raised by a reward that can score nothing now: its service or device is not available."""
 
 
 class RewardFailed(RuntimeError):  # noqa: N818 - names what happened
@@ -80,4 +96,4 @@ class RewardFailed(RuntimeError):  # noqa: N818 - names what happened
 
 
 class TooManyFailures(RuntimeError):  # noqa: N818 - names what happened
-    """So many rows of one reward stayed unscored that training on the rest would mislead."""
+    """One reward left so many rows unscored that training on the others would mislead."""

@@ -1,8 +1,8 @@
-"""Things of one kind by name: those that are built in, and those that other packages add.
+"""Plug-ins: built-in things of one kind by name, and those that other packages add.
 
-A kind (readers of parallel text, formats of judgements, trainers, commands) is one `Registry`. A
-package adds to it by an entry point of the registry's group; nothing else can, so no configuration
-names a module to import.
+Each kind (rewards, readers of parallel text, formats of judgements, trainers, commands) is one
+`Registry`. Another package adds to it by an entry point in the registry's group. There is no other
+way, so no configuration names a module to import.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Registry(Generic[T]):
-    """Named things of type T, imported when they are asked for.
+    """Named things of type T, imported on first use.
 
     Attributes:
-        group: Entry points of this group are added; a built-in name cannot be replaced.
-        built_in: By name: ``module:attribute``.
+        group: The group of entry points that are added; they cannot replace a built-in name.
+        built_in: ``module:attribute`` by name.
     """
 
     group: str
     built_in: Mapping[str, str]
 
     def names(self) -> list[str]:
-        """All names: the built-in ones in their order, then those of other packages, sorted."""
+        """All names: the built-in ones in order, then those of other packages, sorted."""
         return [*self.built_in, *sorted(self._added().keys() - self.built_in.keys())]
 
     def load(self, name: str) -> T:
-        """The thing of this name; only its own module is imported.
+        """The thing of a name; no other plug-in is imported.
 
         Args:
             name: One of `names`.

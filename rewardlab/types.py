@@ -1,16 +1,17 @@
-"""The glossary: what travels between rewards, the ensemble, alignment and the trainers.
+"""The types that rewards, the ensemble, alignment and the trainers exchange.
 
 Axes, everywhere and only so: ``P`` prompts, ``G`` completions per prompt, ``N = P*G`` rows
 (prompt-major), ``T`` completion tokens, ``R`` rewards.
 
 An *error* is lower-is-better, a *score* is higher-is-better; a `Reward` returns scores.
 A row is scored, not applicable, or failed, and its `Status` says which: a score is NaN exactly
-when its status is neither ``OK`` nor ``REPAIRED``. No number stands for "not scored".
+if its status is neither ``OK`` nor ``REPAIRED``. No number means "not scored".
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,7 +25,7 @@ Side = Literal["hypothesis", "source"]
 
 
 class Status(StrEnum):
-    """What became of one row on one reward."""
+    """The outcome of one row on one reward."""
 
     OK = "ok"
     REPAIRED = "repaired"
@@ -42,7 +43,7 @@ class Status(StrEnum):
 
     @property
     def failed(self) -> bool:
-        """The text's own fault: the row gets the worst valid score of its group."""
+        """The text caused the failure: the row gets the worst valid score of its group."""
         return self in (
             Status.UNPARSEABLE,
             Status.REFUSED,
@@ -57,14 +58,14 @@ class Candidate:
 
     Attributes:
         source: The text that was translated.
-        hypothesis: The translation under judgement, exactly as it was sampled.
+        hypothesis: The translation to be scored, exactly as it was sampled.
         reference: A translation to compare with, or None.
         source_lang: Language code of the source (``en``, ``eng_Latn``, ``pt-BR``), or None.
         target_lang: Language code of the hypothesis, or None.
         prompt: The text the policy was given, or None.
         images: Images that belong to the source.
-        id: Names the source segment in logs and reports.
-        extra: Whatever else the data set carries; never read by this library's rewards.
+        id: Name of the source segment in logs and reports.
+        extra: Other columns of the data set; this library's rewards never read them.
     """
 
     source: str
@@ -80,16 +81,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ErrorSpan:
-    """One error: a stretch of the hypothesis, or of the source for what was left out.
+    """One error: a part of the hypothesis, or of the source for an omission.
 
     Attributes:
-        start: First character, counted in Unicode code points of the text the span lies in.
+        start: First character, in Unicode code points of the text that the span is in.
         end: One past the last character; ``0 <= start < end``.
-        severity: ``minor``, ``major`` or ``critical`` from our rewards and from judges; files
-            annotated by people bring their own words, which a `SeverityTable` weighs.
+        severity: ``minor``, ``major`` or ``critical`` from rewards and judges. Files annotated by
+            people have other words, which a `SeverityTable` may weigh.
         category: MQM category such as ``Accuracy/Omission``, or None.
-        side: The text that ``start`` and ``end`` count in.
-        confidence: In [0, 1]; 1 where the scorer states none. Does not scale the weight.
+        side: The text that ``start`` and ``end`` refer to.
+        confidence: In [0, 1]; 1 if the reward states none. It does not scale the weight.
         explanation: A sentence for a reader, or None.
 
     Raises:
@@ -117,12 +118,13 @@ class ErrorSpan:
 class SeverityTable:
     """Error weights by ``severity[/category[/subcategory]]``, the most specific match first.
 
-    Matching ignores case; what matches nothing weighs 0, as in Google's published WMT scripts.
+    Matching ignores case; an error that matches nothing has weight 0, as in Google's published WMT
+    scripts.
 
     Attributes:
-        name: Stands in signatures.
+        name: Used in signatures.
         weights: Non-negative error weights, higher is worse.
-        cap: The most that one text's errors may add up to, or None.
+        cap: Largest sum of one text's errors, or None.
     """
 
     name: str
@@ -138,7 +140,12 @@ class SeverityTable:
         return self.weight_of(span.severity, span.category)
 
     def weight_of(self, severity: str, category: str | None = None) -> float:
-        """Weight of one error, wherever it stands in the text, ``>= 0``."""
+        """Weight of an error, ``>= 0``.
+
+        Args:
+            severity: Of the error.
+            category: ``category`` or ``category/subcategory``, or None.
+        """
         parts = [severity, *(category or "").split("/")]
         for length in range(len(parts), 0, -1):
             found = self.weights.get("/".join(parts[:length]).strip("/").lower())
@@ -147,7 +154,7 @@ class SeverityTable:
         return 0.0
 
     def knows(self, severity: str) -> bool:
-        """Whether any weight is about this severity; one that none is about weighs 0.
+        """Whether the table has a weight for this severity; unknown severities have weight 0.
 
         >>> WMT_MQM.knows("Major"), WMT_MQM.knows("Schwer")
         (True, False)
@@ -181,24 +188,19 @@ WMT_MQM = SeverityTable(
 )
 """Freitag et al. 2021 (arXiv 2104.14478), as used since WMT20. ``critical`` counts as major."""
 
+_SEVERITIES = ("minor", "major", "critical")
 WMT_MQM_NO_SOURCE = SeverityTable(
     name="wmt-no-source",
     weights=MappingProxyType(
         {
             **WMT_MQM.weights,
-            **{
-                f"{severity}/{category}": 0.0
-                for severity in ("minor", "major", "critical")
-                for category in (
-                    "source error",
-                    "source issue",
-                    "accuracy/creative reinterpretation",
-                )
-            },
+            **{f"{severity}/source error": 0.0 for severity in _SEVERITIES},
+            **{f"{severity}/source issue": 0.0 for severity in _SEVERITIES},
+            **{f"{severity}/accuracy/creative reinterpretation": 0.0 for severity in _SEVERITIES},
         }
     ),
 )
-"""`WMT_MQM` without what is no fault of the translation: the WMT23 side-by-side evaluation."""
+"""`WMT_MQM` without errors of the source: the WMT23 side-by-side evaluation."""
 
 XCOMET = SeverityTable(
     name="xcomet",
@@ -215,16 +217,16 @@ SEVERITY_TABLES: Mapping[str, SeverityTable] = MappingProxyType(
 
 @dataclass(frozen=True)
 class RewardOutput:
-    """What a `Reward` says about N candidates.
+    """A reward's output for N candidates.
 
     Attributes:
-        scores: float64 (N,), higher is better, NaN exactly where the status is unscored.
+        scores: float64 (N,), higher is better, NaN exactly if the status is not a scored one.
         status: N statuses.
-        spans: N lists of errors, or None from a reward that finds none by design.
+        spans: N lists of errors, or None from a reward that finds no spans by design.
         components: Named float64 (N,) parts of the score, for logs.
 
     Raises:
-        ValueError: Lengths differ, or scores and statuses contradict each other.
+        ValueError: Lengths differ, or a score contradicts its status.
     """
 
     scores: NDArray[np.float64]
@@ -261,8 +263,14 @@ class RewardOutput:
     ) -> RewardOutput:
         """Build an output from plain numbers.
 
-        A None becomes ``NOT_APPLICABLE`` and a number that is not finite ``NON_FINITE``;
-        a given status that is unscored wins over the number beside it.
+        None becomes ``NOT_APPLICABLE``, and a number that is not finite ``NON_FINITE``. A given
+        status that is not a scored one wins over the score.
+
+        Args:
+            scores: N numbers.
+            spans: N lists of errors, or None.
+            status: N statuses; None for ``OK``.
+            components: float64 (N,) by name.
 
         >>> [str(status) for status in RewardOutput.of([0.5, None, float("inf")]).status]
         ['ok', 'not_applicable', 'non_finite']
@@ -278,25 +286,60 @@ class RewardOutput:
                 values[row] = math.nan
         return cls(values.astype(np.float64), statuses, spans, dict(components or {}))
 
+    def spread(
+        self, rows: Sequence[int], total: int, *, counts: Sequence[str] = ()
+    ) -> RewardOutput:
+        """This output as that of some rows among more; the other rows are not applicable.
+
+        Args:
+            rows: A row number for each row of this output, in [0, total).
+            total: Rows of the result.
+            counts: Components that are 0 in the other rows; all others are NaN there.
+
+        >>> RewardOutput.of([0.5]).spread([1], 2).scores
+        array([nan, 0.5])
+        """
+        status = [Status.NOT_APPLICABLE] * total
+        spans: list[list[ErrorSpan]] = [[] for _ in range(total)]
+        for place, row in enumerate(rows):
+            status[row] = self.status[place]
+            if self.spans is not None:
+                spans[row] = self.spans[place]
+
+        def placed(values: NDArray[np.float64], elsewhere: float) -> NDArray[np.float64]:
+            whole = np.full(total, elsewhere)
+            whole[list(rows)] = values
+            return whole
+
+        return RewardOutput(
+            scores=placed(self.scores, math.nan),
+            status=status,
+            spans=None if self.spans is None else spans,
+            components={
+                name: placed(values, 0.0 if name in counts else math.nan)
+                for name, values in self.components.items()
+            },
+        )
+
 
 @runtime_checkable
 class Reward(Protocol):
     """Scores translations; higher is always better.
 
     An implementation is a frozen dataclass: its constructor is its YAML schema and its
-    command-line form. It loads models on first use and answers in the order it was asked.
-    It returns statuses for rows it could not score, raises `RewardUnavailable` when it can score
-    none because a service or device is gone, and raises anything else only for a bug.
+    command-line form. It loads models on first use and keeps the order of rows. Rows that it could
+    not score get a status. It raises `RewardUnavailable` if it can score no row because a service
+    or device is not available, and any other exception only for a bug.
     """
 
     @property
     def name(self) -> str:
-        """Unique within an ensemble; stands in metric names and tables."""
+        """Unique within an ensemble; used in metric names and tables."""
         ...
 
     @property
     def signature(self) -> str:
-        """Everything the numbers depend on: options, model revision, versions."""
+        """Everything the scores depend on: options, model revision, versions."""
         ...
 
     @property
@@ -306,7 +349,7 @@ class Reward(Protocol):
 
     @property
     def worst(self) -> float:
-        """The score a gated row gets."""
+        """The score of a gated row."""
         ...
 
     def key(self, candidate: Candidate) -> Hashable | None:
@@ -319,11 +362,11 @@ class Reward(Protocol):
 
 
 def family_of(reward: Reward) -> str:
-    """What a reward shares with its relatives.
+    """The family of a reward.
 
     A system that was trained on a reward is not judged independently by another one of its family.
-    Without a family of its own a reward is alone in the one of the name it is registered under,
-    whatever it is called here.
+    A reward without a family is the only one of the family that has its registered name, whatever
+    name it has in an ensemble.
 
     >>> from rewardlab.rewards import BLEU, NotCopied
     >>> family_of(BLEU()), family_of(NotCopied(name="copies"))
@@ -335,7 +378,7 @@ def family_of(reward: Reward) -> str:
 
 
 def severities_of(reward: Reward) -> SeverityTable:
-    """What the reward itself says that its spans cost (``span_severities``); else WMT's table."""
+    """The severity table of a reward's spans: its ``span_severities``, or WMT's table."""
     return getattr(reward, "span_severities", WMT_MQM)
 
 
@@ -345,7 +388,7 @@ def always(_candidate: Candidate) -> bool:
 
 
 def is_translation(candidate: Candidate) -> bool:
-    """Apply a term to rows that have a target language: the translations of a mixed batch."""
+    """Apply a term to rows with a target language: the translations of a mixed batch."""
     return candidate.target_lang is not None
 
 
@@ -362,8 +405,8 @@ class Term:
         reward: The reward.
         weight: Weight of its score in the sequence-level advantage. 0: measure and log only.
         token_weight: Weight of its spans in the token-level advantage. 0: sequence level only.
-        applies: Reads the prompt side of a candidate only, so that a whole group shares it.
-        severities: What an error span of this reward costs; None for `severities_of` the reward.
+        applies: Must depend only on the prompt side of a candidate, so that a group shares it.
+        severities: Cost of this reward's error spans; None for `severities_of` the reward.
 
     Raises:
         ValueError: A weight is not finite.
@@ -377,7 +420,7 @@ class Term:
 
     @property
     def span_severities(self) -> SeverityTable:
-        """The table that holds: the term's, else the reward's, else WMT's."""
+        """The table that is used: the term's, else the reward's, else WMT's."""
         return severities_of(self.reward) if self.severities is None else self.severities
 
     def __post_init__(self) -> None:
@@ -390,12 +433,12 @@ class Term:
 
 @dataclass(frozen=True)
 class Gate:
-    """A guard that gives a row the worst score on every term when it falls below a threshold.
+    """A guard that gives a row the worst score on every term if its score is below a threshold.
 
     Attributes:
-        reward: The guard; a row it cannot score because of the text is gated as well.
-        below: A row whose guard score is under this is gated.
-        applies: As of a `Term`; a row that the gate is not for passes it.
+        reward: The guard; a row that it cannot score because of the text is gated as well.
+        below: Rows with a guard score below this are gated.
+        applies: As in a `Term`; a row to which the gate does not apply passes it.
 
     Raises:
         ValueError: The threshold is not finite.
@@ -412,19 +455,19 @@ class Gate:
 
 @dataclass(frozen=True)
 class Scores:
-    """What an ensemble says about N candidates: rows first, no group and no token in sight.
+    """An ensemble's output for N candidates, without groups and tokens.
 
     Attributes:
         names: R reward names.
-        values: float64 (N, R), NaN where a row was not scored.
+        values: float64 (N, R), NaN if a row was not scored.
         status: N lists of R statuses.
         spans: N lists of R lists of errors.
-        gated: N names of the gate that closed on the row, or None.
+        gated: For each row the name of the gate that it failed, or None.
         weights: float64 (R,) sequence-level weights.
         token_weights: float64 (R,) token-level weights.
         severities: R severity tables.
         signature: One line per term and gate.
-        components: ``reward/part`` -> float64 (N,), what rewards tell for the logs, such as
+        components: float64 (N,) by ``reward/part``: numbers for the logs, such as
             ``metricx/truncated``; NaN for rows that the reward was not asked about.
     """
 
@@ -453,19 +496,14 @@ class Scores:
         for column, name in enumerate(self.names):
             scored = self.values[~np.isnan(self.values[:, column]), column]
             mean, std = (scored.mean(), scored.std()) if len(scored) else (math.nan, math.nan)
-            counts = {
-                status.value: count
-                for status in Status
-                if (count := sum(row[column] is status for row in self.status))
-            }
+            seen = Counter(row[column] for row in self.status)
             lines.append(
                 f"{name:<20}{self.weights[column]:>8g}{mean:>10.3f}{std:>10.3f}"
                 f"{shares[column]:>8.0%}  "
-                + ", ".join(f"{status} {count}" for status, count in counts.items())
+                + ", ".join(f"{status} {seen[status]}" for status in Status if status in seen)
             )
-        if closed := [gate for gate in self.gated if gate is not None]:
-            counts = ", ".join(f"{gate} {closed.count(gate)}" for gate in dict.fromkeys(closed))
-            lines.append(f"gated: {counts}")
+        if closed := Counter(gate for gate in self.gated if gate is not None):
+            lines.append("gated: " + ", ".join(f"{gate} {n}" for gate, n in closed.items()))
         for part, values in self.components.items():
             if part.endswith("/truncated") and (cut := int(np.nansum(values))):
                 lines.append(f"truncated: {part.rpartition('/')[0]} read {cut} texts in part")

@@ -145,7 +145,6 @@ class Replies:
 
     signature = "replies"
     call_size = 8
-    enforces_schema = False
 
     def __init__(self, reply):
         self.reply, self.asked = reply, []

@@ -35,7 +35,7 @@ from rewardlab.report.trained_reward import tables, unscored
 from rewardlab.scorers.examples import rated
 from rewardlab.store.files import replace_file
 from rewardlab.store.lock import Lock
-from rewardlab.store.manifest import damage, is_sealed, seal
+from rewardlab.store.manifest import damage, has_manifest, write_manifest
 from rewardlab.store.run_directory import start_run
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def start_from_scratch(ready: Ready, family: Family) -> Path:
     shape = config.model.from_scratch
     assert shape is not None  # noqa: S101 - the schema wants it or a path
     with first_process() as first:
-        if first and not is_sealed(start):
+        if first and not has_manifest(start):
             shutil.rmtree(start, ignore_errors=True)
             start.mkdir()
             rows = [row for stage in ready.data.stages for row in stage.train]
@@ -284,7 +284,7 @@ def start_from_scratch(ready: Ready, family: Family) -> Path:
             # The tokenizer exists only now, so the rows are checked here.
             say(*check_stages(config, family, start, ready.data, ready.options, found=found))
             found.raise_if_any()
-            seal(start)
+            write_manifest(start)
     return start
 
 
@@ -314,13 +314,13 @@ def train_stage(
     from transformers import EarlyStoppingCallback
 
     from rewardlab.scorers.families.protocol import Stage
-    from rewardlab.trainers.resume import SealsCheckpoints, StopOnNaN, StopsOnSignal, train_on
+    from rewardlab.trainers.resume import StopOnNaN, StopOnSignal, WriteManifests, train_on
     from rewardlab.trainers.run_log import MetricsLog
     from rewardlab.trainers.sft import LogValidationLoss
 
-    stops, patience = StopsOnSignal(), stage.patience
+    stops, patience = StopOnSignal(), stage.patience
     early = [] if patience is None else [EarlyStoppingCallback(patience)]
-    ours = [MetricsLog(), LogValidationLoss(say), SealsCheckpoints(), stops, StopOnNaN()]
+    ours = [MetricsLog(), LogValidationLoss(say), WriteManifests(), stops, StopOnNaN()]
     callbacks: list[TrainerCallback] = [*ours, *early]
     data = Stage(start, rows.train, rows.validation, args, seed)
     trainer = family.trainer(data, callbacks)
@@ -341,7 +341,7 @@ def _stopped(name: str, step: int) -> BaseException:
 
 
 def save_stage(family: Family, trainer: Trainer, model: Path, loss_file: Path) -> None:
-    """Write the model of a stage and its validation loss, and seal the model.
+    """Write the model of a stage and its validation loss, and the manifest of the model.
 
     Args:
         family: Of the scorer.
@@ -362,12 +362,12 @@ def save_stage(family: Family, trainer: Trainer, model: Path, loss_file: Path) -
     with first_process() as first:
         if first:
             replace_file(loss_file, json.dumps({"eval_loss": loss, "step": step}) + "\n")
-            seal(model)
+            write_manifest(model)
 
 
 def is_whole(model: Path) -> bool:
     """Whether a stage is finished and its model undamaged; a damaged one is trained again."""
-    if not is_sealed(model):
+    if not has_manifest(model):
         return False
     if (wrong := damage(model)) is not None:
         say(f"{model} is damaged ({wrong}), and its stage is trained again")

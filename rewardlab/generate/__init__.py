@@ -1,8 +1,8 @@
-"""Prompts in, texts out: what every backend promises, whoever runs the model.
+"""Text generation: the `Generator` protocol of all backends, and how texts are sampled.
 
-A backend is one file with one class that is a `Generator`: ``local`` (transformers in this
-process), ``vllm_engine`` (vLLM in this process), ``server`` (anything that speaks OpenAI's
-protocol). Translation, reranking and evaluation know nothing else about it.
+A new backend is one file with one class that is a `Generator`. There are ``local`` (transformers
+in this process), ``vllm_engine`` (vLLM in this process) and ``server`` (any server that speaks
+OpenAI's protocol). Translation, reranking and evaluation use nothing but the protocol.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from rewardlab.errors import Problem, UserError
 from rewardlab.text.prompts import Prompt
 
-__all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered"]
+__all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered", "refuse_beams"]
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How texts are chosen; nothing else of a checkpoint's own generation settings is used.
+    """Sampling options; a checkpoint's own generation settings are not used.
 
     Attributes:
-        max_new_tokens: A text is cut here. At least 1.
+        max_new_tokens: Longest text in tokens; a longer one is truncated. At least 1.
         beams: Width of the beam search, 1 for none; only with ``temperature=0``.
-        temperature: 0 takes the likeliest token at each step.
-        top_p: Sample from the smallest set of tokens that holds this much probability, in (0, 1].
-        top_k: Sample from so many of the likeliest tokens; 0 for all.
+        temperature: 0 takes the most likely token at each step.
+        top_p: Sample from the smallest set of tokens with this much probability, in (0, 1].
+        top_k: Sample from this many of the most likely tokens; 0 for all.
         samples: Texts per prompt; more than one only with ``temperature > 0``.
 
     Raises:
@@ -58,14 +59,14 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One text.
+    """One generated text.
 
     Attributes:
-        text: What the model wrote, without special tokens; otherwise as it came.
-        tokens: How many tokens the model produced, the one that ends the text included.
-        finished: The model ended the text itself; False where it was cut.
-        prompt_tokens: How many tokens it read; 0 where a server does not say.
-        refused: The model would not answer, or a filter took its answer away.
+        text: What the model wrote, without special tokens; nothing is stripped.
+        tokens: Tokens the model produced, the end-of-sequence token included.
+        finished: The model ended the text itself; False if it was truncated.
+        prompt_tokens: Tokens of the prompt; 0 if a server does not count them.
+        refused: The model refused to answer, or a filter removed its answer.
     """
 
     text: str
@@ -77,12 +78,13 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """No text, for this prompt.
+    """Why a prompt got no text.
 
     Attributes:
-        reason: Why, on one line; never holds a key.
-        fault: ``service``: too late, down, or nonsense, and another time there may be an answer.
-            ``text``: this prompt cannot be answered, for example because it is too long.
+        reason: On one line; never contains a key.
+        fault: ``service`` if the service timed out, is down or sends no valid answer, so that
+            another attempt may succeed; ``text`` if this prompt cannot be answered, for example
+            because it is too long.
     """
 
     reason: str
@@ -90,28 +92,23 @@ class Unanswered:
 
 
 class Generator(Protocol):
-    """A model that continues prompts. Its constructor is cheap; `ready` does the loading."""
+    """A model that continues prompts. The constructor loads nothing; `ready` does."""
 
     @property
     def signature(self) -> str:
-        """Everything the texts depend on beside prompts, sampling and seeds."""
+        """Everything the texts depend on, apart from prompts, sampling options and seeds."""
         ...
 
     @property
     def call_size(self) -> int:
-        """How many texts one call should ask for: enough to keep the backend busy."""
-        ...
-
-    @property
-    def enforces_schema(self) -> bool:
-        """Whether `ask` holds the model to a schema, or leaves that to the prompt."""
+        """How many texts one call should ask for to keep the backend busy."""
         ...
 
     def ready(self) -> None:
-        """Load the model or reach the server; does nothing the second time.
+        """Load the model or connect to the server; does nothing the second time.
 
         Raises:
-            UserError: What is missing, and how to get it.
+            UserError: What is missing, and how to install or correct it.
         """
         ...
 
@@ -121,16 +118,16 @@ class Generator(Protocol):
         """Continue every prompt.
 
         Args:
-            prompts: Any number.
-            sampling: How.
-            seeds: One per prompt; text ``s`` of prompt ``p`` is drawn with
-                ``seed_for(seeds[p], s)`` alone, whatever stands beside it.
+            prompts: P prompts.
+            sampling: Sampling options.
+            seeds: P seeds. Text ``s`` of prompt ``p`` is drawn with ``seed_for(seeds[p], s)``,
+                whatever the other prompts are.
 
         Returns:
-            For each prompt its ``sampling.samples`` texts.
+            P lists of ``sampling.samples`` texts.
 
         Raises:
-            UserError: The backend cannot do this, or is not there any more.
+            UserError: The backend does not support the options, or is no longer available.
         """
         ...
 
@@ -142,18 +139,30 @@ class Generator(Protocol):
         seeds: Sequence[int],
         schema: Mapping[str, Any] | None = None,
     ) -> list[Generated | Unanswered]:
-        """One text for every prompt, or why there is none; no prompt's failure touches another.
+        """One text for every prompt, or why there is none; prompts fail independently.
 
         May be called from several threads.
 
         Args:
-            prompts: Any number.
-            sampling: How, with ``samples=1``.
-            seeds: One per prompt; the text is drawn with ``seed_for(seeds[p], 0)`` alone.
-            schema: A JSON schema. Where the backend `enforces_schema`, a text that ended by
-                itself is JSON that fits it; elsewhere nothing is made of it.
+            prompts: P prompts.
+            sampling: Sampling options, with ``samples=1``.
+            seeds: P seeds; the text is drawn with ``seed_for(seeds[p], 0)``.
+            schema: A JSON schema. A backend that can constrain the model to it gives JSON that
+                matches it for every finished text; others ignore it.
 
         Raises:
-            UserError: The backend is not set up so that any prompt could be answered.
+            UserError: The backend is configured so that no prompt could be answered.
         """
         ...
+
+
+def refuse_beams(sampling: Sampling) -> None:
+    """Refuse beam search, for backends that have none.
+
+    Raises:
+        UserError: E086; exit code 2.
+    """
+    if sampling.beams > 1:
+        what = f"beams: {sampling.beams}: this backend has no beam search"
+        fix = "beams: 1, or backend: transformers"
+        raise UserError([Problem("E086", "generation.beams", what, fix)])

@@ -1,15 +1,15 @@
-"""Texts from a transformers model in this process.
+"""Texts from a transformers model in this process, and what all generators from a checkpoint share.
 
-What holds for sampled texts: every text is drawn with random numbers of its own, a function of
-its seed alone, so another order, batch size or neighbour cannot change them. The probabilities
-they are held against come out of batched matrix products, which round a little differently in a
-batch of another shape; where a text must come out bit by bit, the batches must be the same ones
-(`rewardlab.decoding.translate` sees to that). Greedy and beam search draw nothing; the same
-rounding holds for them.
+Every text is sampled with its own random numbers, which follow from its seed alone, so order, batch
+size and the other texts of a batch do not change them. The probabilities come from batched matrix
+products, which round a little differently in a batch of another shape. For texts that are equal bit
+for bit the batches must be the same (`rewardlab.decoding.translate` makes sure of that). Greedy and
+beam search use no random numbers, but round in the same way.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,8 +33,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, one_line, shown
 from rewardlab.generate import Generated, Prompt, Sampling, Unanswered
+from rewardlab.models.batches import padded
 from rewardlab.models.device import own_device
 from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
 from rewardlab.seeds import seed_for
@@ -43,37 +44,97 @@ from rewardlab.text.prompts import chat_options
 
 
 @dataclass(frozen=True)
-class TransformersGenerator:
-    """A saved checkpoint, on the accelerator if there is one, in the precision it was saved in.
+class CheckpointGenerator(ABC):
+    """The shared part of the generators that run a saved checkpoint in this process.
 
-    Threads may share it: one loads, one decodes at a time.
+    The precision is the one it was saved in. Threads may share it: one loads or generates at a
+    time. A subclass says how texts are generated and how long a prompt may be.
 
     Attributes:
-        checkpoint: A directory that ``save_pretrained`` wrote, tokenizer included.
-        batch_size: Texts decoded at once.
+        checkpoint: A directory written by ``save_pretrained``, tokenizer included.
+        batch_size: Texts generated at once.
     """
 
     checkpoint: Path
-    batch_size: int = 64
+    batch_size: int
     _turn: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The checkpoint's tokenizer."""
+        return load_tokenizer(self.checkpoint)
+
+    @cached_property
+    def _digest(self) -> str:
+        return checkpoint_digest(self.checkpoint)
+
+    @abstractmethod
+    def _room(self, sampling: Sampling) -> float:
+        """The longest prompt in tokens."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[list[Generated]]:
+        """Continue every prompt; see `rewardlab.generate.Generator`.
+
+        Args:
+            prompts: P prompts.
+            sampling: Sampling options.
+            seeds: P seeds.
+            schema: As in `ask`.
+        """
+
+    def ask(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None = None,
+    ) -> list[Generated | Unanswered]:
+        """One text for every prompt, or why there is none; see `rewardlab.generate.Generator`.
+
+        Raises:
+            UserError: As calling it.
+        """
+        with self._turn:
+            room = self._room(sampling)
+            lengths = [len(prompt_ids(self.tokenizer, prompt)) for prompt in prompts]
+        fits = [row for row, length in enumerate(lengths) if 0 < length <= room]
+        asked, drawn = [prompts[row] for row in fits], [seeds[row] for row in fits]
+        texts = self(asked, sampling, seeds=drawn, schema=schema)
+        answers = {row: text for row, (text,) in zip(fits, texts, strict=True)}
+        return [
+            answers.get(row) or Unanswered(f"{length} tokens and room for {room:g}", "text")
+            for row, length in enumerate(lengths)
+        ]
+
+
+@dataclass(frozen=True)
+class TransformersGenerator(CheckpointGenerator):
+    """A saved checkpoint in transformers, on the accelerator if there is one."""
+
+    batch_size: int = 64
 
     @property
     def signature(self) -> str:
-        """Weights, device, versions, and the batch size for its rounding."""
+        """Weights, device, versions, and the batch size, on which rounding depends."""
         packages = [f"{package}:{version(package)}" for package in ("torch", "transformers")]
+        device = own_device().type
         return "|".join(
-            ["transformers", self._digest, own_device().type, f"batch:{self.batch_size}", *packages]
+            ["transformers", self._digest, device, f"batch:{self.batch_size}", *packages]
         )
 
     @property
     def call_size(self) -> int:
         """One batch."""
         return self.batch_size
-
-    @property
-    def enforces_schema(self) -> bool:
-        """No: nothing here stands between the model and its tokens."""
-        return False
 
     def ready(self) -> None:
         """Load model and tokenizer.
@@ -85,32 +146,32 @@ class TransformersGenerator:
             _ = self.model, self.tokenizer
 
     @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The checkpoint's own."""
-        return load_tokenizer(self.checkpoint)
-
-    @cached_property
     def model(self) -> PreTrainedModel:
-        """The model, ready to decode."""
+        """The loaded model."""
         return load_model(self.checkpoint, self.tokenizer)
 
-    @cached_property
-    def _digest(self) -> str:
-        return checkpoint_digest(self.checkpoint)
+    def _room(self, sampling: Sampling) -> float:
+        return positions(self.model.config) - sampling.max_new_tokens
 
     def __call__(
-        self, prompts: Sequence[Prompt], sampling: Sampling, *, seeds: Sequence[int]
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        seeds: Sequence[int],
+        schema: Mapping[str, Any] | None = None,
     ) -> list[list[Generated]]:
-        """Continue every prompt; see `rewardlab.generate.Generator`.
+        """Continue every prompt; the schema is ignored.
 
         Raises:
             UserError: E044 a chat without a chat template, E089 the accelerator is full; exit
                 code 2.
         """
+        del schema
         size = self.batch_size
         try:
             with self._turn:
-                return decode(
+                return continue_prompts(
                     self.model, self.tokenizer, prompts, sampling, seeds=seeds, batch_size=size
                 )
         except torch.OutOfMemoryError as error:
@@ -119,38 +180,8 @@ class TransformersGenerator:
             problem = Problem("E089", "generation.batch_size", f"{what} on the accelerator", fix)
             raise UserError([problem]) from error
 
-    def ask(
-        self,
-        prompts: Sequence[Prompt],
-        sampling: Sampling,
-        *,
-        seeds: Sequence[int],
-        schema: Mapping[str, Any] | None = None,
-    ) -> list[Generated | Unanswered]:
-        """One text for every prompt; see `rewardlab.generate.Generator`. The schema is not read.
 
-        Raises:
-            UserError: As a call does.
-        """
-        del schema
-        with self._turn:
-            room, words = positions(self.model.config), self.tokenizer
-            lengths = [
-                len(token_ids(words, as_text(words, prompt), chat=not isinstance(prompt, str)))
-                for prompt in prompts
-            ]
-        fits = [row for row, read in enumerate(lengths) if read + sampling.max_new_tokens <= room]
-        texts = self([prompts[row] for row in fits], sampling, seeds=[seeds[row] for row in fits])
-        answers = dict(zip(fits, texts, strict=True))
-        return [
-            answers[row][0]
-            if row in answers
-            else Unanswered(f"{read} tokens and room for {room:g} with the answer", "text")
-            for row, read in enumerate(lengths)
-        ]
-
-
-def decode(
+def continue_prompts(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Prompt],
@@ -159,46 +190,43 @@ def decode(
     seeds: Sequence[int] | None = None,
     batch_size: int = 64,
 ) -> list[list[Generated]]:
-    """Continue prompts with a model that is loaded, texts of about one length batched together.
+    """Continue prompts with a loaded model, in batches of texts of about one length.
 
     Args:
-        model: Its training mode is kept.
+        model: Training mode is restored afterwards.
         tokenizer: The model's.
-        prompts: Any number; a chat goes through the tokenizer's template.
-        sampling: How.
-        seeds: One per prompt; needed to sample.
-        batch_size: Texts decoded at once.
+        prompts: P prompts; a chat goes through the tokenizer's template.
+        sampling: Sampling options.
+        seeds: P seeds; needed if ``sampling.temperature`` is not 0.
+        batch_size: Texts generated at once.
 
     Returns:
-        For each prompt its ``sampling.samples`` texts.
+        P lists of ``sampling.samples`` texts.
 
     Raises:
         UserError: E044, a chat without a chat template; exit code 2.
     """
-    texts = [as_text(tokenizer, prompt) for prompt in prompts]
-    order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+    ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
+    order = sorted(range(len(ids)), key=lambda row: -len(as_text(tokenizer, prompts[row])))
     wanted = [(row, sample) for row in order for sample in range(sampling.samples)]
     results: list[list[Generated]] = [[] for _ in prompts]
     ends = end_tokens(model, tokenizer)
-    with torch.inference_mode(), _as_asked(model):
+    with torch.inference_mode(), _own_settings(model):
         for first in range(0, len(wanted), batch_size):
             batch = wanted[first : first + batch_size]
-            ids = [
-                token_ids(tokenizer, texts[row], chat=not isinstance(prompts[row], str))
-                for row, _ in batch
-            ]
-            own = [seed_for(seeds[row], sample) for row, sample in batch] if seeds else []
-            done = _decode_batch(model, tokenizer, ids, sampling, seeds=own, ends=ends)
+            read = [ids[row] for row, _ in batch]
+            drawn = [seed_for(seeds[row], sample) for row, sample in batch] if seeds else []
+            done = _one_batch(model, tokenizer, read, sampling, seeds=drawn, ends=ends)
             for (row, _), generated in zip(batch, done, strict=True):
                 results[row].append(generated)
     return results
 
 
 @contextmanager
-def _as_asked(model: PreTrainedModel) -> Generator[None]:
-    """Decode without dropout, and without the checkpoint's own generation settings.
+def _own_settings(model: PreTrainedModel) -> Generator[None]:
+    """Generate without dropout, and without the checkpoint's own generation settings.
 
-    transformers takes from them whatever a call does not say.
+    transformers takes from them every option that a call leaves out.
     """
     was_training, own = model.training, model.generation_config
     model.eval()
@@ -210,7 +238,7 @@ def _as_asked(model: PreTrainedModel) -> Generator[None]:
         model.generation_config = own
 
 
-def _decode_batch(
+def _one_batch(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[list[int]],
@@ -219,11 +247,10 @@ def _decode_batch(
     seeds: Sequence[int],
     ends: list[int],
 ) -> list[Generated]:
-    """One rectangle of tokens, padded on the left."""
-    pad = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    width = max(map(len, prompts))
-    ids = torch.tensor([[pad] * (width - len(row)) + row for row in prompts])
-    real = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts])
+    """Continue one batch of prompts, padded on the left."""
+    pad: Any = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    ids, real = (part.to(model.device) for part in padded(prompts, filler=pad, left=True))
+    width = ids.shape[1]
     options = GenerationConfig(
         do_sample=False,
         num_beams=sampling.beams,
@@ -233,8 +260,8 @@ def _decode_batch(
     )
     generate: Any = model.generate
     produced = generate(
-        input_ids=ids.to(model.device),
-        attention_mask=real.to(model.device),
+        input_ids=ids,
+        attention_mask=real.long(),
         generation_config=options,
         logits_processor=_chooser(sampling, seeds, width=width, device=model.device),
     )
@@ -257,7 +284,7 @@ def _generated(
 def _chooser(
     sampling: Sampling, seeds: Sequence[int], *, width: int, device: torch.device
 ) -> LogitsProcessorList:
-    """What stands between the logits and the greedy choice: nothing, or a draw per text."""
+    """What is applied to the logits before the greedy choice: nothing, or one draw per text."""
     if sampling.temperature == 0.0:
         return LogitsProcessorList()
     steps = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
@@ -266,15 +293,20 @@ def _chooser(
     if sampling.top_p < 1.0:
         steps.append(TopPLogitsWarper(sampling.top_p))
     numbers = np.stack([np.random.default_rng(s).random(sampling.max_new_tokens) for s in seeds])
-    steps.append(_Draw(torch.from_numpy(numbers).to(_exact(device)), width))
+    place = "cpu" if device.type == "mps" else device  # Apple's GPUs have no float64
+    steps.append(_Draw(torch.from_numpy(numbers).to(place), width))
     return steps
 
 
 class _Draw(LogitsProcessor):
     """Leaves each text the one token that its own random number falls on (inverse CDF).
 
-    ``numbers`` is float64 (N, max_new_tokens) in [0, 1). transformers' own sampling draws from one
-    stream for the whole batch, so that every text would depend on its neighbours.
+    transformers' own sampling draws from one stream for the whole batch, so that every text would
+    depend on the others.
+
+    Args:
+        numbers: float64 (N, max_new_tokens) in [0, 1).
+        width: Tokens of the prompts, padding included.
     """
 
     def __init__(self, numbers: torch.Tensor, width: int) -> None:
@@ -292,7 +324,11 @@ class _Draw(LogitsProcessor):
 
 
 def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
-    """A prompt as the model reads it, the turn that the model is to write opened.
+    """The text of a prompt as the model reads it; of a chat, with the model's turn opened.
+
+    Args:
+        tokenizer: The model's.
+        prompt: A text, or a chat, which goes through the tokenizer's template.
 
     Raises:
         UserError: E044, a chat and no template for it; exit code 2.
@@ -308,14 +344,28 @@ def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
     return str(render(prompt, tokenize=False, add_generation_prompt=True, **options))
 
 
-def token_ids(tokenizer: PreTrainedTokenizerBase, text: str, *, chat: bool) -> list[int]:
-    """Token ids of a prompt; a chat template writes the special tokens itself."""
-    ids: Any = tokenizer(text, add_special_tokens=not chat)["input_ids"]
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
+    """Token ids of a prompt; a chat template writes the special tokens itself.
+
+    Args:
+        tokenizer: The model's.
+        prompt: A text or a chat.
+
+    Raises:
+        UserError: E044, a chat without a chat template; exit code 2.
+    """
+    is_text = isinstance(prompt, str)
+    ids: Any = tokenizer(as_text(tokenizer, prompt), add_special_tokens=is_text)["input_ids"]
     return ids
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What ends a text: the checkpoint's own list (turn ends included), else the tokenizer's."""
+    """Ids of the tokens that end a text.
+
+    Args:
+        model: Its generation settings come first; they list the ends of turns as well.
+        tokenizer: Its end-of-sequence token is used if the model names none.
+    """
     configured: Any = model.generation_config and model.generation_config.eos_token_id
     ends: Any = tokenizer.eos_token_id if configured is None else configured
     return [token for token in (ends if isinstance(ends, list) else [ends]) if token is not None]
@@ -334,10 +384,14 @@ def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """A saved checkpoint, on the accelerator if there is one; safetensors only.
+    """A saved causal language model, on the accelerator if there is one; safetensors only.
+
+    Args:
+        checkpoint: Its directory.
+        tokenizer: The checkpoint's.
 
     Raises:
-        UserError: E081, it cannot be loaded, lacks weights, or does not fit its tokenizer; exit
+        UserError: E081, it cannot be loaded, lacks weights, or does not match its tokenizer; exit
             code 2.
     """
     try:
@@ -345,24 +399,17 @@ def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrain
     except UnusableError as error:
         raise _unusable(checkpoint, str(error)) from error
     if not end_tokens(model, tokenizer):
-        raise _unusable(checkpoint, "it has no end-of-sequence token, so no text would ever end")
+        raise _unusable(checkpoint, "it has no end-of-sequence token, so no text would end")
     return model.to(own_device()).eval()
 
 
 def accelerator_peak_mb() -> float | None:
-    """The most memory that tensors took on the accelerator so far; None without one."""
+    """Peak memory of tensors on the accelerator in MiB; None without an accelerator."""
     if not torch.accelerator.is_available():
         return None
     return round(torch.accelerator.max_memory_allocated() / 2**20, 1)
 
 
-def _exact(device: torch.device) -> torch.device:
-    """Where float64 can be computed: Apple's GPUs cannot."""
-    return torch.device("cpu") if device.type == "mps" else device
-
-
 def _unusable(checkpoint: Path, what: str) -> UserError:
-    reason = " ".join(what.split()).rstrip(".")
-    reason = reason if len(reason) <= 300 else f"{reason[:299]}…"  # noqa: PLR2004 - a long line
     fix = "save a causal language model with its tokenizer by save_pretrained"
-    return UserError([Problem("E081", f"model {shown(str(checkpoint))}", reason, fix)])
+    return UserError([Problem("E081", f"model {shown(str(checkpoint))}", one_line(what), fix)])

@@ -1,30 +1,38 @@
 """Texts from a server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, a hosted model.
 
 Plain prompts go to ``/completions``, chats to ``/chat/completions``, where the server applies the
-model's template. Every text is a request of its own: not every server can give several, each has a
-seed, and each is counted. A server that shares prefixes between requests computes a prompt once.
+model's template. Every text is a request of its own, because not every server gives several, each
+has its own seed, and each is counted. A server that shares prefixes computes a prompt once.
 
-What a server does with seed, temperature and batches is its own affair; that a run which is
-continued gives what an uninterrupted one would have given holds as far as the server gives the
-same answer twice. Options that a request leaves out are the server's: start vLLM with
-``--generation-config vllm``, or it fills them in from the checkpoint.
+How a server treats seed, temperature and batches is up to the server. A resumed run gives the texts
+of an uninterrupted one as far as the server gives the same answer twice. Options that a request
+leaves out are up to the server as well: start vLLM with ``--generation-config vllm``, or it takes
+them from the checkpoint.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
-from urllib.parse import urlsplit
 
 from rewardlab.errors import EXIT_REWARD, Problem, UserError, shown
-from rewardlab.generate import Generated, Prompt, Sampling, Unanswered
-from rewardlab.generate.answers import GarbageError, generated, is_named, parse
+from rewardlab.generate import Generated, Prompt, Sampling, Unanswered, refuse_beams
+from rewardlab.generate.answers import Answer, generated, is_named
+from rewardlab.generate.services import (
+    Breaker,
+    PassingError,
+    address_problem,
+    attempts,
+    parsed,
+    redacted,
+    require,
+    retry_after,
+)
 from rewardlab.seeds import seed_for
 
 if TYPE_CHECKING:
@@ -33,31 +41,34 @@ if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
 
 KEY = "OPENAI_API_KEY"
+"""Environment variable with the key."""
 LONGEST_REASON = 300
+LONGEST_WAIT = 30.0
+"""Most seconds between two attempts that a server can ask for."""
 NOT_THIS_PROMPT = frozenset({400, 413, 414, 422, 431})
-"""Refusals of one prompt, for example because it is too long; other refusals concern them all."""
+"""Statuses that refuse one prompt, for example because it is too long; others concern them all."""
 T = TypeVar("T")
 
 
 class _NoAnswerError(Exception):
-    """There was none within the attempts and the time, and why."""
+    """There was no answer within the attempts and the time."""
 
 
 @dataclass(frozen=True)
 class ServerGenerator:
     """A model behind an OpenAI-compatible server.
 
-    The key is read from the environment variable ``OPENAI_API_KEY`` and stands nowhere else.
+    The key is read from the environment variable ``OPENAI_API_KEY`` and stored nowhere else.
 
     Attributes:
-        url: Where the protocol begins, usually ending in ``/v1``.
-        model: The name the server knows the model by.
-        concurrency: Requests under way at once.
-        deadline: Seconds that one request may take in all.
-        attempts: Requests for one text, at most.
+        url: Base address of the protocol, usually ending in ``/v1``.
+        model: The server's name for the model.
+        concurrency: Requests at once.
+        deadline: Seconds for one request.
+        attempts: Most requests for one text.
         wait: Seconds before the second attempt; doubled for each one after, with jitter.
-        total: Seconds that all requests for one text may take that a judge `ask`s for.
-        breaker: After so many texts in a row that got no answer, `ask` asks for no more.
+        total: Seconds for all requests of one text that a judge asks for (`ask`).
+        breaker: After this many texts in a row without an answer, `ask` sends no more requests.
     """
 
     url: str
@@ -71,7 +82,7 @@ class ServerGenerator:
 
     @property
     def signature(self) -> str:
-        """Address and name; what runs behind them is not ours to know."""
+        """Address and model name; what runs behind them cannot be known."""
         return f"server|{self.url}|{self.model}"
 
     @property
@@ -79,13 +90,8 @@ class ServerGenerator:
         """Several rounds of requests, so that few wait for the slowest."""
         return 8 * self.concurrency
 
-    @property
-    def enforces_schema(self) -> bool:
-        """Every request asks for it; whether a server heeds that is its own affair."""
-        return True
-
     def ready(self) -> None:
-        """Ask the server for its models, so that a wrong address or key is known at once.
+        """Ask the server for its models, which shows a wrong address or key before any prompt.
 
         Raises:
             UserError: E086 a library is missing (exit code 2); E087 the server refuses us, E088
@@ -95,6 +101,7 @@ class ServerGenerator:
 
     @cached_property
     def _reached(self) -> bool:
+        _require_libraries()
         from openai import APIStatusError, NotFoundError
 
         async def ask() -> None:
@@ -104,11 +111,9 @@ class ServerGenerator:
         try:
             _run(ask())
         except NotFoundError:
-            return False  # some servers keep no list; whether the address is right shows later
-        except APIStatusError as error:
-            self._refused(error)
-        except _NoAnswerError as error:
-            self._unavailable(error)
+            return False  # some servers have no list; a wrong address shows with the first prompt
+        except (APIStatusError, _NoAnswerError) as error:
+            self._end(error)
         return True
 
     def __call__(
@@ -120,7 +125,7 @@ class ServerGenerator:
             UserError: E086 beam search, which the protocol does not have (exit code 2); E087 the
                 server refuses a request, E088 it is down or sends no answers (4).
         """
-        _check(sampling)
+        refuse_beams(sampling)
         return _run(self._all(prompts, sampling, seeds))
 
     async def _all(
@@ -133,35 +138,26 @@ class ServerGenerator:
                 async with slots:
                     return await self._text(client, prompt, sampling, seed=seed)
 
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [
-                        [group.create_task(one(p, seed_for(s, n))) for n in range(sampling.samples)]
-                        for p, s in zip(prompts, seeds, strict=True)
-                    ]
-            except ExceptionGroup as errors:
-                raise errors.exceptions[0] from None  # the first; the other requests are cancelled
-            return [[task.result() for task in texts] for texts in tasks]
+            each = range(sampling.samples)
+            asked = list(zip(prompts, seeds, strict=True))
+            texts = await _together(one(p, seed_for(seed, n)) for p, seed in asked for n in each)
+        starts = range(0, len(texts), len(each))
+        return [texts[start : start + len(each)] for start in starts]
 
     async def _text(
         self, client: AsyncOpenAI, prompt: Prompt, sampling: Sampling, *, seed: int
     ) -> Generated:
         from openai import APIStatusError
 
-        send = self._request(client, prompt, sampling, seed=seed)
-
-        async def ask() -> Generated:
-            answer = parse(await send())
+        def check(answer: Answer) -> None:
             if answer.usage is None or answer.usage.completion_tokens is None:
-                raise GarbageError("it sends a text and does not count its tokens")
-            return generated(answer)
+                raise PassingError("it sends a text and does not count its tokens")
 
+        path, body = self._request(prompt, sampling, seed=seed)
         try:
-            return await self._insist(ask)
-        except APIStatusError as error:
-            self._refused(error)
-        except _NoAnswerError as error:
-            self._unavailable(error)
+            return await self._insist(lambda: _post(client, path, body, check))
+        except (APIStatusError, _NoAnswerError) as error:
+            self._end(error)
 
     def ask(
         self,
@@ -173,15 +169,17 @@ class ServerGenerator:
     ) -> list[Generated | Unanswered]:
         """One text for every prompt, or why there is none; see `rewardlab.generate.Generator`.
 
+        Every request has the schema; whether it is followed is up to the server.
+
         Raises:
             UserError: E086 beam search, or a library is missing (exit code 2); E087 the server
-                refuses us, or `breaker` prompts and more were asked and it refuses each (4).
+                refuses us, or it refuses all of at least `breaker` prompts (4).
         """
-        _check(sampling)
+        refuse_beams(sampling)
         answers = _run(self._answers(prompts, sampling, seeds, schema))
         refused = [one for one in answers if isinstance(one, Unanswered) and one.fault == "text"]
         if len(refused) == len(answers) >= self.breaker:
-            what = f"of {len(answers)} prompts none is taken: {refused[-1].reason}"
+            what = f"it refuses all of {len(answers)} prompts: {refused[-1].reason}"
             fix = "see what the server says; it may not know an option, or take less text"
             raise UserError([Problem("E087", f"server {self.url}", what, fix)], EXIT_REWARD)
         return answers
@@ -193,41 +191,32 @@ class ServerGenerator:
         seeds: Sequence[int],
         schema: Mapping[str, Any] | None,
     ) -> list[Generated | Unanswered]:
-        """Answers as they come, until there is one for each or `breaker` in a row have none."""
-        slots = asyncio.Semaphore(self.concurrency)
+        """Answers as they arrive, until there is one for each or `breaker` in a row have none."""
+        slots, breaker = asyncio.Semaphore(self.concurrency), Breaker(self.breaker)
         answers: list[Generated | Unanswered | None] = [None] * len(prompts)
+        rest = Unanswered("not asked")
         async with self._client() as client:
 
-            async def one(row: int, prompt: Prompt, seed: int) -> Unanswered | None:
+            async def one(row: int, prompt: Prompt, seed: int) -> None:
                 async with slots:
                     answer = await self._answer(client, prompt, sampling, seed=seed, schema=schema)
                 answers[row] = answer
-                if isinstance(answer, Unanswered) and answer.fault == "service":
-                    return answer
-                return None
+                if not isinstance(answer, Unanswered) or answer.fault == "text":
+                    breaker.record(failed=False)
+                    return
+                breaker.record(failed=True)
+                if breaker.is_open:
+                    why = f"{breaker.failures} in a row had no answer: {answer.reason}"
+                    raise _NoAnswerError(f"not waited for: {why}")
 
-            tasks = [
-                asyncio.create_task(one(row, prompt, seed_for(seed, 0)))
-                for row, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
-            ]
+            asked = list(zip(prompts, seeds, strict=True))
             try:
-                rest = await self._breaks(tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _together(
+                    one(row, prompt, seed_for(seed, 0)) for row, (prompt, seed) in enumerate(asked)
+                )
+            except _NoAnswerError as error:
+                rest = Unanswered(str(error))
         return [answer or rest for answer in answers]
-
-    async def _breaks(self, tasks: Sequence[asyncio.Task[Unanswered | None]]) -> Unanswered:
-        """Wait until all are done, or so many in a row had no answer; what to say of the others."""
-        in_a_row, reason = 0, "not asked"
-        for finished in asyncio.as_completed(tasks):
-            failed = await finished
-            in_a_row = 0 if failed is None else in_a_row + 1
-            if failed is not None and in_a_row >= self.breaker:
-                reason = f"not waited for: {in_a_row} in a row had no answer: {failed.reason}"
-                break
-        return Unanswered(reason)
 
     async def _answer(
         self,
@@ -240,42 +229,32 @@ class ServerGenerator:
     ) -> Generated | Unanswered:
         from openai import APIStatusError
 
-        send = self._request(client, prompt, sampling, seed=seed, schema=schema)
-
-        async def ask() -> Generated:
-            answer = parse(await send())
+        def check(answer: Answer) -> None:
             if answer.model and not is_named(answer.model, self.model):
                 other = shown(answer.model)
-                raise GarbageError(f"{other} answers in place of {shown(self.model)}")
-            return generated(answer)
+                raise PassingError(f"{other} answers in place of {shown(self.model)}")
 
+        path, body = self._request(prompt, sampling, seed=seed, schema=schema)
         try:
-            return await self._insist(ask, total=self.total)
+            return await self._insist(lambda: _post(client, path, body, check), total=self.total)
         except _NoAnswerError as error:
-            return Unanswered(_discreet(str(error)))
+            return Unanswered(redacted(str(error), KEY))
         except APIStatusError as error:
             if error.status_code not in NOT_THIS_PROMPT:
-                self._refused(error)
-            return Unanswered(_discreet(f"refused: {_status(error)}"), "text")
+                self._end(error)
+            return Unanswered(redacted(f"refused: {_status(error)}", KEY), "text")
         except UnicodeEncodeError:
             return Unanswered("the prompt holds half a surrogate pair and cannot be sent", "text")
 
     def _request(
         self,
-        client: AsyncOpenAI,
         prompt: Prompt,
         sampling: Sampling,
         *,
         seed: int,
         schema: Mapping[str, Any] | None = None,
-    ) -> Callable[[], Awaitable[bytes]]:
-        """What sends one request and waits for the body of its answer.
-
-        The client's typed methods walk over every part of a request, which for a judge's prompt
-        takes longer than all the rest; its plain ``post`` sends what it is given.
-        """
-        from httpx2 import Response
-
+    ) -> tuple[str, dict[str, Any]]:
+        """The path and the body of one request."""
         body: dict[str, Any] = {
             "model": self.model,
             "max_tokens": sampling.max_new_tokens,
@@ -295,32 +274,23 @@ class ServerGenerator:
             if schema is not None:
                 answer = {"name": "answer", "schema": schema, "strict": True}
                 body["response_format"] = {"type": "json_schema", "json_schema": answer}
-
-        async def send() -> bytes:
-            return (await client.post(path, body=body, cast_to=Response)).content
-
-        return send
+        return path, body
 
     async def _insist(self, ask: Callable[[], Awaitable[T]], *, total: float | None = None) -> T:
         """Ask until there is an answer, within the attempts and ``total`` seconds.
 
         Raises:
-            APIStatusError: It refuses, and would again.
-            _NoAnswerError: There was none, and why.
+            APIStatusError: The server refuses, and would again.
+            _NoAnswerError: There was no answer.
         """
         import openai
-        import stamina
 
-        whole = asyncio.timeout(total)
+        limit = asyncio.timeout(total)
         try:
-            async with whole:
-                async for attempt in stamina.retry_context(
-                    on=_may_pass,
-                    attempts=self.attempts,
-                    timeout=None,
-                    wait_initial=self.wait,
-                    wait_max=max(20.0, self.wait),
-                    wait_jitter=self.wait,
+            async with limit:
+                longest = max(20.0, self.wait)
+                async for attempt in attempts(
+                    _may_pass, most=self.attempts, wait=self.wait, longest=longest
                 ):
                     with attempt:
                         async with asyncio.timeout(self.deadline):
@@ -328,107 +298,111 @@ class ServerGenerator:
         except openai.APIStatusError as error:
             if _may_pass(error) is False:
                 raise
-            raise self._no_answer(f"it answers with {_status(error)}") from None
+            reason = f"it answers with {_status(error)}"
         except (TimeoutError, openai.APITimeoutError):
-            if whole.expired():
+            if limit.expired():
                 raise _NoAnswerError(f"gave no text within {total:g} seconds") from None
-            raise self._no_answer(f"no whole answer within {self.deadline:g} seconds") from None
-        except GarbageError as error:
-            raise self._no_answer(str(error)) from None
+            reason = f"no whole answer within {self.deadline:g} seconds"
+        except PassingError as error:
+            reason = str(error)
         except openai.APIConnectionError as error:
-            raise self._no_answer(f"it cannot be reached: {error.__cause__ or error}") from None
-        raise AssertionError("stamina raises where it gives up")
+            reason = f"it cannot be reached: {error.__cause__ or error}"
+        else:
+            raise AssertionError("stamina raises after the last attempt")
+        raise _NoAnswerError(f"gave no text in {self.attempts} attempts, the last because {reason}")
 
-    def _no_answer(self, why: str) -> _NoAnswerError:
-        return _NoAnswerError(f"gave no text in {self.attempts} attempts, the last because {why}")
-
-    def _refused(self, error: APIStatusError) -> NoReturn:
+    def _end(self, error: APIStatusError | _NoAnswerError) -> NoReturn:
+        """End the run: E087 the server refuses us, E088 it is down or sends no answers."""
         import openai
 
-        fix = "see what the server says"
-        if isinstance(error, openai.NotFoundError):
-            fix = "check the server's url (most end in /v1) and the model's name there"
-        elif isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
-            fix = f"put a key that the server takes into the environment variable {KEY}"
-        what = f"the server refuses model {shown(self.model)}: {_status(error)}"
-        problem = Problem("E087", f"server {self.url}", _discreet(what), fix)
-        raise UserError([problem], EXIT_REWARD) from None
-
-    def _unavailable(self, error: _NoAnswerError) -> NoReturn:
-        fix = "see that the server is up, then run this again; it goes on where it was"
-        problem = Problem("E088", f"server {self.url}", _discreet(str(error)), fix)
+        if isinstance(error, _NoAnswerError):
+            code, what = "E088", str(error)
+            fix = "see that the server is up, then run this again; it resumes"
+        else:
+            code, what = "E087", f"the server refuses model {shown(self.model)}: {_status(error)}"
+            fix = "see what the server says"
+            if isinstance(error, openai.NotFoundError):
+                fix = "check the server's url (most end in /v1) and the model's name there"
+            elif isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
+                fix = f"put a key that the server takes into the environment variable {KEY}"
+        problem = Problem(code, f"server {self.url}", redacted(what, KEY), fix)
         raise UserError([problem], EXIT_REWARD) from None
 
     def _client(self) -> AsyncOpenAI:
-        try:
-            import stamina
-            from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-        except ImportError as error:
-            what = f"backend: server needs {error.name}, which is not installed"
-            fix = "pip install 'rewardlab[server]'"
-            raise UserError([Problem("E086", "generation.backend", what, fix)]) from None
-        del stamina
-        # It reports every retry as a warning; what comes of them is reported here.
-        logging.getLogger("stamina").addHandler(logging.NullHandler())
+        _require_libraries()
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
         return AsyncOpenAI(
             base_url=self.url,
             api_key=os.environ.get(KEY) or "none",
-            max_retries=0,  # stamina retries; the two would multiply
+            max_retries=0,  # `attempts` retries; the two would multiply
             timeout=self.deadline,
             http_client=DefaultAsyncHttpxClient(verify=_certificates()),
         )
 
 
+async def _together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines at once; the first exception cancels the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def _require_libraries() -> None:
+    require("stamina", "openai", code="E086", where="generation.backend", who="backend: server")
+
+
+async def _post(
+    client: AsyncOpenAI, path: str, body: Mapping[str, Any], check: Callable[[Answer], None]
+) -> Generated:
+    """One request.
+
+    The client's typed methods walk over every part of a request, which for a judge's prompt takes
+    longer than everything else; its plain ``post`` sends the body as it is.
+
+    Raises:
+        PassingError: The body of the response is no answer, or ``check`` refuses it.
+    """
+    from httpx2 import Response
+
+    answer = parsed((await client.post(path, body=body, cast_to=Response)).content, Answer)
+    check(answer)
+    return generated(answer)
+
+
 @cache
 def _certificates() -> SSLContext:
-    """Whom to trust; reading them takes longer than a request, so it is done once."""
+    """Trusted certificates; reading them takes longer than a request, so it is done once."""
     from httpx2 import create_ssl_context
 
     return create_ssl_context()
 
 
 def url_problem(url: str) -> Problem | None:
-    """E086: no address of a server, or one with a password in it."""
-    parts = urlsplit(url)
-    if parts.username or parts.password:
-        what = "the address holds a user name or password, which the run directory would record"
-        return Problem("E086", "url", what, f"put a key into the environment variable {KEY}")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-        fix = "for example http://localhost:8000/v1"
-        return Problem("E086", "url", f"{shown(url)} is no address of a server", fix)
-    return None
-
-
-def _check(sampling: Sampling) -> None:
-    if sampling.beams > 1:
-        what = f"beams: {sampling.beams}: OpenAI's protocol has no beam search"
-        raise UserError([Problem("E086", "generation.beams", what, "beams: 1")])
+    """E086: the URL is no address of a server, or holds a password."""
+    found = address_problem(url, variable=KEY, example="http://localhost:8000/v1")
+    return found and Problem("E086", "url", *found)
 
 
 def _may_pass(error: Exception) -> bool | float:
-    """Whether to ask again; or, where the server says so, in how many seconds (at most 30)."""
+    """Whether to ask again; or, if the server says so, in how many seconds."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        wait = error.response.headers.get("retry-after", "")
-        again = error.status_code in {408, 409, 429} or error.status_code >= 500  # noqa: PLR2004
-        return min(float(wait), 30.0) if again and wait.isdecimal() else again
-    return isinstance(error, (TimeoutError, openai.APIConnectionError, GarbageError))
+        header = error.response.headers.get("retry-after", "")
+        return retry_after(error.status_code, header, longest=LONGEST_WAIT)
+    return isinstance(error, (TimeoutError, openai.APIConnectionError, PassingError))
 
 
 def _status(error: APIStatusError) -> str:
-    said = " ".join(error.message.split())
-    return f"{error.status_code} {shown(said, LONGEST_REASON)}"
-
-
-def _discreet(text: str) -> str:
-    """Without the key, should the server have sent it back."""
-    key = os.environ.get(KEY)
-    return text.replace(key, f"[{KEY}]") if key else text
+    return f"{error.status_code} {shown(' '.join(error.message.split()), LONGEST_REASON)}"
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end, also where a loop is running already, as in a notebook."""
+    """Run a coroutine to its end, also where an event loop is running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

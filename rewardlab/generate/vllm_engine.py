@@ -1,35 +1,29 @@
 """Texts from vLLM in this process.
 
-Prompts are tokenized and texts decoded by the same code as in `rewardlab.generate.local`, so that
-both backends see the same tokens. vLLM puts batches together as it goes: what it computes for a
-text may round a little differently from run to run, and a draw that falls between two tokens may
-come out otherwise. Seeds are per text here as well.
+Prompts are tokenized and texts decoded as in `rewardlab.generate.local`, so both backends see the
+same tokens. vLLM forms its batches as texts end, so the probabilities of a text may round a little
+differently from run to run, and a draw that falls between two tokens may give the other one. Each
+text has its own seed here as well.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
-from pathlib import Path
-from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import AutoConfig
 
 from rewardlab.errors import Problem, UserError
-from rewardlab.generate import Generated, Prompt, Sampling, Unanswered
-from rewardlab.generate.local import as_text, load_tokenizer, token_ids
+from rewardlab.generate import Generated, Prompt, Sampling, refuse_beams
+from rewardlab.generate.local import CheckpointGenerator, prompt_ids
 from rewardlab.seeds import seed_for
-from rewardlab.store.checkpoints import checkpoint_digest
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 JSON_ONLY = {"backend": "guidance", "disable_any_whitespace": True}
-"""How a schema is enforced.
+"""Options for enforcing a schema.
 
 Where JSON allows white space, a small model may write nothing else. And xgrammar, vLLM's first
 choice, lets raw control characters into a string of limited length, which is then no JSON (0.2.8).
@@ -37,19 +31,10 @@ choice, lets raw control characters into a string of limited length, which is th
 
 
 @dataclass(frozen=True)
-class VLLMGenerator:
-    """A saved checkpoint in vLLM, in the precision it was saved in.
+class VLLMGenerator(CheckpointGenerator):
+    """A saved checkpoint in vLLM; no beam search, and a schema is enforced."""
 
-    Threads may share it: one loads, one decodes at a time.
-
-    Attributes:
-        checkpoint: A directory that ``save_pretrained`` wrote, tokenizer included.
-        batch_size: Texts decoded at once.
-    """
-
-    checkpoint: Path
     batch_size: int = 256
-    _turn: RLock = field(default_factory=RLock, init=False, repr=False, compare=False)
 
     @property
     def signature(self) -> str:
@@ -59,13 +44,8 @@ class VLLMGenerator:
 
     @property
     def call_size(self) -> int:
-        """Several batches, which vLLM fills as texts end."""
+        """Several batches, so that vLLM can replace texts that have ended."""
         return 8 * self.batch_size
-
-    @property
-    def enforces_schema(self) -> bool:
-        """Yes: a token that no fitting answer continues with is not chosen."""
-        return True
 
     def ready(self) -> None:
         """Load the model.
@@ -75,11 +55,6 @@ class VLLMGenerator:
         """
         with self._turn:
             _ = self.engine, self.tokenizer
-
-    @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The checkpoint's own."""
-        return load_tokenizer(self.checkpoint)
 
     @cached_property
     def engine(self) -> Any:
@@ -95,84 +70,48 @@ class VLLMGenerator:
             structured_outputs_config=JSON_ONLY,
         )
 
-    @cached_property
-    def _digest(self) -> str:
-        return checkpoint_digest(self.checkpoint)
+    def _room(self, sampling: Sampling) -> float:
+        refuse_beams(sampling)
+        self.ready()
+        return self.engine.model_config.max_model_len - 1
 
     def __call__(
-        self, prompts: Sequence[Prompt], sampling: Sampling, *, seeds: Sequence[int]
-    ) -> list[list[Generated]]:
-        """Continue every prompt; see `rewardlab.generate.Generator`.
-
-        Raises:
-            UserError: E086 beam search, which is left to the transformers backend; E044 a chat
-                without a chat template. Exit code 2.
-        """
-        _check(sampling)
-        asked: list[list[int]] = []
-        options: list[Any] = []
-        with self._turn:
-            self.ready()
-            for prompt, seed in zip(prompts, seeds, strict=True):
-                ids = self._ids(prompt)
-                for sample in range(sampling.samples):
-                    asked.append(ids)
-                    options.append(_options(sampling, seed=seed_for(seed, sample)))
-            texts = self._texts(asked, options)
-        each = sampling.samples
-        return [texts[row * each : (row + 1) * each] for row in range(len(prompts))]
-
-    def ask(
         self,
         prompts: Sequence[Prompt],
         sampling: Sampling,
         *,
         seeds: Sequence[int],
         schema: Mapping[str, Any] | None = None,
-    ) -> list[Generated | Unanswered]:
-        """One text for every prompt; see `rewardlab.generate.Generator`.
+    ) -> list[list[Generated]]:
+        """Continue every prompt; a schema is enforced.
 
         Raises:
-            UserError: As a call does.
+            UserError: E086 beam search, which only the transformers backend has; E044 a chat
+                without a chat template. Exit code 2.
         """
-        _check(sampling)
+        refuse_beams(sampling)
+        each = range(sampling.samples)
         with self._turn:
             self.ready()
-            asked = [self._ids(prompt) for prompt in prompts]
-            most = self.engine.model_config.max_model_len
-            fits = [row for row, ids in enumerate(asked) if 0 < len(ids) < most]
+            asked = [prompt_ids(self.tokenizer, prompt) for prompt in prompts for _ in each]
             options = [
-                _options(sampling, seed=seed_for(seeds[row], 0), schema=schema) for row in fits
+                _options(sampling, seed=seed_for(seed, sample), schema=schema)
+                for seed in seeds
+                for sample in each
             ]
-            texts = dict(zip(fits, self._texts([asked[row] for row in fits], options), strict=True))
-        return [
-            texts.get(row) or Unanswered(f"{len(ids)} tokens and room for {most}", "text")
-            for row, ids in enumerate(asked)
-        ]
-
-    def _ids(self, prompt: Prompt) -> list[int]:
-        text = as_text(self.tokenizer, prompt)
-        return token_ids(self.tokenizer, text, chat=not isinstance(prompt, str))
-
-    def _texts(self, asked: Sequence[list[int]], options: Sequence[Any]) -> list[Generated]:
-        prompts = [{"prompt_token_ids": ids} for ids in asked]
-        outputs = self.engine.generate(prompts, options, use_tqdm=False) if prompts else []
-        return [
-            self._generated(output.outputs[0], prompt_tokens=len(ids))
-            for output, ids in zip(outputs, asked, strict=True)
-        ]
+            inputs = [{"prompt_token_ids": ids} for ids in asked]
+            outputs = self.engine.generate(inputs, options, use_tqdm=False) if inputs else []
+            texts = [
+                self._generated(output.outputs[0], prompt_tokens=len(ids))
+                for output, ids in zip(outputs, asked, strict=True)
+            ]
+        starts = range(0, len(texts), sampling.samples)
+        return [texts[start : start + sampling.samples] for start in starts]
 
     def _generated(self, output: Any, *, prompt_tokens: int) -> Generated:
         ids = list(output.token_ids)
         text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
         return Generated(text, len(ids), output.finish_reason == "stop", prompt_tokens)
-
-
-def _check(sampling: Sampling) -> None:
-    if sampling.beams > 1:
-        what = f"beams: {sampling.beams}: this backend has no beam search"
-        fix = "beams: 1, or backend: transformers"
-        raise UserError([Problem("E086", "generation.beams", what, fix)])
 
 
 def _options(sampling: Sampling, *, seed: int, schema: Mapping[str, Any] | None = None) -> Any:
@@ -193,7 +132,7 @@ def _options(sampling: Sampling, *, seed: int, schema: Mapping[str, Any] | None 
 
 
 def _vllm() -> Any:
-    """The library, which takes many seconds to import.
+    """The library, imported on first use because that takes many seconds.
 
     Raises:
         UserError: E086, it is not installed; exit code 2.

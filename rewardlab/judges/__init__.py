@@ -1,6 +1,6 @@
-"""How a language model is asked for a judgement, and how its answer is read.
+"""Asking a language model for a judgement and reading its answer; knows no reward.
 
-``prompts`` what it is asked, ``fences`` how the text under judgement is kept from asking anything,
-``answers`` what it may answer and the strict reading of it, ``locating`` where the words that it
-quotes stand, ``asking`` the questions, each of them twice at most. Nothing here knows a reward.
+``prompts`` builds the questions from prompt files, ``fences`` keeps the judged text from acting as
+instructions, ``answers`` has the forms of answers and reads them strictly, ``locating`` finds the
+words that an answer quotes, ``asking`` asks every question at most twice.
 """

@@ -1,12 +1,12 @@
-"""What a judge may answer, as a schema, and the strict reading of what it did answer.
+"""The forms of a judge's answers, as JSON schemas, and strict reading of what it answered.
 
-An answer is one JSON value and nothing else, or it is no answer: prose is never searched for
-something that looks like one. Two wrappings are taken off, and only as a whole: a code fence around
-the answer, and a block of reasoning before it. Neither can be had by cutting an answer short, so a
-repaired answer says what the strict reading of it would.
+An answer is one JSON value and nothing else: prose is never searched for JSON. Two wrappings are
+removed, and only if they are complete: a code fence around the answer, and a block of reasoning
+before it. Truncating an answer cannot produce either, so a repaired answer says the same as the
+JSON in it.
 
-Severities and categories are enumerations, because both decide what an error costs: with a free
-category, a slip in ``Non-translation`` would turn 25 into 5.
+Severities and categories are enumerations, because both decide what an error costs: with free text,
+a misspelt ``Non-translation`` would cost 5 in place of 25.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rewardlab.types import Status
 
 LONGEST_ANSWER = 100_000
-"""Characters of an answer that are read."""
+"""Most characters of an answer; a longer one is not read."""
 MOST_ERRORS = 50
 LONGEST_QUOTE = 4_000
 
@@ -57,9 +57,9 @@ class MQMError(_Strict):
 
     Attributes:
         span: The wrong words, quoted; or the words of the source that were left out.
-        span_with_context: The same words and some around them.
-        severity: How bad it is.
-        category: What kind of error.
+        span_with_context: The same words with some words around them.
+        severity: Of the error.
+        category: Of the error.
         side: The text that is quoted.
     """
 
@@ -71,20 +71,20 @@ class MQMError(_Strict):
 
 
 class MQMAnswer(_Strict):
-    """All errors of a translation; none where it is fine."""
+    """All errors of a translation; an empty list if there are none."""
 
     errors: list[MQMError] = Field(max_length=MOST_ERRORS)
 
 
 class UnnaturalSpan(_Strict):
-    """Words of a translation that nobody would say so.
+    """Words of a translation that do not sound native.
 
     Attributes:
         span: The words, quoted.
-        span_with_context: The same words and some around them.
-        severity: How much it shows.
+        span_with_context: The same words with some words around them.
+        severity: Of the error.
         excused: The source is itself unnatural at this place.
-        source_span: The words of the source that excuse it; empty where nothing does.
+        source_span: The words of the source that excuse it; empty if nothing does.
     """
 
     span: Quote
@@ -93,14 +93,12 @@ class UnnaturalSpan(_Strict):
     excused: bool
     source_span: Around
 
-    @property
-    def side(self) -> Literal["translation"]:
-        """The text that is quoted."""
-        return "translation"
+    side: ClassVar = "translation"
+    category: ClassVar = "Style/Unnatural"
 
 
 class NaturalnessAnswer(_Strict):
-    """All that does not sound native; nothing where everything does."""
+    """All unnatural spans of a translation; an empty list if there are none."""
 
     errors: list[UnnaturalSpan] = Field(max_length=MOST_ERRORS)
 
@@ -109,7 +107,7 @@ class RubricAnswer(_Strict):
     """A grade.
 
     Attributes:
-        reason: Said before the grade, which is better for it.
+        reason: Given before the grade, which makes the grade better.
         score: 1 to 10, higher is better.
     """
 
@@ -121,11 +119,11 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class Reading(NamedTuple, Generic[Form]):
-    """What an answer says.
+    """A parsed answer.
 
     Attributes:
         status: ``OK``, ``REPAIRED`` or ``UNPARSEABLE``.
-        answer: None where it is unparseable.
+        answer: None if it is unparseable.
     """
 
     status: Status
@@ -134,10 +132,10 @@ class Reading(NamedTuple, Generic[Form]):
 
 @cache
 def json_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """The form as a JSON schema, for backends that hold a model to one.
+    """The JSON schema of a form, for backends that constrain a model to one.
 
-    References are resolved, and only what makes a grammar is kept: lengths of texts make grammars
-    of thousands of states, and are checked by `read_answer`.
+    References are resolved. Lengths of texts are left out, because they make grammars of thousands
+    of states; `read_answer` checks them.
     """
     schema = form.model_json_schema(by_alias=True)
     return _plain(schema, schema.get("$defs", {}))
@@ -157,11 +155,11 @@ def _plain(schema: Any, named: dict[str, Any]) -> Any:
 
 
 def read_answer(text: str, form: type[Form]) -> Reading[Form]:
-    """Read an answer that the judge has finished.
+    """Parse a finished answer.
 
     Args:
-        text: All it wrote.
-        form: What it was asked for.
+        text: All that the judge wrote.
+        form: The form that was asked for.
 
     >>> read_answer('{"errors": []}', MQMAnswer).status
     <Status.OK: 'ok'>
@@ -181,7 +179,7 @@ _CODE = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL)
 
 
 def _unwrapped(text: str) -> str:
-    """Without one block of reasoning before it and one code fence around all of it."""
+    """The text without one block of reasoning before it and one code fence around all of it."""
     if len(text) > LONGEST_ANSWER:
         return text
     text = _REASONING.sub("", text, count=1)
@@ -189,21 +187,21 @@ def _unwrapped(text: str) -> str:
 
 
 def _strictly(text: str, form: type[Form]) -> Form | None:
-    """The answer if the text is one by the letter, or None."""
+    """The answer if the text is exactly one JSON value of the form, else None."""
     if len(text) > LONGEST_ANSWER:
         return None
     try:
-        value = json.loads(text, object_pairs_hook=_without_twins, parse_constant=_refuse)
+        value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse)
         return form.model_validate(value)
     except (ValueError, RecursionError):  # pydantic's and json's errors are ValueErrors
         return None
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, unless it has a key twice, of which most parsers keep the last."""
-    if len(found := dict(pairs)) < len(pairs):
-        raise ValueError("a key stands there twice")
-    return found
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, unless a key is repeated; most parsers would keep the last value."""
+    if len(members := dict(pairs)) < len(pairs):
+        raise ValueError("a key is repeated")
+    return members
 
 
 def _refuse(constant: str) -> None:

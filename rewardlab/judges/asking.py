@@ -1,8 +1,8 @@
-"""Asking a judge: every question once, and what was not answered as asked a second time.
+"""Asking a judge: every question once, and a second time if the answer cannot be used.
 
-Who is at fault decides what a failure costs (`rewardlab.types.Status`). A service that gives no
-answer is ours: ``UNAVAILABLE``. An answer that was cut off, refused or is not of the form is the
-text's fault once the second one is no better: a text that breaks its judge must not gain by it.
+The status of a failure decides what it costs (`rewardlab.types.Status`). If a service gives no
+answer, that is our fault: ``UNAVAILABLE``. If both answers are truncated, refused or not of the
+form, that is the text's fault: a text that breaks its judge must not gain by it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from rewardlab.judges.prompts import Template, write_question
 from rewardlab.types import Status
 
 
-class Judged(NamedTuple, Generic[Form]):
-    """What came of one question.
+class JudgeReply(NamedTuple, Generic[Form]):
+    """A judge's reply to one question.
 
     Attributes:
-        status: ``OK`` or ``REPAIRED`` with an answer; else why there is none.
-        answer: What the judge says.
-        asked: How often it was asked.
-        prompt_tokens: Tokens it read, all times together.
-        completion_tokens: Tokens it wrote.
-        reason: Why there was no answer at all; then it was not asked again.
+        status: ``OK`` or ``REPAIRED`` with an answer; otherwise why there is none.
+        answer: The answer, in the form that was asked for.
+        asked: How often the question was asked.
+        prompt_tokens: Tokens of the prompts.
+        completion_tokens: Tokens of the answers.
+        reason: Why there was no text at all; such a question is not asked again.
     """
 
     status: Status
@@ -44,55 +44,58 @@ def ask_judge(
     *,
     chat: bool,
     max_new_tokens: int,
-) -> list[Judged[Form]]:
-    """Ask about every text; the likeliest answer is taken, nothing is drawn.
+) -> list[JudgeReply[Form]]:
+    """Ask N questions, with greedy decoding.
 
     Args:
         judge: The model.
-        template: What it is asked.
-        questions: The texts, by name.
-        form: What it is to answer.
-        chat: Ask in the form of a chat.
-        max_new_tokens: An answer is cut here, and then is none.
+        template: The prompt file.
+        questions: N questions: the texts by name.
+        form: The form of an answer.
+        chat: Ask through the model's chat template.
+        max_new_tokens: Longest answer; a longer one is truncated and counts as a failed answer.
+
+    Returns:
+        N replies.
 
     Raises:
-        UserError: The backend is not set up so that it could answer anything.
+        UserError: The backend is configured so that it cannot answer any question.
     """
     sampling = Sampling(max_new_tokens=max_new_tokens)
 
-    def ask(rows: Sequence[int], attempt: int) -> list[Judged[Form]]:
+    def ask(rows: Sequence[int], attempt: int) -> list[JudgeReply[Form]]:
         prompts = [
             write_question(template, questions[row], chat=chat, attempt=attempt) for row in rows
         ]
         seeds = [attempt] * len(rows)
         answers = judge.ask(prompts, sampling, seeds=seeds, schema=json_schema(form))
-        return [_judged(answer, form) for answer in answers]
+        return [_reply(answer, form) for answer in answers]
 
-    judged = ask(range(len(questions)), 0) if questions else []
-    # A service that takes no such text says so again; only what it answered is asked anew.
-    again = [row for row, one in enumerate(judged) if one.status.failed and not one.reason]
+    replies = ask(range(len(questions)), 0) if questions else []
+    # A service that does not take a text would refuse it again.
+    again = [row for row, one in enumerate(replies) if one.status.failed and not one.reason]
     for row, second in zip(again, ask(again, 1) if again else [], strict=True):
-        first = judged[row]
-        judged[row] = second._replace(
+        first = replies[row]
+        replies[row] = second._replace(
             asked=2,
             prompt_tokens=first.prompt_tokens + second.prompt_tokens,
             completion_tokens=first.completion_tokens + second.completion_tokens,
         )
-    return judged
+    return replies
 
 
-def _judged(answer: Generated | Unanswered, form: type[Form]) -> Judged[Form]:
-    """Read one answer; one that was cut off is never read."""
-    if isinstance(answer, Unanswered):
-        ours = answer.fault == "service"
+def _reply(text: Generated | Unanswered, form: type[Form]) -> JudgeReply[Form]:
+    """Read one answer; a truncated one is never read."""
+    if isinstance(text, Unanswered):
+        ours = text.fault == "service"
         status = Status.UNAVAILABLE if ours else Status.UNPARSEABLE
-        return Judged(status, reason=answer.reason)
-    if answer.refused:
-        status, found = Status.REFUSED, None
-    elif not answer.finished:
-        status, found = Status.TRUNCATED, None
+        return JudgeReply(status, reason=text.reason)
+    if text.refused:
+        status, answer = Status.REFUSED, None
+    elif not text.finished:
+        status, answer = Status.TRUNCATED, None
     else:
-        status, found = read_answer(answer.text, form)
-    return Judged(
-        status, found, prompt_tokens=answer.prompt_tokens, completion_tokens=answer.tokens
+        status, answer = read_answer(text.text, form)
+    return JudgeReply(
+        status, answer, prompt_tokens=text.prompt_tokens, completion_tokens=text.tokens
     )

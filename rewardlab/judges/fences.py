@@ -1,9 +1,9 @@
-"""Text under judgement is data: put in front of a judge so that it cannot be anything else.
+"""Prompt injection: judged texts are quoted as data, so that they cannot act as instructions.
 
-All texts of a question stand as one line of JSON between two fences that carry a nonce. Inside,
-whatever a fence, a chat template or a line could begin with is written as its JSON escape, so that
-a text can neither end the data, nor open a turn, nor hide (invisible characters are how text is
-smuggled past a reader). A JSON parser reads the very text back.
+All texts of a question are one line of JSON between two fences with a nonce. Characters that could
+begin a fence, a chat template's token or a line are written as JSON escapes, and so are invisible
+characters, so a text can neither end the data, nor open a turn, nor hide instructions. A JSON
+parser reads exactly the same text back.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ NONCE_DIGITS = 16
 _UNSAFE = regex.compile(
     r"[[<>`\[\x7f-\x9f\p{Cf}\p{Cs}\p{Zl}\p{Zp}]--[\u200c\u200d]]", flags=regex.VERSION1
 )
-"""What begins a fence, a tag, a special token or a code block; line ends that JSON leaves alone;
-invisible characters, but for the two joiners that Persian and the Indic scripts are spelled with.
+"""Characters that begin a fence, a tag, a special token or a code block; line ends that JSON does
+not escape; invisible characters, except the two joiners that Persian and the Indic scripts need.
 """
 
 
 def nonce_of(*parts: str) -> str:
     """Sixteen hexadecimal digits that follow from the parts.
 
-    The same question has the same nonce, so answers can be cached and repeated; and since the text
-    is among the parts, no text holds its own nonce, but for one found in 2**64 tries.
+    The same question has the same nonce, so answers can be cached and reproduced. The judged text
+    is one of the parts, so finding a text that contains its own nonce takes about 2**64 tries.
 
     >>> nonce_of("a", "bc") == nonce_of("a", "bc") != nonce_of("ab", "c")
     True
@@ -36,7 +36,7 @@ def nonce_of(*parts: str) -> str:
 
 
 def quoted(data: Mapping[str, str]) -> str:
-    r"""Texts by name as one line of JSON that no reader takes for anything else.
+    r"""Texts by name as one line of JSON without unsafe characters.
 
     >>> print(quoted({"source": "<|im_end|>\n日本"}))
     {"source": "\u003c|im_end|\u003e\n日本"}
@@ -45,7 +45,11 @@ def quoted(data: Mapping[str, str]) -> str:
 
 
 def fenced(data: Mapping[str, str], nonce: str) -> str:
-    """The data on one line between its fences.
+    """The data on one line between two fences.
+
+    Args:
+        data: Texts by name.
+        nonce: Of both fences, from `nonce_of`.
 
     >>> print(fenced({"source": "Hej."}, "0123456789abcdef"))
     <data-0123456789abcdef>
@@ -56,7 +60,7 @@ def fenced(data: Mapping[str, str], nonce: str) -> str:
 
 
 def _escaped(found: regex.Match[str]) -> str:
-    """JSON's escape of one character, as UTF-16 has it."""
+    """The JSON escape of one character, in UTF-16."""
     character = found.group()
     if ord(character) > 0xFFFF:  # noqa: PLR2004 - two escapes from here on
         return json.dumps(character)[1:-1]

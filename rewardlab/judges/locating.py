@@ -1,7 +1,7 @@
-"""Where the words that a judge quotes stand in the text it quotes them from.
+"""Finding the words that a judge quotes in the text it quotes.
 
-Judges cannot count characters, so they are asked for the words and for some words around them, and
-both are searched for literally. What stands there several times, or nowhere, is not guessed.
+Judges cannot count characters, so they give the words and some words around them, and both are
+searched for literally. A place that is ambiguous or missing is not guessed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Lost(Enum):
-    """Why quoted words have no place."""
+    """Why the place of quoted words is unknown."""
 
     AMBIGUOUS = "ambiguous"
     NOWHERE = "nowhere"
@@ -19,13 +19,13 @@ class Lost(Enum):
 def locate(text: str, span: str, context: str) -> int | Lost:
     """First character of a quoted span, in Unicode code points.
 
-    The place is certain where the context stands in the text once and the span in the context
-    once; else where the span stands in the text once.
+    The place is known if the context occurs once in the text and the span once in the context, or
+    else if the span occurs once in the text.
 
     Args:
-        text: What is quoted from.
+        text: The text that is quoted.
         span: The quoted words.
-        context: The same words with their neighbours; of no use where it is no literal quotation.
+        context: The same words with words around them; ignored if it is no literal quotation.
 
     >>> locate("the cat and the dog", "the", "the dog")
     12
@@ -41,7 +41,7 @@ def locate(text: str, span: str, context: str) -> int | Lost:
 
 
 def _only(text: str, part: str) -> int | Lost:
-    """The one place of a part; places may overlap."""
+    """The only place of a part; occurrences may overlap."""
     place = text.find(part) if part else -1
     if place < 0:
         return Lost.NOWHERE

@@ -1,4 +1,4 @@
-"""From the errors that a judge lists to error spans, and how many of them have a place."""
+"""The errors that a judge lists: their total, and their places as error spans."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import NamedTuple
 
 from rewardlab.judges.answers import MQMError, UnnaturalSpan
 from rewardlab.judges.locating import Lost, locate
-from rewardlab.types import ErrorSpan
-
-UNNATURAL = "Style/Unnatural"
+from rewardlab.judges.severities import WORST_ERROR
+from rewardlab.types import ErrorSpan, SeverityTable
 
 
 class Marks(NamedTuple):
-    """Errors in their places.
+    """The error spans of an answer.
 
     Attributes:
-        spans: Those whose words stand in the text, where the judge says.
-        ambiguous: How many stand there several times.
-        dropped: How many stand there nowhere.
+        spans: The errors whose words have one place in the text.
+        ambiguous: Number of errors whose words occur several times.
+        dropped: Number of errors whose words do not occur.
     """
 
     spans: list[ErrorSpan]
@@ -27,7 +26,7 @@ class Marks(NamedTuple):
 
 
 def mark(texts: Mapping[str, str], errors: Iterable[MQMError | UnnaturalSpan]) -> Marks:
-    """Find the words of every error in the text that it quotes from.
+    """Find the words of every error in the text that it quotes.
 
     Args:
         texts: ``source`` and ``translation``.
@@ -41,7 +40,16 @@ def mark(texts: Mapping[str, str], errors: Iterable[MQMError | UnnaturalSpan]) -
             lost.append(start)
             continue
         side = "source" if error.side == "source" else "hypothesis"
-        category = error.category if isinstance(error, MQMError) else UNNATURAL
         end = start + len(error.span)
-        spans.append(ErrorSpan(start, end, error.severity, category, side))
+        spans.append(ErrorSpan(start, end, error.severity, error.category, side))
     return Marks(spans, lost.count(Lost.AMBIGUOUS), lost.count(Lost.NOWHERE))
+
+
+def error_total(errors: Iterable[MQMError | UnnaturalSpan], table: SeverityTable) -> float:
+    """The sum of the errors' weights, at most `WORST_ERROR`; lower is better.
+
+    Args:
+        errors: Of one answer; those without a place cost the same as others.
+        table: The weights.
+    """
+    return min(WORST_ERROR, sum(table.weight_of(one.severity, one.category) for one in errors))

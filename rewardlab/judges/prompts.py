@@ -1,9 +1,9 @@
-"""What a judge is asked: a prompt file, with the texts under judgement between fences.
+"""The questions that a judge is asked: prompt files, with the judged texts between fences.
 
 A prompt file is TOML with ``instructions``, a ``reminder`` that follows every question, and
-``examples`` of ``data`` and the right ``answer``; those in ``prompts/`` are the library's. Examples
-are shown exactly as questions are asked and answers read, and are held to the same reading: their
-answers fit the form, and the words they quote stand in their texts.
+``examples`` of ``data`` with the right ``answer``; the library's own are in ``prompts/``. Examples
+are shown in the same format as questions and answers, and are checked in the same way: an answer
+must match the form, and the words it quotes must be in its texts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIGEST_DIGITS = 16
 Name = Literal[
     "source_language", "target_language", "source", "reference", "translation", "request", "answer"
 ]
-"""What the texts of a question are called."""
+"""Names of the texts of a question."""
 
 
 class _Example(BaseModel):
@@ -52,7 +52,7 @@ class Example(NamedTuple):
     """One question and its right answer.
 
     Attributes:
-        question: The texts between their fences, and the reminder.
+        question: The texts between fences, and the reminder.
         answer: One line of JSON.
     """
 
@@ -65,8 +65,8 @@ class Template:
     """A prompt file.
 
     Attributes:
-        instructions: What comes first.
-        reminder: What comes after the texts, so that theirs are not the last words.
+        instructions: At the beginning.
+        reminder: After the texts, so that the prompt does not end with words of a text.
         examples: Questions with their answers, between the two.
         digest: Sixteen hexadecimal digits of the SHA-256 of the file.
     """
@@ -77,8 +77,8 @@ class Template:
     digest: str
 
     def followed_by(self, text: str) -> Template:
-        """The same with more instructions, such as a rubric."""
-        digest = digest_of(f"{self.digest}\0{text}".encode())
+        """The same template with more instructions, such as a rubric."""
+        digest = short_sha256(f"{self.digest}\0{text}".encode())
         instructions = f"{self.instructions}\n{text.strip()}"
         return Template(instructions, self.reminder, self.examples, digest)
 
@@ -88,22 +88,22 @@ def write_question(
 ) -> Prompt:
     """A question about some texts.
 
-    A chat has turns of user and assistant only, the instructions at the head of the first: several
-    families of models have no turn of the system, and those that have read this as well.
+    A chat has turns of user and assistant only, and the first turn begins with the instructions:
+    several families of models have no system turn, and the others understand this as well.
 
     Args:
         template: The prompt file.
-        data: The texts by name, in the order they are shown in.
-        chat: Make it a chat; else one text that ends where the answer begins.
-        attempt: Another one has another nonce, so that a model asked again is asked anew.
+        data: The texts by name, in the order in which they are shown.
+        chat: Make a chat; otherwise one text that ends where the answer begins.
+        attempt: Each attempt has another nonce, so that the prompt is not the same again.
     """
     question = _turn(data, question_nonce(template, data, attempt), template.reminder)
     if not chat:
-        told = "".join(f"{one}\nAnswer: {answer}\n\n" for one, answer in template.examples)
-        return f"{template.instructions}\n\n{told}{question}\nAnswer:"
+        shots = "".join(f"{asked}\nAnswer: {answer}\n\n" for asked, answer in template.examples)
+        return f"{template.instructions}\n\n{shots}{question}\nAnswer:"
     messages: list[dict[str, str]] = []
-    for one, answer in template.examples:
-        messages.append({"role": "user", "content": one})
+    for asked, answer in template.examples:
+        messages.append({"role": "user", "content": asked})
         messages.append({"role": "assistant", "content": answer})
     messages.append({"role": "user", "content": question})
     messages[0]["content"] = f"{template.instructions}\n\n{messages[0]['content']}"
@@ -111,7 +111,13 @@ def write_question(
 
 
 def question_nonce(template: Template, data: Mapping[str, str], attempt: int = 0) -> str:
-    """The nonce of a question; follows from all that it shows."""
+    """The nonce of a question; it follows from everything that the question shows.
+
+    Args:
+        template: The prompt file.
+        data: The texts by name.
+        attempt: See `write_question`.
+    """
     return nonce_of(template.digest, str(attempt), quoted(data))
 
 
@@ -120,7 +126,7 @@ def _turn(data: Mapping[str, str], nonce: str, reminder: str) -> str:
 
 
 def language_shown(code: str | None) -> str:
-    """A language as a judge is told it; a code that we do not know is told as it is.
+    """The name of a language with its code, as a judge sees it; an unknown code is unchanged.
 
     >>> language_shown("pt-BR"), language_shown("tlh"), language_shown(None)
     ('Portuguese (pt-BR)', 'tlh', 'not stated')
@@ -133,23 +139,51 @@ def language_shown(code: str | None) -> str:
         return code
 
 
+@cache
 def load_template(name: str, form: type[BaseModel], *, path: str = "") -> Template:
-    """A prompt file, read once.
+    """Read a prompt file, once per process.
 
     Args:
-        name: One of ours, without its ending.
-        form: What the answers of its examples must be.
-        path: A file to take in its place; empty for ours.
+        name: One of the library's, without its extension.
+        form: The form of the answers of its examples.
+        path: A file to use instead; empty for the library's.
 
     Raises:
         UserError: E340 it cannot be read, E341 it is no prompt file, or an example is wrong; exit
             code 2.
     """
-    return _template(path or name, form, ours=not path)
+    place = path or name
+    content = _content(path or f"{name}.toml", ours=not path)
+    try:
+        file = _File.model_validate(tomllib.loads(content.decode()))
+    except tomllib.TOMLDecodeError as error:
+        raise _unusable("E340", place, f"it is not TOML: {error}", "see docs/judges.md") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise _unusable("E341", place, f"{key}: {first['msg']}", "see docs/judges.md") from None
+    for number, example in enumerate(file.examples, 1):
+        for what in _wrong(example, form):
+            fix = "write its answer as the judge should answer"
+            raise _unusable("E341", place, f"example {number}: {what}", fix)
+    reminder, digest = file.reminder.strip(), short_sha256(content)
+    return Template(
+        instructions=file.instructions.strip(),
+        reminder=reminder,
+        examples=tuple(
+            _rendered(example, nonce_of(digest, "example", str(number)), reminder)
+            for number, example in enumerate(file.examples)
+        ),
+        digest=digest,
+    )
 
 
 def load_text(name: str, *, path: str = "") -> str:
-    """A text file, ours by name or another by its path, read once.
+    """Read a text file, once per process.
+
+    Args:
+        name: One of the library's.
+        path: A file to use instead; empty for the library's.
 
     Raises:
         UserError: E340, it cannot be read; exit code 2.
@@ -157,7 +191,7 @@ def load_text(name: str, *, path: str = "") -> str:
     return _content(path or name, ours=not path).decode()
 
 
-def digest_of(content: bytes) -> str:
+def short_sha256(content: bytes) -> str:
     """Sixteen hexadecimal digits of a SHA-256."""
     return hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]
 
@@ -175,48 +209,21 @@ def _content(place: str, *, ours: bool) -> bytes:
     return content
 
 
-@cache
-def _template(place: str, form: type[BaseModel], *, ours: bool) -> Template:
-    content = _content(f"{place}.toml" if ours else place, ours=ours)
-    try:
-        file = _File.model_validate(tomllib.loads(content.decode()))
-    except tomllib.TOMLDecodeError as error:
-        raise _unusable("E340", place, f"it is no TOML: {error}", "see docs/judges.md") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise _unusable("E341", place, f"{key}: {first['msg']}", "see docs/judges.md") from None
-    for number, example in enumerate(file.examples, 1):
-        for what in _wrong(example, form):
-            fix = "write its answer as the judge is to answer"
-            raise _unusable("E341", place, f"example {number}: {what}", fix)
-    reminder, digest = file.reminder.strip(), digest_of(content)
-    return Template(
-        instructions=file.instructions.strip(),
-        reminder=reminder,
-        examples=tuple(
-            _shown_as(example, nonce_of(digest, "example", str(number)), reminder)
-            for number, example in enumerate(file.examples)
-        ),
-        digest=digest,
-    )
-
-
-def _shown_as(example: _Example, nonce: str, reminder: str) -> Example:
+def _rendered(example: _Example, nonce: str, reminder: str) -> Example:
     data: dict[str, str] = {**example.data}
     return Example(_turn(data, nonce, reminder), json.dumps(example.answer, ensure_ascii=False))
 
 
 def _wrong(example: _Example, form: type[BaseModel]) -> Iterator[str]:
-    """What is wrong with an example: no answer of the form, or a quotation that is none."""
+    """What is wrong with an example: an answer not of the form, or quoted words not in the text."""
     answer = read_answer(json.dumps(example.answer), form).answer
     if answer is None:
-        yield f"{shown(example.answer)} is no answer of the form asked for"
+        yield f"{shown(example.answer)} is not an answer of the form asked for"
     texts: dict[str, str] = {**example.data}
     for error in getattr(answer, "errors", ()):
         place = locate(texts.get(error.side, ""), error.span, error.span_with_context)
         if isinstance(place, Lost):
-            yield f"{shown(error.span)} stands {_TIMES[place]} in its {error.side}"
+            yield f"{shown(error.span)} occurs {_TIMES[place]} in its {error.side}"
 
 
 _TIMES = {Lost.AMBIGUOUS: "several times", Lost.NOWHERE: "nowhere"}

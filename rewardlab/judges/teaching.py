@@ -1,15 +1,16 @@
-"""What a judge should have answered, from the errors that people marked.
+"""Target answers for training a judge, from errors that people marked.
 
-The answer is read by `judges.answers` as any judge's is, and `judges.marking` puts its errors back
-where the people marked them. A judge's words cost what people's do, where the form can say them:
+`judges.answers` parses a target answer like any judge's, and `judges.marking` finds its errors
+where people marked them. An error costs the same in the answer as in people's files where the form
+allows it:
 
-* ``critical``, which counts as major in people's files and 25 in a judge's answer, is written
+* ``critical``, which counts as major in people's files and 25 in a judge's answer, becomes
   ``major`` unless it is a non-translation;
-* ``neutral``, and whatever else weighs nothing, is left out;
-* a category is the one of the form's that theirs begins with, else ``Other``, which costs what its
-  severity does. Errors of the source are such, so they are kept, as WMT's table keeps them.
+* ``neutral``, and everything else of weight 0, is left out;
+* a category becomes the category of the form that it begins with, or ``Other``, which costs what
+  its severity does. Source errors are ``Other``; they are kept, as in WMT's table.
 
-Left is the cap: a judge's errors add up to 25 at most, people's have no end.
+The cap remains different: a judge's errors add up to at most 25, people's have no cap.
 """
 
 from __future__ import annotations
@@ -32,18 +33,19 @@ BEGINNINGS: tuple[tuple[str, Category], ...] = (
     ("style", "Style/Awkward"),
     ("terminology", "Terminology/Inappropriate for context"),
 )
-"""How names in people's files begin, in small letters: the form's own, then other years'."""
+"""Beginnings of category names in people's files, in lower case: the form's, then other years'."""
 
 
-class Taught(NamedTuple):
-    """The answer to one question.
+class TargetAnswer(NamedTuple):
+    """The right answer to one question.
 
     Attributes:
         answer: All errors that can be written, those of the translation first, in order.
-        neutral: How many weigh nothing and were left out.
-        ambiguous: How many are written though no neighbouring words tell their place from others:
-            they cost the same and have no span.
-        beyond: How many are not written: too long to quote, or more than an answer holds.
+        neutral: Number of errors of weight 0, which are left out.
+        ambiguous: Number of errors whose place no words around them make clear: they cost the same
+            and have no span.
+        beyond: Number of errors that are left out because they are too long to quote, or more than
+            an answer holds.
     """
 
     answer: MQMAnswer
@@ -52,11 +54,11 @@ class Taught(NamedTuple):
     beyond: int = 0
 
 
-def answer_for(candidate: Candidate, spans: Sequence[ErrorSpan]) -> Taught:
-    """One rater's errors as a judge lists them.
+def answer_for(candidate: Candidate, spans: Sequence[ErrorSpan]) -> TargetAnswer:
+    """The answer that lists one rater's errors.
 
     Args:
-        candidate: What was rated.
+        candidate: The rated translation.
         spans: The errors, on either side, in any order.
 
     Raises:
@@ -78,15 +80,15 @@ def answer_for(candidate: Candidate, spans: Sequence[ErrorSpan]) -> Taught:
         context = context_of(text, span.start, span.end)
         ambiguous += context is None
         errors.append(_error(span, text[span.start : span.end], context or ""))
-    return Taught(
+    return TargetAnswer(
         MQMAnswer(errors=errors), len(spans) - len(weighing), ambiguous, len(weighing) - len(errors)
     )
 
 
 def written(answer: MQMAnswer) -> str:
-    r"""An answer on one line, its texts escaped as the question shows them.
+    r"""An answer on one line of JSON, with its texts escaped as in the question.
 
-    So no text of an answer holds what a tokenizer takes for a special token.
+    The escapes keep a tokenizer from reading special tokens in the texts.
 
     >>> error = MQMError.model_validate(
     ...     {"span": "<eos>", "span_with_context": "", "severity": "minor", "category": "Other",
@@ -99,15 +101,15 @@ def written(answer: MQMAnswer) -> str:
 
 
 def context_of(text: str, start: int, end: int) -> str | None:
-    """The fewest neighbouring words that tell a part of a text from others that read the same.
+    """The fewest words around a part of a text that make its place unique.
 
     Args:
-        text: The whole.
+        text: The whole text.
         start: First character of the part.
         end: One past its last.
 
     Returns:
-        The part with these words, empty where the text has it once; None where none will do.
+        The part with these words; empty if it occurs once; None if no words make it unique.
 
     >>> context_of("the cat and the dog", 12, 15)
     'the dog'
@@ -126,7 +128,7 @@ def context_of(text: str, start: int, end: int) -> str | None:
     rights = [end, *(word.end for word in found if end < word.end <= last)]
     best: tuple[int, str] | None = None
     r = len(rights) - 1
-    for n, left in enumerate(lefts):  # what more words before it ask for after it only falls
+    for n, left in enumerate(lefts):  # the more words before, the fewer after
         while r and _once(text, text[left : rights[r - 1]]):
             r -= 1
         if _once(text, text[left : rights[r]]) and (best is None or n + r < best[0]):
@@ -139,7 +141,7 @@ def _once(text: str, part: str) -> bool:
 
 
 def _error(span: ErrorSpan, quote: str, context: str) -> MQMError:
-    """In the words that cost as much, the nearest first."""
+    """An error of the same cost, with its severity and category if possible."""
     given, category = span.severity.lower(), category_of(span.category or "")
     milder = "major" if given == "critical" else given
     ways = ((given, category), (milder, category), (milder, "Other"))
@@ -158,7 +160,7 @@ def _error(span: ErrorSpan, quote: str, context: str) -> MQMError:
 
 @cache
 def category_of(theirs: str) -> Category:
-    """The form's category for one in people's files.
+    """The form's category for a category in people's files.
 
     >>> category_of("Terminology/Inconsistent use of terminology"), category_of("Source error")
     ('Terminology/Inconsistent use', 'Other')

@@ -30,7 +30,7 @@ from rewardlab.config import strict_yaml
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.evaluation.evaluate import Quality, quality
 from rewardlab.generate import Sampling
-from rewardlab.generate.local import decode
+from rewardlab.generate.local import continue_prompts
 from rewardlab.miniature.grammar import Grammar, SentencePair
 from rewardlab.miniature.noise import with_error
 from rewardlab.rewards import ChrF, LexicalSpans, NoRepetition, NotEmpty
@@ -268,7 +268,7 @@ class Watch(TrainerCallback):
             policy: The policy.
             step: Its RL step.
         """
-        translations = decode(
+        translations = continue_prompts(
             policy,
             self.tokenizer,
             [_prompt(pair.source) for pair in self.pairs],

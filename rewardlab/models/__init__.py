@@ -1,5 +1,6 @@
-"""Regressors and encoders that rewards ask: plain values in, numpy out; no reward in sight.
+"""Networks with weights that rewards use: plain values in, numpy out; knows no reward.
 
 A reward imports from here inside the function that first uses a model, so that
-`import rewardlab.rewards` loads no tensor library.
+`import rewardlab.rewards` loads no tensor library. ``device`` has devices and precisions,
+``batches`` batching and padding, ``pretrained`` and ``weights`` the files of a checkpoint.
 """

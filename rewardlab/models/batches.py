@@ -1,8 +1,14 @@
-"""Rows of about one length together, so that little of a batch is padding."""
+"""Batches of token ids: similar lengths together, padding, the error for a full accelerator."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from rewardlab.errors import Problem, UserError
 
 
 def batches_by_tokens(
@@ -10,16 +16,16 @@ def batches_by_tokens(
 ) -> list[list[int]]:
     """Split N rows into batches of at most ``budget`` tokens, padding included.
 
-    Rows are sorted by length, the longest first: what does not fit in memory shows at once, and
-    a batch costs (its first row's length) x (its rows). Rows of one length keep their order.
+    Rows are sorted by length, the longest first, so a batch that does not fit in memory fails at
+    once. A batch costs (its first row's length) x (its rows). Equal lengths keep their order.
 
     Args:
         lengths: Tokens of each row; an empty row counts as one token.
-        budget: Tokens of a batch at most. A single row that is longer is a batch of its own.
-        most_rows: Rows of a batch at most.
+        budget: Most tokens of a batch; a longer row is a batch of its own.
+        most_rows: Most rows of a batch.
 
     Returns:
-        Row numbers by batch; each of the N is in exactly one.
+        Row numbers by batch; each of the N is in exactly one batch.
 
     Raises:
         ValueError: ``budget`` or ``most_rows`` is below 1.
@@ -39,3 +45,42 @@ def batches_by_tokens(
             batches.append([row])
             width = max(1, lengths[row])
     return batches
+
+
+def padded(
+    rows: Sequence[Sequence[int]], *, filler: int, left: bool = False
+) -> tuple[Tensor, Tensor]:
+    """B rows as a rectangle: ids (B, T), and bool (B, T), True where a token is.
+
+    Args:
+        rows: Token ids of each row.
+        filler: The id of the padding.
+        left: Pad at the beginning of rows instead of the end.
+
+    >>> padded([[7, 8], [9]], filler=0)[0].tolist()
+    [[7, 8], [9, 0]]
+    """
+    width = max(1, *map(len, rows))
+    fillers = [[filler] * (width - len(row)) for row in rows]
+    both = zip(rows, fillers, strict=True)
+    ids = torch.tensor([[*fill, *row] if left else [*row, *fill] for row, fill in both])
+    lengths, places = torch.tensor([[len(row)] for row in rows]), torch.arange(width)
+    return ids, places >= width - lengths if left else places < lengths
+
+
+@contextmanager
+def enough_memory(batch_tokens: int) -> Generator[None]:
+    """Turn a full accelerator into an error that says what to do.
+
+    Args:
+        batch_tokens: Most tokens of a batch.
+
+    Raises:
+        UserError: E309, a batch does not fit on the accelerator; exit code 2.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        what = f"{batch_tokens} tokens do not fit on the accelerator at once"
+        fix = f"batch_tokens={max(1, batch_tokens // 2)}"
+        raise UserError([Problem("E309", "batch_tokens", what, fix)]) from error

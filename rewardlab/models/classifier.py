@@ -1,7 +1,7 @@
 """Reward models in transformers' sequence-classification format: a conversation in, a logit out.
 
-The conversation goes through the checkpoint's own chat template. It ends with the answer's turn;
-the logit is read where a single conversation's would be, whatever padding a batch needs.
+The conversation goes through the checkpoint's own chat template and ends with the answer's turn.
+The logit is read at the same token as for a single conversation, whatever padding a batch has.
 """
 
 from __future__ import annotations
@@ -24,55 +24,43 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from rewardlab.errors import Problem, UserError, shown
-from rewardlab.models.batches import batches_by_tokens
+from rewardlab.errors import Problem, UserError, one_line, shown
+from rewardlab.models.batches import batches_by_tokens, enough_memory, padded
 from rewardlab.models.device import pick_device, pick_dtype
 from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
-from rewardlab.store.checkpoints import LOADING
+from rewardlab.store.checkpoints import loaded_once
 
-LONGEST_REASON = 300
 ROUNDS = 8
-"""Attempts at shortening one request; each takes off at least what was too long."""
+"""Attempts at shortening one request; each removes at least what was too long."""
 
 
 class Exchange(NamedTuple):
-    """What was asked, and what was answered."""
+    """A request and its answer."""
 
     request: str
     answer: str
 
 
-class Judged(NamedTuple):
-    """What a classifier says about N exchanges.
+class Classified(NamedTuple):
+    """A classifier's result for N exchanges.
 
     Attributes:
-        logits: float64 (N,); NaN where the answer alone is too long to be read.
-        cut: float64 (N,), 1 where the request lost its beginning.
-        too_long: bool (N,), the answer does not fit even without its request.
+        logits: float64 (N,); NaN if the answer alone is too long.
+        truncated: float64 (N,), 1 if the request lost its beginning.
+        too_long: bool (N,), True if the answer does not fit even without its request.
     """
 
     logits: NDArray[np.float64]
-    cut: NDArray[np.float64]
+    truncated: NDArray[np.float64]
     too_long: NDArray[np.bool_]
-
-
-def classifier(checkpoint: Path, *, device: str, dtype: str) -> Classifier:
-    """The one resident model of a checkpoint, loaded when it is first asked for.
-
-    Raises:
-        UserError: E350 it cannot be loaded, lacks weights, or does not fit its tokenizer; E351 no
-            chat template; E303 no such device. Exit code 2.
-    """
-    with LOADING:
-        return _loaded(checkpoint, device, dtype)
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model with its tokenizer; one call at a time uses it.
+    """A model with its tokenizer. Threads may share it; one call at a time is computed.
 
     Attributes:
-        model: Any architecture that `AutoModelForSequenceClassification` knows.
+        model: Any architecture of `AutoModelForSequenceClassification`.
         tokenizer: With a chat template.
     """
 
@@ -82,15 +70,15 @@ class Classifier:
 
     def __call__(
         self, exchanges: Sequence[Exchange], *, label: int, max_length: int, batch_tokens: int
-    ) -> Judged:
-        """Judge N exchanges.
+    ) -> Classified:
+        """The logits of N exchanges.
 
         Args:
             exchanges: Texts; special tokens written out in them are read as plain characters.
-            label: Which of the model's logits; -1 is the only one.
-            max_length: Tokens of a conversation, at most those that the model has positions for. A
-                longer one loses the beginning of its request, never any of its answer.
-            batch_tokens: Tokens of a batch, padding included.
+            label: Which of the model's logits; -1 if there is one.
+            max_length: Most tokens of a conversation, limited by the model's positions. A longer
+                one loses the beginning of its request, and never any of its answer.
+            batch_tokens: Most tokens of a batch, padding included.
 
         Raises:
             UserError: E350 the model has no such logit, E309 a batch does not fit on the
@@ -103,17 +91,13 @@ class Classifier:
             readable = [row for row, one in enumerate(fitted) if one.ids]
             logits = np.full(len(exchanges), np.nan)
             lengths = [len(fitted[row].ids) for row in readable]
-            try:
+            with enough_memory(batch_tokens):
                 for batch in batches_by_tokens(lengths, budget=batch_tokens):
                     rows = [readable[place] for place in batch]
                     logits[rows] = self._logits([fitted[row].ids for row in rows])[:, column]
-            except torch.OutOfMemoryError as error:
-                what = f"{batch_tokens} tokens do not fit on the accelerator at once"
-                fix = f"batch_tokens={max(1, batch_tokens // 2)}"
-                raise UserError([Problem("E309", "batch_tokens", what, fix)]) from error
-        return Judged(
+        return Classified(
             logits=logits,
-            cut=np.array([float(one.cut) for one in fitted], dtype=np.float64),
+            truncated=np.array([float(one.cut) for one in fitted], dtype=np.float64),
             too_long=np.array([not one.ids for one in fitted], dtype=np.bool_),
         )
 
@@ -125,28 +109,25 @@ class Classifier:
             return label
         known: Any = self.model.config.id2label
         names = ", ".join(f"{number} ({shown(name)})" for number, name in known.items())
-        what = f"the model has {labels} logits, and label={label} is none of them"
+        what = f"the model has {labels} logits, and label={label} is not one of them"
         raise UserError([Problem("E350", "label", what, f"one of {shown(names, 200)}")])
 
     # ── text to ids ─────────────────────────────────────────────────────────────────────────────
 
     def _fitted(self, exchange: Exchange, max_length: int) -> _Fitted:
-        """Ids of at most ``max_length``; none where the answer alone is longer."""
+        """At most ``max_length`` ids; none if the answer alone is longer."""
         plain = _plain(exchange, self.tokenizer)
-        ids, request = self._ids(plain), plain.request
+        ids, request = _template_ids(plain, self.tokenizer), plain.request
         for _ in range(ROUNDS):
             surplus = len(ids) - max_length
             if surplus <= 0 or not request:
                 break
             request = self._shortened(request, surplus)
-            ids = self._ids(Exchange(request, plain.answer))
+            ids = _template_ids(Exchange(request, plain.answer), self.tokenizer)
         if len(ids) > max_length and request:
-            request, ids = "", self._ids(Exchange("", plain.answer))
+            request, ids = "", _template_ids(Exchange("", plain.answer), self.tokenizer)
         fits = len(ids) <= max_length
         return _Fitted(ids if fits else [], cut=fits and request != plain.request)
-
-    def _ids(self, exchange: Exchange) -> list[int]:
-        return _template_ids(exchange, self.tokenizer)
 
     def _shortened(self, request: str, surplus: int) -> str:
         """The request without its first ``surplus`` tokens."""
@@ -157,28 +138,24 @@ class Classifier:
     # ── ids to logits ───────────────────────────────────────────────────────────────────────────
 
     def _logits(self, rows: Sequence[list[int]]) -> NDArray[np.float64]:
-        """(N, labels) of one batch, padded on the right.
+        """The logits (B, labels) of one batch, padded on the right.
 
-        transformers reads a row's logit at its last id that is not ``pad_token_id``; without one
-        it reads the last id and takes one row at a time. Then the filler is an id that ends no
-        row, so that a batch is read at the same places.
+        transformers reads a row's logit at its last id that is not ``pad_token_id``; without such
+        an id it reads the last one and takes only one row. In that case the filler is an id with
+        which no row ends, so that a batch is read at the same places.
         """
         config: Any = self.model.config.get_text_config()
         own = config.pad_token_id
         filler = own if own is not None else _unused(row[-1] for row in rows)
-        width = max(map(len, rows))
-        ids = torch.tensor([row + [filler] * (width - len(row)) for row in rows])
-        real = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        ids, real = (part.to(self.model.device) for part in padded(rows, filler=filler))
         forward: Any = self.model
         config.pad_token_id = filler
         try:
             with torch.inference_mode():
-                found = forward(
-                    input_ids=ids.to(self.model.device), attention_mask=real.to(self.model.device)
-                )
+                output = forward(input_ids=ids, attention_mask=real.long())
         finally:
             config.pad_token_id = own
-        return found.logits.to(torch.float32).cpu().numpy().astype(np.float64)
+        return output.logits.to(torch.float32).cpu().numpy().astype(np.float64)
 
 
 class _Fitted(NamedTuple):
@@ -193,7 +170,7 @@ def _unused(taken: Iterable[int]) -> int:
 
 
 def conversation_ids(exchange: Exchange, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What a classifier reads of an exchange that is not too long for it: its chat template's ids.
+    """The ids that a classifier reads for an exchange that is not too long.
 
     Args:
         exchange: Texts; special tokens written out in them are read as plain characters.
@@ -218,10 +195,11 @@ def _plain(exchange: Exchange, tokenizer: PreTrainedTokenizerBase) -> Exchange:
 
 
 def _harmless(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """A text whose special tokens, should it spell any, are no longer read as such.
+    """The text with every special token that is written out in it broken up.
 
-    Otherwise an answer could end its own turn and add a better one. A space goes behind the first
-    character of each. Half a surrogate pair, which no tokenizer takes, becomes a question mark.
+    Otherwise an answer could end its own turn and add a better one. A space is inserted after the
+    first character of each. Half a surrogate pair, which no tokenizer takes, becomes a question
+    mark.
     """
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return _special(tokenizer).sub(lambda found: f"{found[0][0]} {found[0][1:]}", whole)
@@ -241,8 +219,19 @@ def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
 # ── loading ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=4)
-def _loaded(checkpoint: Path, device: str, dtype: str) -> Classifier:
+@loaded_once(most=4)
+def classifier(checkpoint: Path, *, device: str, dtype: str) -> Classifier:
+    """The model of a checkpoint, loaded on first use and shared by all rewards of the process.
+
+    Args:
+        checkpoint: Its directory.
+        device: See `rewardlab.models.device.pick_device`.
+        dtype: See `rewardlab.models.device.pick_dtype`.
+
+    Raises:
+        UserError: E350 it cannot be loaded, lacks weights, or does not match its tokenizer; E351 no
+            chat template; E303 no such device. Exit code 2.
+    """
     place = pick_device(device)
     _refuse_code(checkpoint)
     try:
@@ -257,29 +246,26 @@ def _loaded(checkpoint: Path, device: str, dtype: str) -> Classifier:
 def _refuse_no_template(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     """Raises E351."""
     if not tokenizer.chat_template:
-        what = "the tokenizer has no chat template, so nobody knows how this model reads an answer"
-        fix = "take the template that its publisher gives, and save it as chat_template.jinja"
+        what = "the tokenizer has no chat template, so the format of its conversations is not known"
+        fix = "save the template that its publisher gives as chat_template.jinja"
         raise UserError([Problem("E351", f"model {shown(str(checkpoint))}", what, fix)])
 
 
 def _refuse_code(checkpoint: Path) -> None:
-    """A model with code of its own is refused, not read by transformers' class of that name.
+    """Refuse a model with code of its own, rather than read it with transformers' class.
 
     Raises:
         UserError: E350; exit code 2.
     """
     try:
         held: Any = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-        own: Any = held.get("auto_map") or {}
+        code: Any = held.get("auto_map") or {}
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise _unusable(checkpoint, f"its config.json cannot be read: {error}") from error
-    if "AutoModelForSequenceClassification" in own:
-        raise _unusable(checkpoint, "it brings code of its own, and no checkpoint's code is run")
+    if "AutoModelForSequenceClassification" in code:
+        raise _unusable(checkpoint, "it has code of its own, and no checkpoint's code is run")
 
 
 def _unusable(checkpoint: Path, what: str) -> UserError:
-    reason = " ".join(what.split()).rstrip(".")
-    if len(reason) > LONGEST_REASON:
-        reason = f"{reason[: LONGEST_REASON - 1]}…"
-    fix = "give a sequence classifier, its head trained, with its tokenizer (save_pretrained)"
-    return UserError([Problem("E350", f"model {shown(str(checkpoint))}", reason, fix)])
+    fix = "give a sequence classifier with a trained head and its tokenizer (save_pretrained)"
+    return UserError([Problem("E350", f"model {shown(str(checkpoint))}", one_line(what), fix)])

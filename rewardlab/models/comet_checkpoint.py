@@ -1,8 +1,8 @@
-"""What a published COMET checkpoint holds: settings, weights, and where its encoder's files lie.
+"""The files of a published COMET checkpoint: settings, weights, and the encoder's files.
 
-Layout: ``hparams.yaml`` with ``checkpoints/model.ckpt`` (as published) or ``model.safetensors``
-beside it. The settings name the encoder by its name on a model hub only; its configuration and
-tokenizer lie in ``encoder/``, or where the user says.
+Layout: ``hparams.yaml`` with ``checkpoints/model.ckpt`` (as published) or ``model.safetensors``.
+The settings have only the encoder's name on a model hub; its configuration and tokenizer are in
+``encoder/``, or in a directory that the user names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import yaml
 
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, one_line, shown
 from rewardlab.store.checkpoints import checkpoint_digest
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ CLASSES: Mapping[str, Kind] = {
     "unified_metric": "unified",
     "xcomet_metric": "xcomet",
 }
-"""``class_identifier`` and what it means here."""
+"""Kind of model by ``class_identifier``."""
 
 ENCODERS = {"XLM-RoBERTa": "xlm-roberta", "XLM-RoBERTa-XL": "xlm-roberta-xl"}
-"""``encoder_model`` and the ``model_type`` of its configuration."""
+"""``model_type`` of the encoder's configuration by ``encoder_model``."""
 
 POOLS = ("avg", "cls", "default", "max")
 ACTIVATIONS = ("Hardtanh", "Mish", "Sigmoid", "Softplus", "Softsign", "Tanh")
 SEGMENTS = ("mt", "src", "ref")
 LARGEST_HPARAMS = 1 << 20
 TOKENIZERS = ("tokenizer.json", "sentencepiece.bpe.model")
-"""What a tokenizer is read from, the first that is there."""
+"""Files of a tokenizer; the first that exists is read."""
 
 
 class CometFiles(NamedTuple):
-    """Where the parts of a checkpoint lie."""
+    """The paths of a checkpoint's parts."""
 
     hparams: Path
     weights: Path
@@ -54,20 +54,20 @@ class CometFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class CometSettings:
-    """The settings that scores depend on; named as in unbabel-comet's ``hparams.yaml``.
+    """The settings that scores depend on, named as in unbabel-comet's ``hparams.yaml``.
 
     Attributes:
-        kind: Which architecture.
+        kind: The architecture.
         encoder_model: A key of `ENCODERS`.
         input_segments: What a unified model reads, the translation first.
-        layer: Hidden state that the sentence is read from, 0 for the embeddings; None mixes all.
-        word_layer: Hidden state that labels are read from.
-        pool: How a regression model makes one vector of a sentence: ``avg``, ``cls`` (the same as
-            ``default`` but for the layer), ``max``.
-        layer_norm: Normalise every hidden state before it is mixed.
+        layer: Hidden state of the sentence vector, 0 for the embeddings; None mixes all.
+        word_layer: Hidden state of the labels.
+        pool: How a regression makes a sentence vector: ``avg``, ``cls`` (as ``default``, except for
+            the layer), ``max``.
+        layer_norm: Normalise every hidden state before mixing.
         sparsemax: Mix with sparsemax weights instead of softmax.
         activations: Between the layers of the estimator.
-        final_activation: After its last, or None.
+        final_activation: After its last layer, or None.
     """
 
     kind: Kind
@@ -87,7 +87,7 @@ def find_files(model: str, encoder: str = "") -> CometFiles:
 
     Args:
         model: The checkpoint's directory.
-        encoder: A directory with ``config.json`` and the tokenizer of the encoder; empty takes
+        encoder: A directory with ``config.json`` and the tokenizer of the encoder; empty for
             ``encoder/`` in the checkpoint.
 
     Raises:
@@ -116,7 +116,11 @@ def find_files(model: str, encoder: str = "") -> CometFiles:
 
 @lru_cache(maxsize=32)
 def comet_digest(model: str, encoder: str = "") -> str:
-    """Sixteen hexadecimal digits that tell this checkpoint and its encoder's files from others.
+    """The digest of a checkpoint and its encoder's files: sixteen hexadecimal digits.
+
+    Args:
+        model: The checkpoint's directory.
+        encoder: See `find_files`.
 
     Raises:
         UserError: E320 no such checkpoint, E323 no encoder; exit code 2.
@@ -135,21 +139,21 @@ def read_settings(path: Path, trained: Mapping[str, Any] | None = None) -> Comet
 
     Args:
         path: ``hparams.yaml``; decides the class.
-        trained: The settings inside ``model.ckpt``, which win over the file as they do in
-            unbabel-comet, save that ``layer_transformation: sparsemax_patch`` in the file means
-            softmax (its issue 244).
+        trained: The settings in ``model.ckpt``. They win over the file, as in unbabel-comet, except
+            that ``layer_transformation: sparsemax_patch`` in the file means softmax (its issue
+            244).
 
     Raises:
         UserError: E321, not a plain mapping, or a value that is not supported; exit code 2.
     """
-    told = _plain_mapping(path)
-    identifier = told.get("class_identifier")
+    hparams = _plain_mapping(path)
+    identifier = hparams.get("class_identifier")
     if not isinstance(identifier, str) or identifier not in CLASSES:
         known = ", ".join(CLASSES)
         raise _unsupported(path, f"class_identifier is {shown(identifier)}, not one of {known}")
     kind = CLASSES[identifier]
     joint = kind in ("unified", "xcomet")
-    values: dict[str, Any] = {**told, **(trained or {})}
+    values: dict[str, Any] = {**hparams, **(trained or {})}
     transformation = values.get("layer_transformation", "sparsemax" if joint else "softmax")
     layer = values.get("sent_layer" if joint else "layer", "mix")
     segments = values.get("input_segments", SEGMENTS) if kind == "unified" else SEGMENTS
@@ -162,7 +166,7 @@ def read_settings(path: Path, trained: Mapping[str, Any] | None = None) -> Comet
         pool=values.get("pool", "avg"),
         layer_norm=bool(values.get("layer_norm", kind != "xcomet")),
         sparsemax=transformation == "sparsemax"
-        and told.get("layer_transformation") != "sparsemax_patch",
+        and hparams.get("layer_transformation") != "sparsemax_patch",
         activations=str(values.get("activations", "Tanh")).title(),
         final_activation=str(final).title() if (final := values.get("final_activation")) else None,
     )
@@ -171,11 +175,11 @@ def read_settings(path: Path, trained: Mapping[str, Any] | None = None) -> Comet
 
 
 class CometWeights(NamedTuple):
-    """What a checkpoint's weight file holds.
+    """The content of a checkpoint's weight file.
 
     Attributes:
         tensors: By name, as published.
-        trained: The settings beside them; empty in safetensors.
+        trained: The settings in the file; empty for safetensors.
     """
 
     tensors: dict[str, Tensor]
@@ -190,8 +194,8 @@ def read_weights(path: Path, *, pickle_sha256: str = "") -> CometWeights:
         pickle_sha256: Digest of ``model.ckpt``, without which it is not read.
 
     Raises:
-        UserError: E301, E302, E304: see `rewardlab.models.weights`. E324, no state in it; exit
-            code 2.
+        UserError: E301, E302, E304: see `rewardlab.models.weights`. E324, it holds no weights;
+            exit code 2.
     """
     from torch import Tensor
 
@@ -204,18 +208,23 @@ def read_weights(path: Path, *, pickle_sha256: str = "") -> CometWeights:
     if not isinstance(tensors, dict) or not isinstance(trained, dict):
         raise unfit(path, "it holds no state_dict")
     if odd := [name for name, value in tensors.items() if not isinstance(value, Tensor)]:
-        raise unfit(path, f"{shown(odd[0])} in its state_dict is no tensor")
+        raise unfit(path, f"{shown(odd[0])} in its state_dict is not a tensor")
     return CometWeights(cast("dict[str, Tensor]", tensors), cast("dict[str, Any]", trained))
 
 
 def unfit(path: Path, what: str) -> UserError:
-    """E324: weights that are not those of the settings."""
+    """E324: weights that do not match the settings.
+
+    Args:
+        path: The weight file.
+        what: What does not match.
+    """
     fix = "take hparams.yaml, the weights and the encoder's files from one and the same model"
     return UserError([Problem("E324", f"weights {shown(str(path))}", what, fix)])
 
 
 def _plain_mapping(path: Path) -> dict[str, Any]:
-    """YAML without tags: what could build objects is refused.
+    """A YAML mapping without tags, since tags could build objects.
 
     Raises:
         UserError: E321; exit code 2.
@@ -223,12 +232,12 @@ def _plain_mapping(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_HPARAMS:
             raise _unsupported(path, f"it is larger than {LARGEST_HPARAMS:,} bytes")
-        told: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        hparams: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _unsupported(path, f"it is no plain YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(told, dict):
-        raise _unsupported(path, "it is no mapping of settings")
-    return cast("dict[str, Any]", told)
+        raise _unsupported(path, f"it is not plain YAML: {error}") from error
+    if not isinstance(hparams, dict):
+        raise _unsupported(path, "it is not a mapping of settings")
+    return cast("dict[str, Any]", hparams)
 
 
 def _name_of_the_encoder(hparams: Path) -> str:
@@ -236,7 +245,7 @@ def _name_of_the_encoder(hparams: Path) -> str:
 
 
 def _check(path: Path, settings: CometSettings) -> None:
-    """Refuse what would be computed as something else.
+    """Refuse settings that are not supported.
 
     Raises:
         UserError: E321; exit code 2.
@@ -255,10 +264,9 @@ def _check(path: Path, settings: CometSettings) -> None:
     layers: dict[str, object] = {"layer": settings.layer, "word_layer": settings.word_layer}
     for name, layer in layers.items():
         if layer is not None and not (isinstance(layer, int) and layer >= 0):
-            raise _unsupported(path, f"{name} is {shown(layer)}, no number of a layer")
+            raise _unsupported(path, f"{name} is {shown(layer)}, not the number of a layer")
 
 
 def _unsupported(path: Path, what: str) -> UserError:
-    reason = what if len(what) <= 300 else f"{what[:299]}…"  # noqa: PLR2004 - a long line
     fix = "take the hparams.yaml that the model was published with"
-    return UserError([Problem("E321", f"settings {shown(str(path))}", reason, fix)])
+    return UserError([Problem("E321", f"settings {shown(str(path))}", one_line(what), fix)])

@@ -1,4 +1,4 @@
-"""Texts as COMET's encoders read them: pieces with their places, cut to what positions there are.
+"""Inputs of COMET's encoders: texts as pieces with offsets, truncated to the encoder's positions.
 
 Rei et al. 2020 (arXiv 2009.09025) for single sentences, Wan et al. 2022 (UniTE, arXiv 2204.13346)
 for joint ones.
@@ -13,22 +13,23 @@ from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer
 
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, one_line, shown
+from rewardlab.models.pretrained import UnusableError, read_tokenizer
 
 SURROGATES = re.compile("[\ud800-\udfff]")
-"""Half characters, which are in no vocabulary."""
+"""Half a surrogate pair, which no tokenizer takes."""
 
 SPECIALS = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
 RESERVED = 2
-"""Positions that unbabel-comet leaves free when it cuts a single text."""
+"""Positions that unbabel-comet leaves free when it truncates a single text."""
 
 
 class Pieces(NamedTuple):
-    """One text, cut into pieces.
+    """One text as pieces.
 
     Attributes:
-        ids: Piece numbers, special ones left out.
-        offsets: Characters of the text that each piece stands for, half-open.
+        ids: Token ids, without special tokens.
+        offsets: The characters of each piece in the text, half-open.
         cut: The text was longer than the encoder reads.
     """
 
@@ -38,15 +39,15 @@ class Pieces(NamedTuple):
 
 
 class CometTokenizer:
-    """The encoder's tokenizer, read from its own file so that no version bends its offsets.
+    """The encoder's tokenizer, read from its own file, so that offsets depend on no version.
 
-    A special token written out in a text (``</s>``) is an unknown word. unbabel-comet takes it for
-    the real one, so that a translation could end itself and begin its own reference.
+    A special token written out in a text (``</s>``) is an unknown word. unbabel-comet reads it as
+    the special token, so that a translation could end itself and begin its own reference.
 
     Args:
-        path: ``tokenizer.json``, or ``sentencepiece.bpe.model`` to be converted.
-        positions: Tokens that the encoder reads at once.
-        pad_token_id: What the encoder takes for padding.
+        path: ``tokenizer.json``, or ``sentencepiece.bpe.model``, which is converted.
+        positions: Most tokens that the encoder reads at once.
+        pad_token_id: The encoder's padding.
 
     Raises:
         UserError: E323, it cannot be read or is not XLM-R's; exit code 2.
@@ -67,11 +68,11 @@ class CometTokenizer:
 
     @property
     def vocabulary(self) -> int:
-        """Number of pieces, special ones included."""
+        """Number of pieces, special tokens included."""
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
-        """Cut N texts into at most ``positions - 4`` pieces each."""
+        """N texts as at most ``positions - 4`` pieces each."""
         most = self.positions - RESERVED - 2  # the two special tokens count
         readable = [SURROGATES.sub("\ufffd", text) for text in texts]
         found: list[Pieces] = []
@@ -83,7 +84,7 @@ class CometTokenizer:
         return found
 
     def joined(self, segments: Sequence[Pieces]) -> tuple[list[int], bool]:
-        """``<s> a </s></s> b </s>`` of one or more segments, and whether any of it was cut."""
+        """The ids of ``<s> a </s></s> b </s>``, and whether any segment was truncated."""
         ids = [self._start, *segments[0].ids, self._end]
         for segment in segments[1:]:
             ids += [self._end, *segment.ids, self._end]
@@ -93,10 +94,8 @@ class CometTokenizer:
 
 def unusable(path: Path, what: str) -> UserError:
     """E323: files of the encoder that cannot be used."""
-    reason = " ".join(what.split()).rstrip(".")
-    reason = reason if len(reason) <= 300 else f"{reason[:299]}…"  # noqa: PLR2004 - a long line
     fix = "encoder=DIRECTORY with config.json and tokenizer.json of the model's own encoder"
-    return UserError([Problem("E323", f"encoder {shown(str(path))}", reason, fix)])
+    return UserError([Problem("E323", f"encoder {shown(str(path))}", one_line(what), fix)])
 
 
 def _read(path: Path) -> Tokenizer:
@@ -105,12 +104,8 @@ def _read(path: Path) -> Tokenizer:
             return Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises no class of its own
             raise unusable(path, str(error)) from error
-    from transformers import AutoTokenizer
-
     try:
-        slow: Any = AutoTokenizer.from_pretrained(
-            str(path.parent), local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        converted: Any = read_tokenizer(path.parent)
+    except UnusableError as error:
         raise unusable(path, str(error)) from error
-    return Tokenizer.from_str(slow.backend_tokenizer.to_str())
+    return Tokenizer.from_str(converted.backend_tokenizer.to_str())

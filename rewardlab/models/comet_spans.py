@@ -1,28 +1,28 @@
-"""Error spans from what a COMET model says about each piece of a translation.
+"""Error spans from the labels that an xCOMET model gives to pieces of a translation.
 
-Guerreiro et al. 2024 (xCOMET, arXiv 2310.10482): every piece is labelled as no error or as part
-of a minor, major or critical one, and neighbouring errors make a span.
+Guerreiro et al. 2024 (arXiv 2310.10482): every piece is labelled as no error or as part of a minor,
+major or critical one, and neighbouring errors make a span.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 SEVERITIES = ("minor", "major", "critical")
-"""Of the labels 1, 2, 3; label 0 is no error."""
+"""The labels 1, 2, 3; label 0 is no error."""
 
 
 class PieceLabels(NamedTuple):
-    """What a model says about T pieces of one translation, its ``<s>`` and ``</s>`` included.
+    """Labels of the T pieces of one translation, ``<s>`` and ``</s>`` included.
 
     Attributes:
         probabilities: float (T, 4): no error, minor, major, critical.
-        offsets: T stretches of the translation, half-open; (0, 0) for the special pieces.
+        offsets: The characters of each piece, half-open; (0, 0) for special tokens.
     """
 
     probabilities: NDArray[np.float32]
@@ -48,61 +48,50 @@ class LabelledSpan(NamedTuple):
 def error_spans(labels: PieceLabels, text: str) -> list[LabelledSpan]:
     """Spans in the translation as it was written.
 
-    Neighbouring pieces that are errors make one span. It has the most severe of their labels; a
-    single subword cannot make a critical error a minor one. White space at its ends is left out,
-    unless it holds nothing else. The special pieces are no part of the translation, and a span
-    that reaches its last piece is kept.
+    Neighbouring pieces that are errors make one span with the most severe of their labels, so that
+    a single subword cannot make a critical error minor. White space at its ends is left out, unless
+    there is nothing else. Special tokens are no part of the translation, and a span that reaches
+    the last piece is kept.
 
     Args:
         labels: Of the pieces of ``text``.
         text: The translation.
     """
-    chosen = labels.probabilities.argmax(axis=1)
     inside = [place for place, (start, end) in enumerate(labels.offsets) if start < end]
     spans: list[LabelledSpan] = []
-    for run in _runs([place for place in inside if chosen[place]], inside):
+    for run, chosen, confidence in _runs(labels, inside):
         start = min(labels.offsets[place][0] for place in run)
         end = max(labels.offsets[place][1] for place in run)
         start, end = _without_space(text, start, end)
-        severity = SEVERITIES[max(int(chosen[place]) for place in run) - 1]
-        confidence = float(np.mean([labels.probabilities[p, chosen[p]] for p in run]))
-        spans.append(LabelledSpan(start, end, severity, min(confidence, 1.0)))
+        spans.append(LabelledSpan(start, end, SEVERITIES[max(chosen) - 1], confidence))
     return spans
 
 
 def published_spans(labels: PieceLabels) -> list[LabelledSpan]:
     """Exactly the spans of unbabel-comet 2.2.7, to compare with published figures.
 
-    Its places are those of the pieces, so that a span may begin with the space before its word; the
-    severity is the first piece's; a span that is still open at ``</s>`` is lost. ``<s>`` and
-    ``</s>`` take part with the place (0, 0), so that a span may be empty or end before it starts.
+    A span has the offsets of its pieces, so it may begin with the space before a word; its severity
+    is that of its first piece; a span that is still open at ``</s>`` is lost. ``<s>`` and ``</s>``
+    count as pieces with offsets (0, 0), so a span may be empty or end before it starts.
     """
-    chosen = labels.probabilities.argmax(axis=1)
     spans: list[LabelledSpan] = []
-    run: list[int] = []
-    for place, label in enumerate(chosen):
-        if label:
-            run.append(place)
-        elif run:
+    for run, chosen, confidence in _runs(labels, range(len(labels.offsets))):
+        if run[-1] < len(labels.offsets) - 1:
             start, end = labels.offsets[run[0]][0], labels.offsets[run[-1]][1]
-            confidence = float(np.mean([labels.probabilities[p, chosen[p]] for p in run]))
-            severity = SEVERITIES[chosen[run[0]] - 1]
-            spans.append(LabelledSpan(start, end, severity, min(confidence, 1.0)))
-            run = []
+            spans.append(LabelledSpan(start, end, SEVERITIES[chosen[0] - 1], confidence))
     return spans
 
 
-def _runs(errors: list[int], inside: list[int]) -> Iterator[list[int]]:
-    """Errors with no other piece of the text between them."""
-    after = dict(pairwise(inside))
-    run: list[int] = []
-    for place in errors:
-        if run and after[run[-1]] != place:
-            yield run
-            run = []
-        run.append(place)
-    if run:
-        yield run
+def _runs(
+    labels: PieceLabels, places: Sequence[int]
+) -> Iterator[tuple[list[int], list[int], float]]:
+    """Runs of neighbouring errors among some pieces: places, labels, and mean probability."""
+    chosen = labels.probabilities.argmax(axis=1)
+    for wrong, group in groupby(places, key=lambda place: chosen[place] > 0):
+        if wrong:
+            run = list(group)
+            confidence = float(np.mean([labels.probabilities[p, chosen[p]] for p in run]))
+            yield run, [int(chosen[place]) for place in run], min(confidence, 1.0)
 
 
 def _without_space(text: str, start: int, end: int) -> tuple[int, int]:

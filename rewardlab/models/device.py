@@ -1,4 +1,4 @@
-"""Where a model runs, and in which precision."""
+"""Devices and precisions of models."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 def own_device() -> torch.device:
     """This process's accelerator, or the CPU.
 
-    Rewards run in threads, and a new thread begins on the first accelerator, whatever its process
-    has chosen. Launchers number the processes of a machine in ``LOCAL_RANK``; that decides.
+    Rewards run in threads, and a new thread starts on the first accelerator, whatever device its
+    process has set. So ``LOCAL_RANK`` decides, in which launchers number a machine's processes.
     """
     if not torch.accelerator.is_available():
         return torch.device("cpu")
@@ -27,14 +27,14 @@ def own_device() -> torch.device:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device that a name means, shown to work.
+    """The device of a name, checked by using it.
 
     Args:
-        name: ``auto`` is `own_device`, and so is its kind without a number (``cuda``); anything
+        name: ``auto`` is `own_device`, and so is its kind without a number (``cuda``). Everything
             else is torch's name: ``cpu``, ``cuda:1``, ``mps``.
 
     Raises:
-        UserError: E303, torch knows no such device or cannot reach it; exit code 2.
+        UserError: E303, torch has no such device or cannot use it; exit code 2.
     """
     if name == "auto":
         return own_device()
@@ -50,12 +50,12 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, saved: torch.dtype) -> torch.dtype:
-    """The precision that a name means.
+    """The precision of a name.
 
     Args:
         name: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        saved: What ``auto`` is: the precision of the checkpoint; float32 for any other than the
-            three.
+        saved: The precision of the checkpoint, which ``auto`` keeps; float32 replaces any other
+            than the three.
 
     Raises:
         ValueError: An unknown name.

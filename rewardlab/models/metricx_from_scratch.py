@@ -1,17 +1,18 @@
-"""A MetricX regressor that has seen no text but the rows at hand: how its weights begin.
+"""Initial weights of a MetricX regressor that is trained from scratch on a few thousand rows.
 
-A transformer learns from tens of thousands of steps that like words may look at each other, and
-that a text has a length. A few thousand rows are too few for that, so a new one begins with it:
+A transformer needs tens of thousands of steps to learn that equal words can attend to each other,
+and that a text has a length. A few thousand rows are too few for that, so a new model starts with
+weights that do both:
 
-- Half of the heads of the encoder's first layer look at the same word elsewhere and take it off:
-  W_q W_kᵀ is near the identity and W_v W_o near minus it, as in mimetic initialisation (Trockman &
-  Kolter 2023, arXiv 2305.09828). A word that stands nowhere else stays as it is.
-- Half of the heads of the decoder look at the first token as much as at `SINK` others, so what they
-  gather of the others grows with their number: sums, where a softmax gives means.
-- The head says the mean error of some texts. It has no bias; what the decoder says of all texts
-  alike takes its place.
+- Half of the heads of the encoder's first layer attend to the same word elsewhere and subtract it:
+  W_q W_kᵀ is near the identity and W_v W_o near minus the identity, as in mimetic initialisation
+  (Trockman & Kolter 2023, arXiv 2305.09828). A word that occurs nowhere else is unchanged.
+- Half of the heads of the decoder attend to the first token as much as to `SINK` others, so their
+  output grows with the number of the others: a sum, where a softmax gives a mean.
+- The head predicts the mean error of some texts. It has no bias, so it uses the part of the
+  decoder's output that all texts share.
 
-All of it is where training begins, and nothing that the architecture knows of.
+These are only initial weights; the architecture is not changed.
 """
 
 from __future__ import annotations
@@ -28,34 +29,34 @@ from rewardlab.models.metricx import first_step
 from rewardlab.models.metricx_training import Reading, TrainableMetricX, collate
 
 WORD_SCALE = 0.1
-"""Standard deviation of embeddings: AdamW's steps are then no small part of them."""
+"""Standard deviation of embeddings; so small that AdamW's steps change them noticeably."""
 SINK = 150.0
-"""Tokens that the first token weighs as much as, where the decoder looks."""
+"""Attention of the decoder to the first token, as a number of other tokens."""
 LIKENESS = 2.0 * math.log(100.0)
-"""How much more a word looks at itself elsewhere than at an unlike one, as a logarithm."""
+"""Logarithm of a word's attention to the same word elsewhere, relative to another word."""
 NEVER = -10.0
 """Added to the attention of a word to its own place."""
 CONSTANT, OPENING, START = 0, 1, 2
-"""Coordinates with a meaning: the same for all tokens, the first token's, the decoder's start."""
-MEANINGLESS = 3
-"""Coordinates before those that tell words apart."""
+"""Reserved coordinates: the same for all tokens, the first token's, the decoder's start."""
+RESERVED = 3
+"""Number of reserved coordinates; the others distinguish words."""
 
 
 def new_trainable(
     config: MT5Config, readings: Sequence[Reading], *, opening: int, seed: int
 ) -> TrainableMetricX:
-    """Weights to begin with; see the module.
+    """A model with initial weights; see the module.
 
     Args:
         config: Of the model, with the tokenizer's rows as ``vocab_size``.
-        readings: Texts and errors that the head is made for; at least one.
-        opening: The token that every text begins with.
+        readings: Examples whose mean error the head predicts; at least one.
+        opening: The token with which every text begins.
         seed: Of the weights.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         model = TrainableMetricX(config).eval()
-        _quiet(model)
+        _shrink_outputs(model)
         _embed(model, opening)
         _look_at_like_words(model)
         _count(model)
@@ -63,8 +64,8 @@ def new_trainable(
     return model
 
 
-def _quiet(model: TrainableMetricX) -> None:
-    """What layers add begins as small as the embeddings, which it would drown otherwise."""
+def _shrink_outputs(model: TrainableMetricX) -> None:
+    """Scale the output of every layer to the embeddings, which it would dominate otherwise."""
     for name, weight in model.named_parameters():
         if name.endswith((".wo.weight", ".o.weight")):
             weight.mul_(WORD_SCALE)
@@ -73,7 +74,7 @@ def _quiet(model: TrainableMetricX) -> None:
 def _embed(model: TrainableMetricX, opening: int) -> None:
     rows = model.shared.weight
     rows.normal_(0.0, WORD_SCALE)
-    rows[:, :MEANINGLESS] = 0.0
+    rows[:, :RESERVED] = 0.0
     rows[:, CONSTANT] = 0.5 * WORD_SCALE * math.sqrt(rows.shape[1])
     rows[opening] = 0.0
     rows[opening, OPENING] = 20.0 * WORD_SCALE
@@ -88,7 +89,7 @@ def _look_at_like_words(model: TrainableMetricX) -> None:
     width, wide = model.config.d_model, heads * size
     seen = torch.linalg.qr(torch.randn(width, width))[0][:wide]
     words = seen.clone()
-    words[:, :MEANINGLESS] = 0.0
+    words[:, :RESERVED] = 0.0
     attention.q.weight[:wide] = words * math.sqrt(LIKENESS / size)
     attention.k.weight[:wide] = words * math.sqrt(LIKENESS / size)
     attention.v.weight[:wide] = seen
@@ -111,10 +112,10 @@ def _count(model: TrainableMetricX) -> None:
 
 
 def _mean_error(model: TrainableMetricX, readings: Sequence[Reading]) -> Tensor:
-    """A head whose logits are about the mean error: what the decoder says of all texts alike."""
+    """A head whose logits are about the mean error, from what the decoder's outputs share."""
     batch = collate(readings)
     real = batch["attention_mask"].bool()
     encoder: Any = model.encoder
     read = encoder(input_ids=batch["input_ids"], attention_mask=real).last_hidden_state
-    said = first_step(model, read, real).mean(0)
-    return said * batch["labels"].mean() / said.dot(said)
+    shared = first_step(model, read, real).mean(0)
+    return shared * batch["labels"].mean() / shared.dot(shared)

@@ -1,16 +1,16 @@
-"""The MetricX regressor while it learns, and how it is written for `rewardlab.models.metricx`.
+"""Training a MetricX regressor, and saving it in the published layout.
 
-Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983): the mean squared difference of a
-logit and an MQM error of 0..25; only a prediction is clamped to that range.
+Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983): the loss is the mean squared
+difference of a logit and an MQM error of 0..25; only predictions are clamped to that range.
 
-Of the 250,112 rows of the embeddings and of the head, training moves those that the tokenizer can
-name and the head's one. So only those are held here, and what is written has the others as they
-were in the checkpoint that training began from.
+Of the 250,112 rows of the embeddings and of the head, training changes only those that the
+tokenizer can produce and one row of the head. Only those are in memory here; a saved model has the
+other rows of the checkpoint that training started from.
 
-One number for a text says little about where it comes from, which a small model that starts from
-random weights does not find out. So the encoder may be asked a second thing while it learns, as
-xCOMET is (Guerreiro et al. 2023, arXiv 2310.10482): is this token of the hypothesis part of an
-error? What answers it is not written.
+One number per text says little about where an error is, and a small model that starts from random
+weights does not find out. So training may have a second task, as in xCOMET (Guerreiro et al. 2023,
+arXiv 2310.10482): is this token of the hypothesis part of an error? The head of that task is not
+saved.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from transformers import MT5Config, MT5Model, PreTrainedTokenizerBase
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.models.mt5.modeling_mt5 import MT5Block
 
+from rewardlab.models.batches import padded
 from rewardlab.models.metricx import (
     EMBEDDINGS,
     HEAD_ROW,
@@ -44,10 +45,10 @@ PUBLISHED_ROWS = 250_112
 
 
 class OneStepBlock(MT5Block):
-    """A decoder block of which one step is wanted, as a module that can be called.
+    """A decoder block that computes one step when it is called.
 
-    Where weights are sharded over processes (FSDP, ZeRO-3), calling a module is what gathers its
-    own; `one_step` on a block that nobody calls would see shards.
+    If weights are sharded over processes (FSDP, ZeRO-3), calling a module gathers its weights;
+    `one_step` on a block that is not called would see shards.
     """
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - no sequence
@@ -58,15 +59,15 @@ class OneStepBlock(MT5Block):
 
 
 class TrainableMetricX(MT5Model):
-    """Encoder, decoder and the head's one row.
+    """Encoder, decoder and one row of the head.
 
-    Dropout is mT5's in the encoder and on what the decoder says; within the decoder's one step
-    there is none.
+    Dropout is as in mT5 in the encoder and on the decoder's output; there is none within the
+    decoder's one step.
 
     Attributes:
         head: float32 (d_model,).
-        span_head: Says from the encoder's output whether a token is part of an error.
-        span_weight: Of that question's loss, in squared MQM points for each nat; 0 does not ask.
+        span_head: Predicts from the encoder's output whether a token is part of an error.
+        span_weight: Weight of that task's loss, in squared MQM points per nat; 0 turns it off.
     """
 
     head: nn.Parameter
@@ -82,7 +83,7 @@ class TrainableMetricX(MT5Model):
         self.span_weight = 0.0
         decoder: Any = self.decoder
         for block in decoder.block:
-            block.__class__ = OneStepBlock  # the same weights, drawn as they always were
+            block.__class__ = OneStepBlock  # keeps the random initialisation of MT5Model
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - one number, no sequence
         self,
@@ -91,25 +92,25 @@ class TrainableMetricX(MT5Model):
         labels: Tensor | None = None,
         marked: Tensor | None = None,
     ) -> SequenceClassifierOutput:
-        """Logits (B,) and, with labels, their mean squared difference from these.
+        """Logits (B,) and, with labels, the mean squared difference from them.
 
-        While it trains, ``span_weight`` times the cross-entropy of marked tokens is added.
+        In training mode ``span_weight`` times the `span_loss` is added.
 
         Args:
             input_ids: (B, T), padded on the right.
-            attention_mask: (B, T), 1 or True where there is a token.
+            attention_mask: (B, T), 1 or True where a token is.
             labels: (B,), errors in 0..25.
             marked: (B, T), the share of raters who mark a token as part of an error, in 0..1;
-                negative where nobody was asked.
+                negative where there is no label.
         """
         real = attention_mask.bool()
         encoder: Any = self.encoder
         read: Tensor = encoder(
             input_ids=input_ids, attention_mask=None if bool(real.all()) else real
         ).last_hidden_state
-        said = first_step(self, read, real, block=_called)
-        said = dropout(said, self.config.dropout_rate, self.training)
-        logits = said.float() @ self.head
+        state = first_step(self, read, real, block=_called)
+        state = dropout(state, self.config.dropout_rate, self.training)
+        logits = state.float() @ self.head
         loss = None if labels is None else mse_loss(logits, labels.float())
         if loss is not None and marked is not None and self.training and self.span_weight:
             loss = loss + self.span_weight * span_loss(self.span_head(read).squeeze(-1), marked)
@@ -121,30 +122,30 @@ def _called(block: Any, h: Tensor, read: Tensor, real: Tensor) -> Tensor:
 
 
 def span_loss(logits: Tensor, marked: Tensor) -> Tensor:
-    """Mean binary cross-entropy over the tokens that were asked about; 0 where there are none.
+    """Mean binary cross-entropy over the labelled tokens; 0 if there are none.
 
     Args:
         logits: (B, T).
-        marked: (B, T), in 0..1, negative where nobody was asked.
+        marked: (B, T), in 0..1, negative where there is no label.
 
     >>> span_loss(torch.zeros(1, 2), torch.tensor([[1.0, -1.0]])).item()  # log 2
     0.6931471824645996
     """
-    asked = marked >= 0
+    labelled = marked >= 0
     losses = binary_cross_entropy_with_logits(
         logits.float(), marked.clamp(min=0.0), reduction="none"
     )
-    return (losses * asked).sum() / asked.sum().clamp(min=1)
+    return (losses * labelled).sum() / labelled.sum().clamp(min=1)
 
 
 class Reading(NamedTuple):
-    """One text and what the model is to say of it.
+    """One training example.
 
     Attributes:
         ids: Token ids, without the end-of-sequence token.
         error: In 0..25, lower is better.
-        marked: For each id the share of raters who mark it as part of an error; negative where it
-            is none of the hypothesis's, or nobody was asked. May be empty.
+        marked: For each id the share of raters who mark it as part of an error; negative for a
+            token outside the hypothesis, or without a label. May be empty.
     """
 
     ids: Sequence[int]
@@ -153,55 +154,59 @@ class Reading(NamedTuple):
 
 
 def collate(readings: Sequence[Reading]) -> dict[str, Tensor]:
-    """What `TrainableMetricX.forward` takes.
+    """The arguments of `TrainableMetricX.forward` for B examples.
 
     >>> collate([Reading([7, 8], 1.0), Reading([9], 0.0)])["input_ids"].tolist()
     [[7, 8], [9, 0]]
     """
-    width = max(1, *(len(reading.ids) for reading in readings))
-    padded = [[*reading.ids, *[0] * (width - len(reading.ids))] for reading in readings]
-    lengths = torch.tensor([[len(reading.ids)] for reading in readings])
+    ids, real = padded([reading.ids for reading in readings], filler=0)
+    width = ids.shape[1]
     marked = [[*reading.marked, *[-1.0] * (width - len(reading.marked))] for reading in readings]
     return {
-        "input_ids": torch.tensor(padded),
-        "attention_mask": (torch.arange(width) < lengths).long(),
+        "input_ids": ids,
+        "attention_mask": real.long(),
         "labels": torch.tensor([reading.error for reading in readings], dtype=torch.float32),
         "marked": torch.tensor(marked, dtype=torch.float32),
     }
 
 
 def token_rows(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Rows of an embedding that has one for every id the tokenizer can give."""
+    """Rows of an embedding that has one for every id of the tokenizer."""
     return max(tokenizer.get_vocab().values()) + 1
 
 
 def load_trainable(
     start: Path, *, tokenizer: Path, span_weight: float = 0.0, pickle_sha256: str = ""
 ) -> tuple[TrainableMetricX, PreTrainedTokenizerBase]:
-    """A checkpoint in float32, ready to learn, with the embeddings of its tokenizer's ids only.
+    """A checkpoint in float32 for training, with only the embeddings of its tokenizer's ids.
 
     Args:
-        start: The checkpoint's directory, as published, its embeddings tied or not.
+        start: The checkpoint's directory, in the published layout, embeddings tied or not.
         tokenizer: The directory of its tokenizer.
         span_weight: See `TrainableMetricX`.
         pickle_sha256: See `rewardlab.models.weights.load_state_dict`.
 
     Raises:
-        UserError: E301 to E308, see `rewardlab.models.metricx.load_regressor`; exit code 2.
+        UserError: E301 to E308, see `rewardlab.models.metricx.read_regressor`; exit code 2.
     """
     found: Regressor = read_regressor(
         start, tokenizer=tokenizer, device="cpu", dtype="float32", pickle_sha256=pickle_sha256
     )
     rows = token_rows(found.tokenizer)
-    model = empty(_configured(found.model.config, vocab_size=rows))
+    with torch.device("meta"):  # without weights, which are assigned below
+        model = TrainableMetricX(
+            MT5Config.from_dict({**found.model.config.to_dict(), "vocab_size": rows})
+        )
     weights = found.model.state_dict() | {"head": found.head}
-    weights |= {name: found.model.shared.weight[:rows].clone() for name in EMBEDDINGS[:1]}
+    weights |= dict.fromkeys(EMBEDDINGS, found.model.shared.weight[:rows].clone())
     weights |= {"span_head.weight": torch.zeros(1, model.config.d_model)}
     weights |= {"span_head.bias": torch.zeros(1)}
-    _assign(model, weights)
+    model.load_state_dict(weights, strict=True, assign=True)
+    model.set_input_embeddings(model.shared)
+    model.requires_grad_(requires_grad=True)
     model.span_weight = span_weight
     model.span_head.requires_grad_(requires_grad=span_weight > 0)
-    _freeze_unasked(model)
+    _freeze_unused(model)
     return model, found.tokenizer
 
 
@@ -215,15 +220,15 @@ def save_published(
 ) -> None:
     """Write ``config.json`` and ``model.safetensors`` in the published layout, in float32.
 
-    The head is written apart from the embeddings, also where ``start`` ties them; its other rows
-    are then the embeddings' of ``start`` times d_model**-0.5, which gives the same logits.
+    The head is saved apart from the embeddings, also if ``start`` ties them. Its other rows are
+    then the embeddings of ``start`` times d_model**-0.5, which gives the same logits.
 
     Args:
-        model: What was trained.
-        directory: Is made.
-        start: What `load_trainable` read; None leaves the other rows 0.
+        model: The trained model.
+        directory: Where; made if it is missing.
+        start: The checkpoint that `load_trainable` read; None leaves the other rows 0.
         pickle_sha256: As for `load_trainable`.
-        weights: The model's, where it holds only shards of them.
+        weights: The model's weights by name, if the model holds only shards of them.
     """
     raw, shared, head = _other_rows(model, start, pickle_sha256)
     trained = model.state_dict() if weights is None else weights
@@ -257,7 +262,7 @@ def save_published(
 def _other_rows(
     model: TrainableMetricX, start: Path | None, pickle_sha256: str
 ) -> tuple[dict[str, Any], Tensor, Tensor]:
-    """What training left alone: configuration, embeddings (V, d_model) and head (V, d_model)."""
+    """The parts that training did not change: configuration, embeddings and head (V, d_model)."""
     if start is None:
         empty_rows = torch.zeros(PUBLISHED_ROWS, model.config.d_model)
         return model.config.to_diff_dict(), empty_rows, empty_rows.clone()
@@ -271,18 +276,8 @@ def _other_rows(
     return raw, shared, scaled if head is None or tied else head.float().clone()
 
 
-def empty(config: MT5Config) -> TrainableMetricX:
-    """A model without weights, for `load_state_dict` to assign them."""
-    with torch.device("meta"):
-        return TrainableMetricX(config)
-
-
-def _configured(config: MT5Config, **changes: Any) -> MT5Config:
-    return MT5Config.from_dict({**config.to_dict(), **changes})
-
-
-def _freeze_unasked(model: TrainableMetricX) -> None:
-    """What one step has no use for stays as it is: without a gradient, DDP would wait for it."""
+def _freeze_unused(model: TrainableMetricX) -> None:
+    """Freeze the weights that one step does not use; DDP would wait for their gradients."""
     decoder: Any = model.decoder
     for block in decoder.block:
         attention = block.layer[0].SelfAttention
@@ -290,11 +285,3 @@ def _freeze_unasked(model: TrainableMetricX) -> None:
         attention.k.requires_grad_(requires_grad=False)
         if attention.has_relative_attention_bias:
             attention.relative_attention_bias.requires_grad_(requires_grad=False)
-
-
-def _assign(model: TrainableMetricX, weights: dict[str, Tensor]) -> None:
-    """Give an empty model these very tensors, its embeddings one under three names."""
-    whole = {**weights, **dict.fromkeys(EMBEDDINGS, weights[EMBEDDINGS[0]])}
-    model.load_state_dict(whole, strict=True, assign=True)
-    model.set_input_embeddings(model.shared)
-    model.requires_grad_(requires_grad=True)

@@ -1,7 +1,8 @@
-"""Rewards: what judges a translation. `rewardlab.rewards.registry` builds them from text, save two.
+"""Rewards, which score translations. A new reward is one file here and one export.
 
-`FromFunction` wraps a function, and no configuration names a function to import. `Cached` wraps
-another reward; configurations ask for it by ``cache:`` beside the reward.
+`rewardlab.rewards.registry` builds every exported reward from YAML or the command line, except two:
+`FromFunction` wraps a function, and no configuration names a function to import; `Cached` wraps
+another reward, and configurations use ``cache:`` for it.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from rewardlab.rewards.metricx import MetricX
 from rewardlab.rewards.not_cut_off import NotCutOff
 from rewardlab.rewards.numbers_agree import NumbersAgree
 from rewardlab.rewards.numbers_kept import NumbersKept
-from rewardlab.rewards.remote import Remote
 from rewardlab.rewards.wrap import FromFunction
 
 if TYPE_CHECKING:
     from rewardlab.rewards.automqm import AutoMQM
     from rewardlab.rewards.naturalness import Naturalness
+    from rewardlab.rewards.remote import Remote
     from rewardlab.rewards.rubric import Rubric
 
 __all__ = [
@@ -61,10 +62,11 @@ __all__ = [
     "XComet",
 ]
 
-# Resolved on first use, because the forms of their answers take as long to load as all the rest.
+# Imported on first use, because pydantic takes as long to load as everything else together.
 _LAZY = {
     "AutoMQM": "rewardlab.rewards.automqm",
     "Naturalness": "rewardlab.rewards.naturalness",
+    "Remote": "rewardlab.rewards.remote",
     "Rubric": "rewardlab.rewards.rubric",
 }
 

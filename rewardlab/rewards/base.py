@@ -1,7 +1,7 @@
-"""What every reward shares: its signature, its key, and the walk over the rows.
+"""The base classes of rewards: signature, key, and the loop over rows.
 
-A reward is a frozen dataclass with keyword-only fields. Its fields are its options, and the
-signature, the YAML schema and the command-line form are read from them.
+A reward is a frozen dataclass with keyword-only fields. Its fields are its options; the signature,
+the YAML schema and the command-line form are read from them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from rewardlab.types import Candidate, ErrorSpan, RewardOutput
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,20 +27,17 @@ class BaseReward(ABC):
     under, and states ``worst``.
 
     Attributes:
-        name: Unique within an ensemble; stands in metric names and tables.
+        name: Unique within an ensemble; used in metric names and tables.
     """
 
     name: str
 
+    reads: ClassVar[tuple[str, ...]] = ("source", "hypothesis")
+    """The fields of a candidate that the score depends on, and no others."""
     packages: ClassVar[tuple[str, ...]] = ("rewardlab",)
     """Installed packages whose versions the scores depend on."""
     family: ClassVar[str] = ""
-    """What it shares with its relatives (`family_of`); empty for a reward that has none."""
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The fields of a candidate that the score depends on, and no others."""
-        return ("source", "hypothesis")
+    """The name of a group of related rewards (`family_of`); empty for a reward that has none."""
 
     @property
     def needs_reference(self) -> bool:
@@ -69,12 +68,33 @@ class BaseReward(ABC):
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates."""
 
+    def applicable(self, candidates: Sequence[Candidate]) -> list[int]:
+        """The rows that have the reference that the reward needs."""
+        return [
+            row
+            for row, candidate in enumerate(candidates)
+            if not self.needs_reference or candidate.reference is not None
+        ]
+
+    def check_choices(self, **choices: Any) -> None:
+        """Check options that have a few values.
+
+        Args:
+            **choices: By option: a ``Literal`` of its values.
+
+        Raises:
+            ValueError: An option has another value.
+        """
+        for option, literal in choices.items():
+            if (value := getattr(self, option)) not in get_args(literal):
+                raise ValueError(f"{option}={value!r} is not one of {', '.join(get_args(literal))}")
+
 
 class Verdict(NamedTuple):
-    """What a reward that looks at one row at a time says about it.
+    """The result of one row.
 
     Attributes:
-        score: Higher is better; None where the reward does not apply.
+        score: Higher is better; None if the reward does not apply.
         spans: The errors found.
     """
 
@@ -87,7 +107,10 @@ NOT_APPLICABLE = Verdict(None, [])
 
 @dataclass(frozen=True, kw_only=True)
 class RowReward(BaseReward):
-    """A reward that judges each row by itself; a missing reference is not applicable."""
+    """A reward that judges each row by itself; not applicable without a reference that it needs."""
+
+    finds_spans: ClassVar[bool] = True
+    """False for a reward that never gives spans."""
 
     @abstractmethod
     def judge(self, candidate: Candidate) -> Verdict:
@@ -95,14 +118,12 @@ class RowReward(BaseReward):
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates."""
-        verdicts = [
-            NOT_APPLICABLE
-            if self.needs_reference and candidate.reference is None
-            else self.judge(candidate)
-            for candidate in candidates
-        ]
+        verdicts = [NOT_APPLICABLE] * len(candidates)
+        for row in self.applicable(candidates):
+            verdicts[row] = self.judge(candidates[row])
         return RewardOutput.of(
-            [verdict.score for verdict in verdicts], spans=[verdict.spans for verdict in verdicts]
+            [verdict.score for verdict in verdicts],
+            spans=[verdict.spans for verdict in verdicts] if self.finds_spans else None,
         )
 
 
@@ -112,5 +133,5 @@ def _version(package: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """An option as the command line would take it; a text is quoted, so that none fakes a field."""
+    """An option as the command line takes it; texts are quoted, so that none can fake a field."""
     return repr(value) if isinstance(value, str) else str(value)

@@ -1,18 +1,18 @@
-"""A reward that remembers."""
+"""A reward with a cache on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from rewardlab.errors import RewardUnavailable, shown
+from rewardlab.json_values import json_value
 from rewardlab.types import (
     Candidate,
     ErrorSpan,
@@ -25,28 +25,28 @@ from rewardlab.types import (
 )
 
 KEPT = frozenset({Status.OK, Status.REPAIRED, Status.NOT_APPLICABLE})
-"""What is remembered; everything else is a failure, and tried again."""
+"""Statuses that are stored; the others are failures, which are tried again."""
 
 
 @dataclass(frozen=True)
 class Cached:
-    """Another reward with a memory on disk: what it has scored before is not asked again.
+    """Another reward with a cache on disk: a row that was scored before is not scored again.
 
-    A row is known by the reward's signature and its key, so another model, option or version is
-    another row, and one file serves any number of rewards and processes. Kept are scores with
-    their spans and components, and "not applicable". A failure is not kept, be it the service's
-    or the text's: it is tried again. Within one call rows of one key are asked once.
+    A row is identified by the reward's signature and its key, so another model, option or version
+    is another row, and one file serves any number of rewards and processes. Scores are stored with
+    their spans and components, and so is "not applicable". Failures of the service or the text are
+    not stored, so they are tried again. Rows with equal keys are scored once per call.
 
-    ``components["cached"]`` is 1 where the answer was read. For the ensemble this is the reward
-    itself: name, signature, family, key and ``worst`` are the reward's own.
+    ``components["cached"]`` is 1 if the score was read from the file. Name, signature, family, key
+    and ``worst`` are those of the reward.
 
     Attributes:
         reward: The reward.
-        path: The file; its directory exists, on a disk of this machine.
+        path: The file, in an existing directory on a disk of this machine.
 
     Raises:
-        ValueError: The reward's rows have no keys (a plain function, a service whose signature
-            nobody expects), so none could be told from another.
+        ValueError: The reward has no keys (a plain function, a service without ``expects``), so
+            rows cannot be told apart.
     """
 
     reward: Reward
@@ -56,7 +56,7 @@ class Cached:
         object.__setattr__(self, "path", Path(self.path))
         if self.reward.key(Candidate("", "")) is None:
             raise ValueError(
-                f"{self.reward.name} cannot be cached: nobody knows what its scores depend on"
+                f"{self.reward.name} cannot be cached: it is not known what its scores depend on"
             )
 
     @property
@@ -94,118 +94,97 @@ class Cached:
         return self.reward.key(candidate)
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
-        """Score N candidates, asking the reward only about those it has not scored before.
+        """Score N candidates, calling the reward only for those that are not in the file.
 
         Raises:
-            RewardUnavailable: The reward is gone, and no row was known.
+            RewardUnavailable: The reward is unavailable, and no row was in the file.
             UserError: E352 the file is no score cache, or damaged; E210 it cannot be read or
                 written.
             TypeError: A key holds what cannot be written as JSON.
         """
-        from rewardlab.store.score_cache import score_cache  # sqlite, which few need
+        from rewardlab.store.score_cache import score_cache  # loads sqlite, and few need it
 
         if not candidates:
             return self.reward(candidates)
         cache = score_cache(self.path)
         signature = self.reward.signature
-        # A row without a key is nobody's double: it goes by its number and is not remembered.
+        # A row without a key has its number as its name, and is not stored.
         names = [
             _address(signature, key) if (key := self.reward.key(candidate)) is not None else row
             for row, candidate in enumerate(candidates)
         ]
-        lasting = [name for name in dict.fromkeys(names) if isinstance(name, bytes)]
-        known = {name: _from_json(value) for name, value in cache.read(lasting).items()}
+        known = cache.read([name for name in dict.fromkeys(names) if isinstance(name, bytes)])
         fresh = {name: candidates[row] for row, name in enumerate(names) if name not in known}
-        told = dict(zip(fresh, self._ask(list(fresh.values()), some=bool(known)), strict=True))
+        scored = dict(zip(fresh, self._score(list(fresh.values()), some=bool(known)), strict=True))
         cache.write(
             {
-                name: _as_json(row)
-                for name, row in told.items()
-                if isinstance(name, bytes) and row.status in KEPT
+                name: row
+                for name, row in scored.items()
+                if isinstance(name, bytes) and row["status"] in KEPT
             }
         )
-        answers: dict[bytes | int, _Row] = {**known, **told}
+        answers: dict[bytes | int, _Row] = {**known, **scored}
         return _output(
             [answers[name] for name in names], cached=[float(name in known) for name in names]
         )
 
-    def _ask(self, candidates: Sequence[Candidate], *, some: bool) -> list[_Row]:
-        """The reward's own answers; its outage is its rows' only where others have answers."""
+    def _score(self, candidates: Sequence[Candidate], *, some: bool) -> list[_Row]:
+        """The reward's scores; if it is unavailable, unavailable rows if ``some`` were known."""
         if not candidates:
             return []
         try:
-            output = self.reward(candidates)
+            return _rows(self.reward(candidates))
         except RewardUnavailable:
             if not some:
                 raise
-            return [_Row(None, Status.UNAVAILABLE, None, {})] * len(candidates)
-        parts = {name: values.tolist() for name, values in output.components.items()}
-        spans = output.spans or [None] * len(output.status)
-        return [
-            _Row(
-                score=score if status.scored else None,
-                status=status,
-                spans=spans[row],
-                parts={name: values[row] for name, values in parts.items()},
-            )
-            for row, (score, status) in enumerate(
-                zip(output.scores.tolist(), output.status, strict=True)
-            )
-        ]
+            nothing = RewardOutput.of([None], status=[Status.UNAVAILABLE])
+            return _rows(nothing) * len(candidates)
 
 
-class _Row(NamedTuple):
-    """What a reward said about one row."""
+_Row: TypeAlias = "dict[str, Any]"
+"""One row of an output as JSON: ``score``, ``status``, ``spans`` and ``parts``; NaN is null."""
 
-    score: float | None
-    status: Status
-    spans: list[ErrorSpan] | None
-    parts: Mapping[str, float]
+
+def _rows(output: RewardOutput) -> list[_Row]:
+    return [
+        json_value(
+            {
+                "score": score,
+                "status": status,
+                "spans": None if output.spans is None else output.spans[row],
+                "parts": {name: values[row] for name, values in output.components.items()},
+            }
+        )
+        for row, (score, status) in enumerate(zip(output.scores, output.status, strict=True))
+    ]
 
 
 def _output(rows: Sequence[_Row], *, cached: Sequence[float]) -> RewardOutput:
-    names = dict.fromkeys(name for row in rows for name in row.parts)
-    parts = {name: [row.parts.get(name, math.nan) for row in rows] for name in names}
+    names = dict.fromkeys(name for row in rows for name in row["parts"])
+    parts = {name: [row["parts"].get(name) for row in rows] for name in names} | {"cached": cached}
+    spans = [[ErrorSpan(**span) for span in row["spans"] or []] for row in rows]
     return RewardOutput.of(
-        [row.score for row in rows],
-        status=[row.status for row in rows],
-        spans=(
-            None if all(row.spans is None for row in rows) else [row.spans or [] for row in rows]
-        ),
-        components={name: np.array(part) for name, part in {**parts, "cached": cached}.items()},
+        [row["score"] for row in rows],
+        status=[Status(row["status"]) for row in rows],
+        spans=None if all(row["spans"] is None for row in rows) else spans,
+        components={name: np.array(part, dtype=np.float64) for name, part in parts.items()},
     )
 
 
 def _address(signature: str, key: Hashable) -> bytes:
-    """Names a row of a reward: a sha256 over both.
+    """The key of a row in the file: a sha256 of the reward's signature and the row's key.
 
     Raises:
-        TypeError: The key holds something else than texts, numbers, None and tuples of them.
+        TypeError: The key holds something other than texts, numbers, None and tuples of them.
     """
     text = json.dumps([signature, _plain(key)], separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
 
 
 def _plain(key: object) -> object:
-    """The same as JSON writes it, each kind of value in its own way."""
+    """A key as JSON, in which values of different types stay different."""
     if isinstance(key, tuple):
         return [_plain(part) for part in cast("tuple[object, ...]", key)]
     if not isinstance(key, str | int | float | None):
         raise TypeError(f"a key that holds {shown(key)} ({type(key).__name__}) cannot be cached")
     return key
-
-
-def _as_json(row: _Row) -> dict[str, Any]:
-    spans = row.spans if row.spans is None else [asdict(span) for span in row.spans]
-    parts = {name: part if math.isfinite(part) else None for name, part in row.parts.items()}
-    return {"score": row.score, "status": row.status.value, "spans": spans, "parts": parts}
-
-
-def _from_json(value: Mapping[str, Any]) -> _Row:
-    spans = value["spans"]
-    return _Row(
-        score=value["score"],
-        status=Status(value["status"]),
-        spans=None if spans is None else [ErrorSpan(**span) for span in spans],
-        parts={name: math.nan if part is None else part for name, part in value["parts"].items()},
-    )

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from rewardlab.rewards.base import BaseReward
-from rewardlab.types import Candidate, RewardOutput
+from rewardlab.rewards.base import RowReward, Verdict
+from rewardlab.types import Candidate
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExactMatch(BaseReward):
-    """1 if the hypothesis is the reference, code point for code point, else 0.
+class ExactMatch(RowReward):
+    """1 if the hypothesis equals the reference code point by code point, else 0.
 
     Nothing is normalised: a composed and a decomposed accent, or a trailing space, are different.
     """
 
     name: str = "exact_match"
 
+    reads = ("hypothesis", "reference")
+    finds_spans: ClassVar[bool] = False
     worst = 0.0
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Hypothesis and reference."""
-        return ("hypothesis", "reference")
-
-    def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
-        """Score N candidates; one without a reference is not applicable."""
-        return RewardOutput.of(
-            [
-                None if c.reference is None else float(c.hypothesis == c.reference)
-                for c in candidates
-            ]
-        )
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Compare the texts."""
+        return Verdict(float(candidate.hypothesis == candidate.reference), [])

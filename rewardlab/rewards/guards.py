@@ -1,8 +1,8 @@
-"""Reference-free guards against what rewards are fooled by: scores in [0, 1], 1 is fine.
+"""Reference-free guards against outputs that fool rewards: scores in [0, 1], 1 is fine.
 
-They are made to be gates: quality metrics give an untranslated copy of the source more than many
-translations of it. Their scores are shares and ratios, so a gate can say how much is too much.
-All spans are major unless a guard says otherwise: what a guard finds is no matter of taste.
+They are made to be gates, because quality metrics give an untranslated copy of the source a higher
+score than many translations. Scores are shares and ratios, so a gate can set how much is too much.
+All spans are major unless a guard says otherwise.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import accumulate, groupby, pairwise
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
+
+import regex
 
 from rewardlab.rewards.base import NOT_APPLICABLE, RowReward, Verdict
 from rewardlab.text.languages import scripts
 from rewardlab.text.sentences import sentences
 from rewardlab.text.words import Word, ngram_length, spoken, words
 from rewardlab.types import Candidate, ErrorSpan
-
-if TYPE_CHECKING:
-    import regex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +33,10 @@ class Guard(RowReward):
 
 @dataclass(frozen=True, kw_only=True)
 class NotEmpty(Guard):
-    """1 when the hypothesis has a letter or a digit, else 0.
+    """1 if the hypothesis has a letter or a digit, else 0.
 
-    Without a character it is an omission of the whole source; with punctuation only, a
-    non-translation. Not applicable when the source has no letter or digit either.
+    An empty hypothesis is an omission of the whole source; one of punctuation only is a
+    non-translation. Not applicable if the source has no letter or digit either.
     """
 
     name: str = "not_empty"
@@ -49,34 +48,37 @@ class NotEmpty(Guard):
         if _says_something(candidate.hypothesis):
             return Verdict(1.0, [])
         if candidate.hypothesis:
-            return Verdict(0.0, [_whole(candidate.hypothesis, "Non-translation")])
-        return Verdict(0.0, [_omitted(candidate.source)])
+            whole = ErrorSpan(0, len(candidate.hypothesis), "major", "Non-translation")
+            return Verdict(0.0, [whole])
+        return Verdict(0.0, [omission(candidate.source)])
 
 
 LENGTH_OF_HAN = 3
-"""Letters of an alphabet that say about as much as one Han character."""
+"""Letters of an alphabet that have about as much content as one Han character."""
 LENGTH_OF_SYLLABLE = 2
 """... as one kana or Hangul syllable."""
+HAN = regex.compile(r"\p{Script=Han}")
+SYLLABLES = regex.compile(r"[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LengthRatio(Guard):
-    """1 while the hypothesis is neither too long nor too short for its source.
+    """1 if the hypothesis is neither too long nor too short for its source.
 
     Lengths are in characters. A Han character counts as `LENGTH_OF_HAN`, a kana or Hangul
     syllable as `LENGTH_OF_SYLLABLE`: an English sentence has about three times the characters of
-    its Chinese translation, and a plain ratio would call every good one too short. Outside the
-    bounds the score falls as the ratio of the length to the nearer bound, towards 0. The default
-    bounds are those of LMT's data filter (arXiv 2511.07003); ``slack`` is ours: short texts may
-    be a word for a letter ("OK", "Einverstanden").
+    its Chinese translation, so by a plain ratio every good translation would be too short. Outside
+    the bounds the score falls towards 0, as the ratio of the length to the nearer bound. The
+    default bounds are those of LMT's data filter (arXiv 2511.07003). ``slack`` is ours, because a
+    short text may have a long translation ("OK", "Einverstanden").
 
-    The characters too many are an addition; a hypothesis too short is an omission of the whole
-    source, since nothing says which part is missing. Not applicable without a source.
+    The superfluous characters are an addition; a hypothesis that is too short is an omission of the
+    whole source, since the missing part is not known. Not applicable without a source.
 
     Attributes:
-        min_ratio: Shortest hypothesis, as a share of the source.
-        max_ratio: Longest hypothesis, as a multiple of the source.
-        slack: Characters a hypothesis may have beyond ``max_ratio``.
+        min_ratio: Shortest hypothesis, as a share of the source's length.
+        max_ratio: Longest hypothesis, as a multiple of the source's length.
+        slack: Characters that a hypothesis may have beyond ``max_ratio``.
 
     Raises:
         ValueError: Not ``0 <= min_ratio <= max_ratio``, or a negative slack.
@@ -101,7 +103,7 @@ class LengthRatio(Guard):
             return NOT_APPLICABLE
         shortest, longest = self.min_ratio * source, self.max_ratio * source + self.slack
         if length < shortest:
-            return Verdict(length / shortest, [_omitted(candidate.source)])
+            return Verdict(length / shortest, [omission(candidate.source)])
         if length > longest:
             widths = accumulate(_length(character) for character in candidate.hypothesis)
             start = sum(width <= longest for width in widths)
@@ -115,18 +117,14 @@ class TargetScript(Guard):
     """Share of the hypothesis's letters that are in a script of the target language.
 
     Letters common to all scripts do not count, and a text without letters scores 1. Stretches in
-    other scripts are spans: major, and minor where the same letters stand in the source, because
-    names and brands often keep their script ("iPhone" in Chinese). They still lower the score, so
-    gate at a half rather than at 1. Not applicable without a target language, or with one that
-    `rewardlab.text.languages` does not know. It cannot tell languages of one script apart.
+    other scripts are spans: major, or minor if the same letters are in the source, because names
+    and brands often keep their script ("iPhone" in Chinese). They still lower the score, so gate
+    at a half rather than at 1. Not applicable without a target language, or with one that is not
+    in `rewardlab.text.languages`. Languages of one script are not distinguished.
     """
 
     name: str = "target_script"
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Source, hypothesis and target language."""
-        return ("source", "hypothesis", "target_lang")
+    reads = ("source", "hypothesis", "target_lang")
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Count the letters by script."""
@@ -148,18 +146,27 @@ class TargetScript(Guard):
 
 
 LONGEST_NGRAM = 100
-"""Largest ``n``; time grows with it."""
+"""Largest ``n``; the time grows with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotCopied(Guard):
-    """Share of the hypothesis's words that are outside word n-grams of the source.
+class _NgramGuard(Guard):
+    n: int = 4
 
-    Case and punctuation are ignored. A source of fewer than ``n`` words is one n-gram, so that a
-    short text is a copy where it contains the source. In scripts without spaces an n-gram has
-    twice as many letters as words. Names that stay as they are score like copies when they are all
-    there is, so a gate belongs well below 1; between languages with a common script and long shared
-    names (Chinese to Japanese) raise ``n``. Not applicable when the source has no letter.
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= LONGEST_NGRAM:
+            raise ValueError(f"n={self.n} must be from 1 to {LONGEST_NGRAM}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotCopied(_NgramGuard):
+    """Share of the hypothesis's words that are not part of a word n-gram of the source.
+
+    Case and punctuation are ignored. A source of fewer than ``n`` words is one n-gram, so a short
+    text is a copy if it contains the source. In scripts without spaces an n-gram of ``n`` words is
+    ``2 n`` letters. A text that is only a name scores like a copy, so a gate belongs well below 1;
+    between languages with a common script and long shared names (Chinese to Japanese) raise ``n``.
+    Not applicable if the source has no letter.
 
     Attributes:
         n: Shortest copied stretch, in words.
@@ -169,10 +176,6 @@ class NotCopied(Guard):
     """
 
     name: str = "not_copied"
-    n: int = 4
-
-    def __post_init__(self) -> None:
-        _check_n(self.n)
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Look for stretches of the source."""
@@ -192,26 +195,28 @@ class NotCopied(Guard):
 
 
 LOOP_TIMES = 10
-"""A group of characters repeated this often in a row is a loop."""
+"""A group of characters that is repeated this often in a row is a loop."""
 LOOP_UNIT = 8
-"""Longest group of characters that is looked at."""
+"""Longest group of characters in a loop."""
+LOOP = regex.compile(rf"(?s)(.{{1,{LOOP_UNIT}}}?)\1{{{LOOP_TIMES - 1},}}+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoRepetition(Guard):
-    """Share of the hypothesis's characters that are outside repeated stretches.
+class NoRepetition(_NgramGuard):
+    """Share of the hypothesis's characters that are not part of a repetition.
 
-    A stretch of ``n`` words is repeated from its second occurrence on, or from one more than the
-    most frequent stretch of the source has, if the source repeats itself. Occurrences do not
-    overlap. Case and punctuation are ignored; in scripts without spaces a stretch has twice as
-    many letters as words. A sentence of any length that follows itself is repeated too, unless a
-    clause of the source follows itself as often ("No, no." may be two sentences). Besides, up to
-    `LOOP_UNIT` characters that follow themselves `LOOP_TIMES` times are a loop, unless the source
-    has one as long. Spans cover what comes after the first occurrence.
+    - An n-gram of ``n`` words is a repetition from its second occurrence on; if the source repeats
+      itself, as many occurrences are allowed as its most frequent n-gram has. Occurrences do not
+      overlap. Case and punctuation are ignored; in scripts without spaces an n-gram of ``n`` words
+      is ``2 n`` letters.
+    - A sentence of any length that directly follows an equal sentence is a repetition, unless a
+      clause of the source follows itself as often ("No, no." may be two sentences).
+    - Up to `LOOP_UNIT` characters, `LOOP_TIMES` times in a row, are a loop, unless the source has
+      one as long.
 
-    Good translations repeat short stretches ("for the first time ... for the first time"): a gate
-    wants a large ``n``, and then a threshold close to 1, since one sentence said twice in a long
-    text is a small share of it.
+    Spans cover everything after the first occurrence. Good translations repeat short stretches
+    ("for the first time ... for the first time"), so a gate needs a large ``n``, and then a
+    threshold close to 1, because one repeated sentence is a small share of a long text.
 
     Attributes:
         n: Shortest repeated stretch, in words.
@@ -221,13 +226,9 @@ class NoRepetition(Guard):
     """
 
     name: str = "no_repetition"
-    n: int = 4
-
-    def __post_init__(self) -> None:
-        _check_n(self.n)
 
     def judge(self, candidate: Candidate) -> Verdict:
-        """Look for stretches that come again."""
+        """Look for repetitions."""
         found, theirs = spoken(candidate.hypothesis), spoken(candidate.source)
         n = ngram_length(found, self.n)
         counts = [count for _, count in _occurrences(theirs, ngram_length(theirs, self.n))]
@@ -248,29 +249,17 @@ def _says_something(text: str) -> bool:
     return any(character.isalnum() for character in text)
 
 
-def _whole(text: str, category: str) -> ErrorSpan:
-    return ErrorSpan(0, len(text), "major", category)
-
-
-def _omitted(source: str) -> ErrorSpan:
+def omission(source: str) -> ErrorSpan:
+    """The omission of a whole source."""
     return ErrorSpan(0, len(source), "major", "Accuracy/Omission", side="source")
 
 
-def _check_n(n: int) -> None:
-    if not 1 <= n <= LONGEST_NGRAM:
-        raise ValueError(f"n={n} must be from 1 to {LONGEST_NGRAM}")
-
-
 def _length(text: str) -> int:
-    """Characters, dense ones counted as several."""
+    """Characters, with Han characters and syllables counted as several."""
     if text.isascii():
         return len(text)
-    han, syllables = _dense_patterns()
-    return (
-        len(text)
-        + (LENGTH_OF_HAN - 1) * len(han.findall(text))
-        + (LENGTH_OF_SYLLABLE - 1) * len(syllables.findall(text))
-    )
+    han, syllables = len(HAN.findall(text)), len(SYLLABLES.findall(text))
+    return len(text) + (LENGTH_OF_HAN - 1) * han + (LENGTH_OF_SYLLABLE - 1) * syllables
 
 
 def _ngrams(items: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
@@ -283,7 +272,7 @@ def _ngrams(items: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
 
 
 def _occurrences(found: Sequence[Word], n: int) -> Iterator[tuple[int, int]]:
-    """Places of n-grams, each with how often it has come until then without overlap."""
+    """Places of n-grams, each with the number of its occurrences so far, without overlap."""
     seen: dict[tuple[str, ...], tuple[int, int]] = {}
     for place, gram in enumerate(_ngrams([word.text.casefold() for word in found], n)):
         count, free = seen.get(gram, (0, 0))
@@ -293,7 +282,7 @@ def _occurrences(found: Sequence[Word], n: int) -> Iterator[tuple[int, int]]:
 
 
 def _covered(places: Iterable[int], n: int) -> set[int]:
-    """The words that n-grams at these places consist of."""
+    """The numbers of the words in n-grams at these places."""
     return {word for place in places for word in range(place, place + n)}
 
 
@@ -306,36 +295,36 @@ def _stretches(found: Sequence[Word], marked: set[int]) -> Iterator[tuple[int, i
 
 
 def _echoes(text: str, allowed: int) -> Iterator[tuple[int, int]]:
-    """Sentences that follow themselves, from the one after the ``allowed`` first ones on."""
-    said = [(one, key) for one in sentences(text) if (key := _said(spoken(one.text)))]
-    for _, run in groupby(said, key=lambda pair: pair[1]):
+    """Sentences in a row of equal ones, after the first ``allowed``."""
+    known = [(one, key) for one in sentences(text) if (key := _folded(spoken(one.text)))]
+    for _, run in groupby(known, key=lambda pair: pair[1]):
         for one, _ in [*run][allowed:]:
             yield one.start, one.end
 
 
 @lru_cache(maxsize=1024)  # a group of translations shares its source
 def _longest_run(source: str) -> int:
-    """How often a clause follows itself: 1 unless neighbours are equal."""
+    """The longest row of equal clauses; 1 if no neighbours are equal."""
     clauses = [
-        _said([*clause])
+        _folded([*clause])
         for is_mark, clause in groupby(words(source), key=lambda word: word.kind == "mark")
         if not is_mark
     ]
     return max((sum(1 for _ in run) for _, run in groupby(clauses)), default=1)
 
 
-def _said(found: Sequence[Word]) -> tuple[str, ...]:
+def _folded(found: Sequence[Word]) -> tuple[str, ...]:
     return tuple(word.text.casefold() for word in found)
 
 
 def _loops(text: str) -> Iterator[tuple[int, int]]:
-    """Characters of each loop after the first time round."""
-    for found in _loop_pattern().finditer(text):
+    """The characters of each loop after its first unit."""
+    for found in LOOP.finditer(text):
         yield found.end(1), found.end()
 
 
 def _union(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same characters without overlaps, in order.
+    """The same characters as stretches without overlap, in order.
 
     >>> _union([(4, 8), (0, 2), (6, 9)])
     [(0, 2), (4, 9)]
@@ -350,23 +339,6 @@ def _union(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 @cache
-def _loop_pattern() -> regex.Pattern[str]:
-    import regex
-
-    return regex.compile(rf"(?s)(.{{1,{LOOP_UNIT}}}?)\1{{{LOOP_TIMES - 1},}}+")
-
-
-@cache
-def _dense_patterns() -> tuple[regex.Pattern[str], regex.Pattern[str]]:
-    import regex
-
-    return (
-        regex.compile(r"\p{Script=Han}"),
-        regex.compile(r"[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]"),
-    )
-
-
-@cache
 def _script_patterns(
     wanted: tuple[str, ...],
 ) -> tuple[regex.Pattern[str], regex.Pattern[str], regex.Pattern[str]]:
@@ -374,8 +346,6 @@ def _script_patterns(
 
     A stretch goes from its first foreign letter to its last one before a wanted letter.
     """
-    import regex
-
     right = "".join(rf"\p{{Script={script}}}" for script in wanted)
     foreign = rf"[\p{{L}}--[{right}\p{{Script=Common}}\p{{Script=Inherited}}]]"
     neutral = rf"[^{foreign}[\p{{L}}&&[{right}]]]"

@@ -1,7 +1,7 @@
-"""What the rewards share that ask a language model: its options, the asking, what is counted.
+"""The base class of rewards that ask a language model: options, asking, token counts.
 
-Candidate text never decides how it is judged: it is data between fences, an answer is read by the
-letter or not at all, and an error costs what it costs whether or not its words are found.
+Candidate text cannot change how it is judged: it is quoted as data between fences, an answer is
+parsed strictly, and an error costs the same whether or not its words are found.
 """
 
 from __future__ import annotations
@@ -9,27 +9,29 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from pydantic import BaseModel
 
 from rewardlab.errors import RewardUnavailable
 from rewardlab.generate import Generator
-from rewardlab.judges.answers import Form
-from rewardlab.judges.asking import Judged, ask_judge
-from rewardlab.judges.prompts import Template, load_template
+from rewardlab.judges.answers import MQMError, UnnaturalSpan
+from rewardlab.judges.asking import JudgeReply, ask_judge
+from rewardlab.judges.marking import error_total, mark
+from rewardlab.judges.prompts import Template, language_shown, load_template
 from rewardlab.rewards.base import BaseReward
-from rewardlab.types import Candidate, ErrorSpan, RewardOutput, Status
+from rewardlab.types import Candidate, ErrorSpan, RewardOutput, SeverityTable, Status
 
 TOKENS = ("prompt_tokens", "completion_tokens", "asked")
 
 
 class Opinion(NamedTuple):
-    """What a judge says about one row.
+    """The result of one answered row.
 
     Attributes:
         score: Higher is better.
-        spans: The errors that have a place.
+        spans: The errors with a known place.
         counts: Numbers for the logs, by name.
     """
 
@@ -39,23 +41,23 @@ class Opinion(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgeReward(BaseReward, Generic[Form]):
+class JudgeReward(BaseReward):
     """A reward that asks a language model about each row.
 
-    Judges with the same model and backend share it. A row whose source or reference is too long
-    to be asked about does not apply; a hypothesis that is too long is its own fault.
+    Judges with the same model and backend share it. A row whose source or reference is too long is
+    not applicable; a hypothesis that is too long has status ``TRUNCATED``.
 
     Attributes:
-        model: A checkpoint or a finished run; for a server the name it knows the model by.
+        model: A checkpoint or a finished run; for a server, its name for the model.
         backend: Where the model runs: in this process (``transformers``, ``vllm``) or behind a
-            ``server`` that speaks OpenAI's protocol, which then is given the form of the answer.
-        url: Where the server's protocol begins, usually ending in ``/v1``.
-        batch_size: Questions under way at once.
-        max_new_tokens: An answer is cut here, and then is none.
+            ``server`` that speaks OpenAI's protocol and is given the form of the answer.
+        url: Base address of the server's protocol, usually ending in ``/v1``.
+        batch_size: Questions asked at once.
+        max_new_tokens: Longest answer; a longer one is truncated and counts as a failed answer.
         max_characters: Longest text that is judged.
-        chat: Ask through the model's chat template; without it, as a text to continue, which a
-            model ends only if it learned to or is held to the form of the answer.
-        prompt: A prompt file in place of ours.
+        chat: Ask through the model's chat template. Otherwise the question is a text to continue,
+            which a model ends only if it learned to or is constrained to the form of the answer.
+        prompt: A prompt file in place of the library's.
 
     Raises:
         ValueError: A number is below 1, or a server has no address.
@@ -71,8 +73,10 @@ class JudgeReward(BaseReward, Generic[Form]):
     prompt: str = ""
 
     family: ClassVar[str] = "llm_judge"
+    form: ClassVar[type[BaseModel]]
+    """The form of an answer."""
     standard_prompt: ClassVar[str]
-    """Name of the prompt file that is taken where the user gives none."""
+    """Name of the prompt file that is used if ``prompt`` is empty."""
     finds_spans: ClassVar[bool] = True
     counted: ClassVar[tuple[str, ...]] = ()
     """Names of an `Opinion`'s counts."""
@@ -83,22 +87,22 @@ class JudgeReward(BaseReward, Generic[Form]):
         if self.backend == "server" and not self.url:
             raise ValueError("backend=server needs url, for example http://localhost:8000/v1")
 
-    @property
-    @abstractmethod
-    def form(self) -> type[Form]:
-        """What the judge is to answer."""
-
     @abstractmethod
     def question(self, candidate: Candidate) -> dict[str, str]:
-        """The texts that the judge is shown, by name, the hypothesis last."""
+        """The texts that the judge sees, by name, the hypothesis last."""
 
     @abstractmethod
-    def opinion(self, candidate: Candidate, answer: Form) -> Opinion:
-        """What an answer means for a row."""
+    def opinion(self, candidate: Candidate, answer: Any) -> Opinion:
+        """The result of an answer.
+
+        Args:
+            candidate: The judged row.
+            answer: Of the judge, in its `form`.
+        """
 
     @property
     def template(self) -> Template:
-        """What the judge is asked.
+        """The prompt file.
 
         Raises:
             UserError: E340 or E341, the prompt file cannot be used; exit code 2.
@@ -107,12 +111,12 @@ class JudgeReward(BaseReward, Generic[Form]):
 
     @property
     def signature(self) -> str:
-        """Options and versions, what the prompt says, and what the model is.
+        """Options and versions, the digest of the prompt, and the signature of the model.
 
         Raises:
             UserError: There is no such model or prompt file; exit code 2.
         """
-        url = self.url if self.backend == "server" else ""  # refused where the judge is asked
+        url = self.url if self.backend == "server" else ""  # asking with a url raises an error
         judge = self._judge(url).signature
         return f"{super().signature}|{self.template.digest}|{judge}"
 
@@ -120,28 +124,28 @@ class JudgeReward(BaseReward, Generic[Form]):
         """Score N candidates.
 
         Raises:
-            RewardUnavailable: The service answered about none of them.
+            RewardUnavailable: The service gave no answer to any row.
             UserError: The judge, its options or its prompt file cannot be used; exit code 2 or 4.
         """
         status = [self._askable(candidate) for candidate in candidates]
         rows = [row for row, one in enumerate(status) if one is Status.OK]
-        judged = self._ask([candidates[row] for row in rows]) if rows else []
+        replies = self._ask([candidates[row] for row in rows]) if rows else []
         scores: list[float | None] = [None] * len(candidates)
         spans: list[list[ErrorSpan]] = [[] for _ in candidates]
         counts = {name: np.zeros(len(candidates)) for name in (*self.counted, *TOKENS)}
-        for row, one in zip(rows, judged, strict=True):
-            status[row] = one.status
+        for row, reply in zip(rows, replies, strict=True):
+            status[row] = reply.status
             for name in TOKENS:
-                counts[name][row] = getattr(one, name)
-            if one.answer is not None:
-                scores[row], spans[row], counted = self.opinion(candidates[row], one.answer)
+                counts[name][row] = getattr(reply, name)
+            if reply.answer is not None:
+                scores[row], spans[row], counted = self.opinion(candidates[row], reply.answer)
                 for name in self.counted:
                     counts[name][row] = counted[name]
-        found = spans if self.finds_spans else None
-        return RewardOutput.of(scores, spans=found, status=status, components=counts)
+        known = spans if self.finds_spans else None
+        return RewardOutput.of(scores, spans=known, status=status, components=counts)
 
-    def _ask(self, candidates: Sequence[Candidate]) -> list[Judged[Form]]:
-        judged = ask_judge(
+    def _ask(self, candidates: Sequence[Candidate]) -> list[JudgeReply[BaseModel]]:
+        replies = ask_judge(
             self._judge(self.url),
             self.template,
             [self.question(candidate) for candidate in candidates],
@@ -149,12 +153,12 @@ class JudgeReward(BaseReward, Generic[Form]):
             chat=self.chat,
             max_new_tokens=self.max_new_tokens,
         )
-        if all(one.status is Status.UNAVAILABLE for one in judged):
-            raise RewardUnavailable(f"{self.name}: the judge gave no answer: {judged[0].reason}")
-        return judged
+        if all(reply.status is Status.UNAVAILABLE for reply in replies):
+            raise RewardUnavailable(f"{self.name}: the judge gave no answer: {replies[0].reason}")
+        return replies
 
     def _askable(self, candidate: Candidate) -> Status:
-        """``OK``, or why the judge is not asked."""
+        """``OK``, or the status of a row that the judge is not asked about."""
         if self.needs_reference and candidate.reference is None:
             return Status.NOT_APPLICABLE
         *given, hypothesis = self.question(candidate).values()
@@ -168,3 +172,28 @@ class JudgeReward(BaseReward, Generic[Form]):
         return judge_backend(
             backend=self.backend, model=self.model, url=url, batch_size=self.batch_size
         )
+
+
+def translation_texts(candidate: Candidate) -> dict[str, str]:
+    """Languages and source, as a judge sees them."""
+    return {
+        "source_language": language_shown(candidate.source_lang),
+        "target_language": language_shown(candidate.target_lang),
+        "source": candidate.source,
+    }
+
+
+def listed_errors(
+    candidate: Candidate, errors: Sequence[MQMError | UnnaturalSpan], table: SeverityTable
+) -> Opinion:
+    """Minus the `error_total` of the errors that a judge lists, and those that have a place.
+
+    Args:
+        candidate: The judged row.
+        errors: Of one answer.
+        table: The weights.
+    """
+    texts = {"source": candidate.source, "translation": candidate.hypothesis}
+    spans, ambiguous, dropped = mark(texts, errors)
+    counts = {"located": len(spans), "ambiguous": ambiguous, "dropped": dropped}
+    return Opinion(0.0 - error_total(errors, table), spans, counts)

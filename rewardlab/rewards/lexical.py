@@ -1,19 +1,18 @@
-"""Overlap with the reference by sacrebleu: chrF, BLEU and TER, all from 0 to 100.
+"""Overlap with the reference by sacrebleu: chrF, BLEU and TER.
 
-Each reward answers what sacrebleu's ``sentence_score`` answers for one reference.
+Each score is that of sacrebleu's ``sentence_score`` with one reference; TER's sign is flipped.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from rewardlab.rewards.base import BaseReward
-from rewardlab.types import Candidate, RewardOutput
+from rewardlab.rewards.base import NOT_APPLICABLE, RowReward, Verdict
+from rewardlab.types import Candidate
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
@@ -22,48 +21,45 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SacreBLEU(BaseReward):
+class _SacreBLEU(RowReward):
     """A sentence score of sacrebleu (Post 2018, arXiv 1804.08771)."""
 
+    reads = ("hypothesis", "reference")
+    finds_spans: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()  # sacrebleu's own signature carries its version
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Hypothesis and reference."""
-        return ("hypothesis", "reference")
 
     @property
     def signature(self) -> str:
         """Name, class and options, then sacrebleu's own signature."""
         metric = _metric(self)
-        metric.sentence_score("", [""])  # it knows the number of references from its last score
+        metric.sentence_score("", [""])  # its signature has the number of references it last saw
         return f"{super().signature}|sacrebleu|{metric.get_signature()}"
 
     @abstractmethod
     def metric(self) -> Metric:
-        """Build the metric with these options, for single sentences."""
+        """The metric with these options, for single sentences."""
 
     def corpus_metric(self) -> Metric:
-        """Build it as sacrebleu does for a whole corpus."""
+        """The metric with these options, for a whole corpus."""
         return self.metric()
 
-    def score(self, hypothesis: str, reference: str) -> float | None:
-        """Score one hypothesis, higher is better; None where the reward does not apply."""
-        return float(_metric(self).sentence_score(hypothesis, [reference]).score)
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Score one hypothesis."""
+        return Verdict(self._sentence_score(candidate), [])
 
-    def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
-        """Score N candidates; one without a reference is not applicable."""
-        return RewardOutput.of(
-            [
-                None if c.reference is None else self.score(c.hypothesis, c.reference)
-                for c in candidates
-            ]
-        )
+    def _options(self) -> dict[str, Any]:
+        """The options that are sacrebleu's, under the same names."""
+        ours = ("name", "worst", "max_words")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ours}
+
+    def _sentence_score(self, candidate: Candidate) -> float:
+        reference = candidate.reference or ""
+        return float(_metric(self).sentence_score(candidate.hypothesis, [reference]).score)
 
 
 @cache
 def _metric(reward: _SacreBLEU) -> Metric:
-    """One metric per set of options, built when it first scores."""
+    """One metric for each set of options, built on first use."""
     return reward.metric()
 
 
@@ -75,12 +71,12 @@ class ChrF(_SacreBLEU):
 
     Attributes:
         char_order: Longest character n-gram.
-        word_order: Longest word n-gram; 0 leaves words out.
-        beta: How many times recall counts as much as precision.
+        word_order: Longest word n-gram; 0 for none.
+        beta: Weight of recall relative to precision.
         lowercase: Ignore case.
-        whitespace: Let n-grams contain white space.
+        whitespace: Include white space in n-grams.
         eps_smoothing: Average F over orders as chrF++.py and NLTK do, instead of averaging
-            precision and recall over the orders both texts have.
+            precision and recall over the orders that both texts have.
 
     Raises:
         ValueError: An order or ``beta`` is out of range.
@@ -105,22 +101,15 @@ class ChrF(_SacreBLEU):
             )
 
     def metric(self) -> Metric:
-        """Build sacrebleu's CHRF with these options."""
+        """Sacrebleu's CHRF with these options."""
         from sacrebleu.metrics import chrf
 
-        return chrf.CHRF(
-            char_order=self.char_order,
-            word_order=self.word_order,
-            beta=self.beta,
-            lowercase=self.lowercase,
-            whitespace=self.whitespace,
-            eps_smoothing=self.eps_smoothing,
-        )
+        return chrf.CHRF(**self._options())
 
 
 Tokenizer = Literal["13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores200"]
-"""Names of sacrebleu's tokenizers. ``ja-mecab`` and ``ko-mecab`` need its extras, ``flores200``
-(for spBLEU) fetches its model on first use."""
+"""Names of sacrebleu's tokenizers. ``ja-mecab`` and ``ko-mecab`` need its extras; ``flores200``
+(for spBLEU) downloads its model on first use."""
 
 Smoothing = Literal["exp", "floor", "add-k", "none"]
 """Names of sacrebleu's smoothing methods (Chen and Cherry 2014, W14-3346)."""
@@ -130,12 +119,12 @@ Smoothing = Literal["exp", "floor", "add-k", "none"]
 class BLEU(_SacreBLEU):
     """Sentence BLEU (Papineni et al. 2002, P02-1040), 0 to 100.
 
-    Orders for which the hypothesis is too short are left out (``effective_order``), as sacrebleu
+    N-gram orders longer than the hypothesis are left out (``effective_order``), as sacrebleu
     recommends for single sentences.
 
     Attributes:
-        tokenize: Tokenizer; Chinese wants ``zh``, Japanese ``ja-mecab`` or ``char``.
-        smooth_method: What stands for an n-gram order without a match.
+        tokenize: Tokenizer; use ``zh`` for Chinese and ``ja-mecab`` or ``char`` for Japanese.
+        smooth_method: Smoothing of n-gram orders without a match.
         smooth_value: For ``floor`` and ``add-k``; None takes sacrebleu's default.
         max_ngram_order: Longest word n-gram.
         lowercase: Ignore case.
@@ -155,56 +144,47 @@ class BLEU(_SacreBLEU):
     worst = 0.0
 
     def __post_init__(self) -> None:
-        for option, choices in (("tokenize", Tokenizer), ("smooth_method", Smoothing)):
-            if (value := getattr(self, option)) not in get_args(choices):
-                raise ValueError(f"{option}={value!r} is not one of {', '.join(get_args(choices))}")
+        self.check_choices(tokenize=Tokenizer, smooth_method=Smoothing)
         if self.max_ngram_order < 1:
             raise ValueError(f"max_ngram_order={self.max_ngram_order} must be at least 1")
         if self.smooth_value is not None and not self.smooth_value >= 0.0:
             raise ValueError(f"smooth_value={self.smooth_value} must not be negative")
 
     def metric(self) -> Metric:
-        """Build sacrebleu's BLEU with these options."""
+        """Sacrebleu's BLEU with these options."""
         from sacrebleu.metrics import bleu
 
-        return bleu.BLEU(
-            tokenize=self.tokenize,
-            smooth_method=self.smooth_method,
-            smooth_value=self.smooth_value,
-            max_ngram_order=self.max_ngram_order,
-            lowercase=self.lowercase,
-            effective_order=True,
-        )
+        return bleu.BLEU(**self._options(), effective_order=True)
 
     def corpus_metric(self) -> Metric:
-        """Build it as sacrebleu does for a whole corpus: every order counts."""
+        """The metric with these options, for a whole corpus: every order counts."""
         metric = cast("SacreBLEU", self.metric())
         metric.effective_order = False
         return metric
 
 
 REWRITE = 100.0
-"""TER of a hypothesis as long as the reference that shares nothing with it."""
+"""TER of a hypothesis that is as long as the reference and shares no word with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TER(_SacreBLEU):
-    """Minus the translation edit rate (Snover et al. 2006), at most 0 and without a lower end.
+    """Minus the translation edit rate (Snover et al. 2006), at most 0 and unbounded below.
 
-    TER is edits and shifts per reference word, in percent. Its search for shifts grows with about
-    the cube of the length (measured: 100 words against the same words shuffled, 2 s; 1000 words,
-    minutes). So references longer than ``max_words`` are not applicable: the reference decides,
-    and no hypothesis can escape by it. A hypothesis longer than that is not searched: it scores
-    ``worst``, or what its superfluous words alone cost if that is lower.
+    TER is edits and shifts per reference word, in percent. The time of its search for shifts grows
+    with about the cube of the length (measured: 100 words against the same words shuffled, 2 s;
+    1000 words, minutes). A reference longer than ``max_words`` is therefore not applicable; since
+    the reference decides this, no hypothesis gains by it. A longer hypothesis is not searched: it
+    scores ``worst``, or the cost of its superfluous words if that is lower.
 
     Attributes:
         normalized: Normalise and split punctuation as Tercom does.
         no_punct: Remove punctuation.
         asian_support: Split Chinese and Japanese characters, with ``normalized``.
-        case_sensitive: Heed case.
-        worst: What a gated row gets: three reference lengths of edits. A hypothesis many times
+        case_sensitive: Distinguish case.
+        worst: The score of a gated row: three reference lengths of edits. A hypothesis many times
             too long may score lower.
-        max_words: Longest text that is searched, in words as tokenized.
+        max_words: Longest text that is searched, in tokenized words.
 
     Raises:
         ValueError: ``worst`` is above minus `REWRITE`, or ``max_words`` below 1.
@@ -228,23 +208,18 @@ class TER(_SacreBLEU):
             )
 
     def metric(self) -> Metric:
-        """Build sacrebleu's TER with these options."""
+        """Sacrebleu's TER with these options."""
         from sacrebleu.metrics import ter
 
-        return ter.TER(
-            normalized=self.normalized,
-            no_punct=self.no_punct,
-            asian_support=self.asian_support,
-            case_sensitive=self.case_sensitive,
-        )
+        return ter.TER(**self._options())
 
-    def score(self, hypothesis: str, reference: str) -> float | None:
+    def judge(self, candidate: Candidate) -> Verdict:
         """Score one hypothesis; a reference that is too long is not applicable."""
         tokenize = cast("SacreTER", _metric(self)).tokenizer
-        edited, wanted = (len(tokenize(t.rstrip()).split()) for t in (hypothesis, reference))
+        texts = (candidate.hypothesis, candidate.reference or "")
+        edited, wanted = (len(tokenize(text.rstrip()).split()) for text in texts)
         if wanted > self.max_words:
-            return None
+            return NOT_APPLICABLE
         if edited > self.max_words:
-            return min(self.worst, REWRITE * (wanted - edited) / max(wanted, 1))
-        ter = _metric(self).sentence_score(hypothesis, [reference]).score
-        return 0.0 - ter  # TER is an error: the sign flips here
+            return Verdict(min(self.worst, REWRITE * (wanted - edited) / max(wanted, 1)), [])
+        return Verdict(0.0 - self._sentence_score(candidate), [])  # TER is an error: sign flips

@@ -1,8 +1,8 @@
 """Error spans from a word-by-word comparison with the reference.
 
 The words that hypothesis and reference share in the same order (a longest common subsequence, case
-ignored) are right but for their case. In each gap between them, what is left of the hypothesis is
-paired with what is left of the reference, and a pair, a word too many or a word too few is an
+ignored) are right, except perhaps for their case. In each gap between them, the other words of the
+hypothesis are paired with those of the reference; a pair, an extra word or a missing word is an
 error.
 """
 
@@ -20,25 +20,25 @@ from rewardlab.text.words import Word, words
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan
 
 NEAR = 0.7
-"""Similarity of characters (`similarity`) from which a word is a form of the other: walk/walks
-0.89, Freund/Freunde 0.92, cat/car 0.67. Characters cannot know meaning: house/horse is 0.8."""
+"""Smallest `similarity` of two forms of one word: walk/walks 0.89, Freund/Freunde 0.92, cat/car
+0.67. Characters do not show meaning: house/horse is 0.8."""
 
 SPAN_WORDS = 5
-"""Most words in one span. A longer stretch becomes several, so that leaving out or replacing a
-whole clause costs more than a word."""
+"""Most words of one span. A longer stretch becomes several spans, so that leaving out or replacing
+a whole clause costs more than a word."""
 
 MAX_REFERENCE_WORDS = 10_000
 """References longer than this are not applicable."""
 MAX_HYPOTHESIS_WORDS = 20_000
-"""Hypothesis words after these are one addition, without being compared."""
+"""Hypothesis words after these are one addition and are not compared."""
 MAX_PAIRINGS = 400
-"""In a gap with more pairings than this, words are paired in their order without looking."""
+"""In a gap with more possible pairs than this, words are paired in order."""
 MAX_COMPARED = 64
-"""Longest word, in characters, that can be a form of another."""
+"""Longest word in characters that can be a form of another."""
 
 
 class _Error(NamedTuple):
-    """What is wrong with one word.
+    """The error of one word.
 
     Attributes:
         severity: Of the span.
@@ -58,25 +58,25 @@ class LexicalSpans(RowReward):
     ==================================  ========  ===========================
     a word of the hypothesis that       severity  category
     ==================================  ========  ===========================
-    stands for another one              major     Accuracy/Mistranslation
+    replaces another word               major     Accuracy/Mistranslation
     ... of similar form (`NEAR`)        minor     Fluency/Grammar
     ... and differs in case only        minor     Fluency/Spelling
-    stands elsewhere in the reference   minor     Fluency/Word order
-    stands for none                     major     Accuracy/Addition
+    is elsewhere in the reference       minor     Fluency/Word order
+    replaces none                       major     Accuracy/Addition
     a reference word without a partner  major     Accuracy/Omission, on the source
     punctuation that differs            minor     Fluency/Punctuation
     no words at all                     major     Non-translation
     ==================================  ========  ===========================
 
-    Words with digits are never forms of each other. Adjacent words with one severity and category
-    share a span, up to `SPAN_WORDS`. What the hypothesis lacks is marked in the source where the
-    missing word itself stands there exactly once (numbers, names), and over the whole source
-    otherwise: there is no aligner here and no guess; ``explanation`` has the words. The method is
-    this library's own; its weights are those of Freitag et al. 2021 (arXiv 2104.14478).
+    Words with digits are never forms of each other. Adjacent words of one severity and category
+    share a span of at most `SPAN_WORDS`. A missing word is marked in the source if it occurs there
+    exactly once itself (numbers, names), otherwise the whole source is marked, because there is no
+    word alignment; ``explanation`` has the words. The method is this library's own; its weights
+    are those of Freitag et al. 2021 (arXiv 2104.14478).
 
-    A correct translation that words things otherwise is punished: this is a signal about the
-    distance from one reference. Not applicable without a source, where omissions would have no
-    place, and with a reference of more than `MAX_REFERENCE_WORDS`.
+    A correct translation in other words is punished: the score measures the distance from one
+    reference. Not applicable without a source, because omissions would have no place, and with a
+    reference of more than `MAX_REFERENCE_WORDS`.
     """
 
     name: str = "lexical_spans"
@@ -84,11 +84,7 @@ class LexicalSpans(RowReward):
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "regex")
     family = "edit_distance"
     worst = -25.0
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Source, hypothesis and reference."""
-        return ("source", "hypothesis", "reference")
+    reads = ("source", "hypothesis", "reference")
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Compare one hypothesis with its reference."""
@@ -112,17 +108,21 @@ def _says_something(found: Sequence[Word]) -> bool:
 
 
 def _non_translation(candidate: Candidate) -> ErrorSpan:
-    """All of the hypothesis, or of the source if there is no hypothesis to mark."""
-    text, side = candidate.hypothesis, "hypothesis"
-    if not text:
-        text, side = candidate.source, "source"
-    return ErrorSpan(0, len(text), "major", "Non-translation", side=side)
+    """The whole hypothesis, or the whole source if the hypothesis is empty."""
+    end = len(candidate.hypothesis or candidate.source)
+    side = "hypothesis" if candidate.hypothesis else "source"
+    return ErrorSpan(0, end, "major", "Non-translation", side=side)
 
 
 def compare(
     hypothesis: Sequence[Word], reference: Sequence[Word]
 ) -> tuple[dict[int, _Error], list[int]]:
-    """The errors by hypothesis word, and the reference words that are missing."""
+    """The errors by hypothesis word, and the missing reference words.
+
+    Args:
+        hypothesis: Its words.
+        reference: Its words.
+    """
     common = common_subsequence(
         [word.text.casefold() for word in hypothesis], [word.text.casefold() for word in reference]
     )
@@ -134,7 +134,9 @@ def compare(
     missing: list[int] = []
     moved_here, moved_there = _moved(hypothesis, reference, common)
     for place in moved_here:
-        errors[place] = _moved_error(hypothesis[place])
+        mark = hypothesis[place].kind == "mark"
+        category = "Fluency/Punctuation" if mark else "Fluency/Word order"
+        errors[place] = _Error("minor", category, "")
     for here, there in _gaps(common, len(hypothesis), len(reference)):
         here_left = [place for place in here if place not in moved_here]
         there_left = [place for place in there if place not in moved_there]
@@ -151,7 +153,7 @@ def compare(
 
 
 def _error(word: Word, partner: Word | None) -> _Error:
-    """What is wrong with a word that is not the reference's."""
+    """The error of a word that replaces another word or none."""
     wanted = partner.text if partner else ""
     if word.kind == "mark":
         return _Error("minor", "Fluency/Punctuation", wanted)
@@ -162,11 +164,6 @@ def _error(word: Word, partner: Word | None) -> _Error:
     return _Error("major", "Accuracy/Mistranslation", wanted)
 
 
-def _moved_error(word: Word) -> _Error:
-    category = "Fluency/Punctuation" if word.kind == "mark" else "Fluency/Word order"
-    return _Error("minor", category, "")
-
-
 def _has_digit(text: str) -> bool:
     return any(character.isdigit() for character in text)
 
@@ -174,7 +171,7 @@ def _has_digit(text: str) -> bool:
 def _moved(
     hypothesis: Sequence[Word], reference: Sequence[Word], common: Sequence[tuple[int, int]]
 ) -> tuple[set[int], set[int]]:
-    """Words outside the common subsequence that both texts have, at different places."""
+    """Places of words outside the common subsequence that both texts have."""
     kept_here, kept_there = {here for here, _ in common}, {there for _, there in common}
     elsewhere: dict[str, list[int]] = defaultdict(list)
     for place in range(len(reference) - 1, -1, -1):
@@ -192,7 +189,7 @@ def _moved(
 def _gaps(
     common: Sequence[tuple[int, int]], here: int, there: int
 ) -> Iterator[tuple[range, range]]:
-    """The stretches of both texts between the common words."""
+    """The places in both texts between common words."""
     for (a, b), (c, d) in pairwise([(-1, -1), *common, (here, there)]):
         if c > a + 1 or d > b + 1:
             yield range(a + 1, c), range(b + 1, d)
@@ -204,11 +201,11 @@ def _pairs(
     hypothesis: Sequence[Word],
     reference: Sequence[Word],
 ) -> list[tuple[int, int]]:
-    """Which word stands for which, in order, so that the similarities sum to the most."""
+    """Pairs of words, in order, with the largest sum of similarities."""
     rows, columns = len(ours), len(theirs)
     if rows * columns <= 1 or rows * columns > MAX_PAIRINGS:
         return list(zip(ours, theirs, strict=False))
-    # best[i][j]: most that ours[i:] and theirs[j:] can reach. Any pair beats none, hence the 0.1.
+    # best[i][j]: the best sum of ours[i:] and theirs[j:]. Any pair beats none, hence the 0.1.
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     gain = [[0.1 + similarity(hypothesis[h].text, reference[r].text) for r in theirs] for h in ours]
     for i in range(rows - 1, -1, -1):
@@ -228,7 +225,11 @@ def _pairs(
 
 
 def similarity(one: str, other: str) -> float:
-    """Twice the common subsequence over both lengths, case ignored, in [0, 1].
+    """Twice the length of the common subsequence over the sum of lengths, case ignored, in [0, 1].
+
+    Args:
+        one: A word.
+        other: Another word.
 
     >>> round(similarity("walk", "walks"), 2), similarity("cat", "dog")
     (0.89, 0.0)
@@ -245,7 +246,11 @@ def _similarity(one: str, other: str) -> float:
 
 
 def common_subsequence(one: Sequence[str], other: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of a longest common subsequence.
+    """Places of a longest common subsequence, as pairs.
+
+    Args:
+        one: Any items.
+        other: Any items.
 
     >>> common_subsequence("abcd", "bxd")
     [(1, 0), (3, 2)]
@@ -284,7 +289,7 @@ def _subsequence_rows(one: Sequence[str], other: Sequence[str]) -> list[int]:
 
 
 def _runs(places: Sequence[int], same: Callable[[int, int], bool]) -> Iterator[list[int]]:
-    """Stretches of neighbouring places that belong together, of at most `SPAN_WORDS`."""
+    """Runs of at most `SPAN_WORDS` neighbouring places whose neighbours are the same kind."""
     run: list[int] = []
     for place in places:
         if run and (place != run[-1] + 1 or len(run) == SPAN_WORDS or not same(run[-1], place)):
@@ -314,7 +319,7 @@ def _hypothesis_spans(hypothesis: Sequence[Word], errors: dict[int, _Error]) -> 
 def _source_spans(
     source: str, reference: Sequence[Word], missing: Sequence[int]
 ) -> Iterator[ErrorSpan]:
-    """Spans for what the hypothesis lacks: word by word in the source, or all of the source."""
+    """Spans of missing words: at the same words in the source, or the whole source."""
     if not missing:
         return
     found: dict[str, list[int]] = defaultdict(list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,10 +23,10 @@ class _Number(NamedTuple):
     """One number.
 
     Attributes:
-        value: What it says, without the zeros that a word behind it stands for.
-        start: Its first character.
-        end: One past its last.
-        scaled: A word for zeros stands behind it.
+        value: Of its digits; a scale word ("million") is not applied.
+        start: First character.
+        end: One past the last.
+        scaled: A scale word follows it.
     """
 
     value: str
@@ -39,45 +39,41 @@ class _Number(NamedTuple):
 class NumbersAgree(Guard):
     """Share of the hypothesis's numbers that the source does not contradict.
 
-    A number written in digits is contradicted when the source has no such number and the
-    hypothesis in turn lacks one of the source's: somewhere a number was changed. A number that is
-    only left out, or only put in, contradicts nothing: it may be a word on the other side, which
-    is why this guard closes on fewer good translations than `NumbersKept` does.
+    A number written in digits is contradicted if the source has no such number and the hypothesis
+    lacks one of the source's: then a number was changed. A number that is only missing or only
+    added contradicts nothing, because it may be a word on the other side. So as a gate this guard
+    closes on fewer good translations than `NumbersKept`.
 
-    Values are compared as `NumbersKept` compares them, and further
+    Values are compared as in `NumbersKept`, and in addition
 
-    - number words count where `rewardlab.text.number_words` knows the language, Chinese numerals
-      in every language: 6 and "sechs", 100,000 and 十万;
+    - number words count in the languages of `rewardlab.text.number_words`, Chinese numerals in
+      every language: 6 and "sechs", 100,000 and 十万;
     - a number before "million", 万 and the like is compared by its digits without zeros at the
-      ends: 2.5 million, 2,500,000 and 250万 are the same, and 25 million is not told from them;
+      ends: 2.5 million, 2,500,000 and 250万 are the same, but so is 25 million;
     - 1980 is the same as 80 (decades), 7.30 as 7:30, and 3 as 15 (hours of the afternoon).
 
-    Converted units (200 feet, 60 metres) are a contradiction. Spans mark as many numbers of the
-    hypothesis as are contradicted, from the first without a partner on.
+    Converted units (200 feet, 60 metres) are a contradiction. As many numbers of the hypothesis
+    are marked as are contradicted, beginning with the first one without a partner.
     """
 
     name: str = "numbers_agree"
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Source, hypothesis and both languages."""
-        return ("source", "hypothesis", "source_lang", "target_lang")
+    reads = ("source", "hypothesis", "source_lang", "target_lang")
 
     def judge(self, candidate: Candidate) -> Verdict:
-        """Pair the numbers of both texts, and look at what is left."""
+        """Pair the numbers of both texts, and compare those that are left."""
         ours = list(_digits(candidate.hypothesis))
         if not ours:
             return Verdict(1.0, [])
         theirs = list(_digits(candidate.source))
         words = list(_words(candidate.source, candidate.source_lang))
-        said = list(_words(candidate.hypothesis, candidate.target_lang))
+        our_words = list(_words(candidate.hypothesis, candidate.target_lang))
         # Words first: the "three" of the hypothesis leaves no 3 in the source for a wrong 3.
-        lost, said = _unpaired(theirs, said, EQUAL)
-        invented, lost = _unpaired(ours, lost, EQUAL)
-        for same in (EQUAL, SAME_DIGITS, SAME_DECADE, SAME_HOUR):
+        lost, our_words = _unpaired(theirs, our_words, _equal)
+        invented, lost = _unpaired(ours, lost, _equal)
+        for same in (_equal, _same_digits, _same_decade, _same_hour):
             invented, lost = _unpaired(invented, lost, same)
             invented, words = _unpaired(invented, words, same)
-        lost, _ = _unpaired(lost, said, SAME_DIGITS)
+        lost, _ = _unpaired(lost, our_words, _same_digits)
         invented, lost = _without_parts(invented, lost)
         lost, invented = _without_parts(lost, invented)
         missing = [*lost, *words]
@@ -104,37 +100,37 @@ def _digits(text: str) -> Iterator[_Number]:
 
 
 def _words(text: str, language: str | None) -> Iterator[_Number]:
-    """Number words; without those for one, which are as often articles."""
+    """Number words, except those for one, which are as often articles."""
     for word in spelled_numbers(text, language):
         scaled = is_scaled(text, word.end)
         if word.value != 1 or scaled:
             yield _Number(f"{word.value}.", word.start, word.end, scaled)
 
 
-class _Sameness(NamedTuple):
-    """When two numbers are the same: one of them looks under the names that the other stands under.
+class _Names(NamedTuple):
+    """When two numbers are the same: if one looks for a name that the other has.
 
     Attributes:
-        stands: The names that a number can be found under.
-        looks: The names that it looks for a partner under.
+        has: The names of the number.
+        looks_for: The names of its partners.
     """
 
-    stands: Callable[[_Number], Iterable[str]]
-    looks: Callable[[_Number], Iterable[str]]
+    has: Sequence[str]
+    looks_for: Sequence[str]
 
 
 def _unpaired(
-    ones: Sequence[_Number], others: Sequence[_Number], same: _Sameness
+    ones: Sequence[_Number], others: Sequence[_Number], same: Callable[[_Number], _Names]
 ) -> tuple[list[_Number], list[_Number]]:
-    """What is left of both when every number takes the first free partner that is the same."""
+    """The numbers without a partner, if every one takes the first free partner that is the same."""
     places: dict[str, deque[int]] = defaultdict(deque)
     for place, other in enumerate(others):
-        for name in same.stands(other):
+        for name in same(other).has:
             places[name].append(place)
     taken: set[int] = set()
     alone: list[_Number] = []
     for one in ones:
-        free = (place for name in same.looks(one) for place in _free(places[name], taken))
+        free = (place for name in same(one).looks_for for place in _free(places[name], taken))
         partner = next(free, None)
         if partner is None:
             alone.append(one)
@@ -144,63 +140,44 @@ def _unpaired(
 
 
 def _free(places: deque[int], taken: set[int], width: int = 1) -> Iterator[int]:
-    """The first of the places from which on nobody has taken ``width`` of them."""
+    """The first place from which ``width`` places are free."""
     while places and not taken.isdisjoint(range(places[0], places[0] + width)):
         places.popleft()
     yield from places and (places[0],)
 
 
-def _value(number: _Number) -> Iterable[str]:
-    return (number.value,)
+def _equal(number: _Number) -> _Names:
+    return _Names([number.value], [number.value])
 
 
-def _significant(number: _Number) -> str:
-    """Digits without zeros at the ends: ``25`` for 2.5, 25 and 250,000."""
-    return number.value.replace(".", "").strip("0")
+def _same_digits(number: _Number) -> _Names:
+    """By the digits without zeros at the ends, if one of the two is scaled: 2.5 and 2,500,000."""
+    digits = number.value.replace(".", "").strip("0")
+    plain, scaled = f"any {digits}", f"scaled {digits}"
+    return _Names([plain, scaled], [plain]) if number.scaled else _Names([plain], [scaled])
 
 
-def _digits_names(number: _Number) -> Iterable[str]:
-    yield f"any {_significant(number)}"
-    if number.scaled:
-        yield f"scaled {_significant(number)}"
-
-
-def _digits_name(number: _Number) -> Iterable[str]:
-    yield f"{'any' if number.scaled else 'scaled'} {_significant(number)}"
-
-
-def _short_year(number: _Number) -> Iterable[str]:
-    """1980 stands under ``19..80.``, 80 under ``..80.``: each looks for the other."""
+def _same_decade(number: _Number) -> _Names:
+    """1980 and 80."""
+    long, short = f"19..{number.value[-3:]}", f"..{number.value[-3:]}"
     if len(number.value) == len("1980."):
-        yield f"19..{number.value[2:]}"
-    elif len(number.value) == len("80."):
-        yield f"..{number.value}"
+        return _Names([long], [short])
+    return _Names([short], [long]) if len(number.value) == len("80.") else _Names([], [])
 
 
-def _other_year(number: _Number) -> Iterable[str]:
-    if len(number.value) == len("1980."):
-        yield f"..{number.value[2:]}"
-    elif len(number.value) == len("80."):
-        yield f"19..{number.value}"
-
-
-def _half_day_away(number: _Number) -> Iterable[str]:
+def _same_hour(number: _Number) -> _Names:
+    """3 and 15."""
     whole, fraction = number.value.split(".")
-    if len(whole) <= len("24") and int(whole) <= 2 * HOURS:
-        other = int(whole) + (HOURS if int(whole) < HOURS else -HOURS)
-        yield f"{other}.{fraction}"
-
-
-EQUAL = _Sameness(_value, _value)
-SAME_DIGITS = _Sameness(_digits_names, _digits_name)
-SAME_DECADE = _Sameness(_short_year, _other_year)
-SAME_HOUR = _Sameness(_value, _half_day_away)
+    if len(whole) > len("24") or int(whole) > 2 * HOURS:
+        return _Names([number.value], [])
+    other = int(whole) + (HOURS if int(whole) < HOURS else -HOURS)
+    return _Names([number.value], [f"{other}.{fraction}"])
 
 
 def _without_parts(
     ones: Sequence[_Number], others: Sequence[_Number]
 ) -> tuple[list[_Number], list[_Number]]:
-    """Leave out numbers with a fraction whose parts stand side by side among the others."""
+    """Remove numbers with a fraction whose parts are side by side among the others."""
     pairs: dict[tuple[str, str], deque[int]] = defaultdict(deque)
     for place, (first, second) in enumerate(pairwise(other.value for other in others)):
         pairs[first, second].append(place)
@@ -210,8 +187,8 @@ def _without_parts(
         whole, fraction = one.value.split(".")
         # 7.3 is 7:30 written with a fraction, and 7.05 is 7:05.
         seconds = (f"{fraction.lstrip('0')}.", f"{fraction}0.") if fraction else ()
-        found = (pairs[f"{whole}.", second] for second in seconds)
-        free = next((place for places in found for place in _free(places, taken, width=2)), None)
+        both = (pairs[f"{whole}.", second] for second in seconds)
+        free = next((place for places in both for place in _free(places, taken, width=2)), None)
         if free is None:
             alone.append(one)
         else:

@@ -1,4 +1,4 @@
-"""What a translation must carry over unchanged: numbers, placeholders, addresses."""
+"""Numbers, placeholders and addresses that a translation must keep."""
 
 from __future__ import annotations
 
@@ -6,32 +6,61 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import regex
 
 from rewardlab.rewards.base import Verdict
 from rewardlab.rewards.guards import Guard
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan, Side
 
-if TYPE_CHECKING:
-    import regex
-
 SPELLED_UP_TO = 12
-"""Numbers up to this are often written as words, so missing or inventing one is minor."""
-
-
+"""Numbers up to this are often written as words, so losing or inventing one is minor."""
 _SMALL = frozenset(f"{number}." for number in range(SPELLED_UP_TO + 1))
 
 
+ITEMS = regex.compile(
+    r"""(?V1x)
+    (?:https?://|www\.) [!-~--[<>"]]+ (?<![.,;:!?'\)\]\}])
+    | (?<![A-Za-z0-9_.+\-]) [A-Za-z0-9_.+\-]{1,64} @ (?:[A-Za-z0-9\-]+\.)+ [A-Za-z]{2,}
+    | \$? \{\{? [^\{\}\s]{1,60} \}?\}
+    | (?<![\p{Nd}%]) % (?:\([A-Za-z_][A-Za-z0-9_]{0,60}\)|[0-9]+\$)? [sdifgxu@] (?!\p{L})
+    | </? [A-Za-z] [^<>\n]{0,80} >
+    | __ [A-Za-z0-9]+ (?:_[A-Za-z0-9]+)* __
+    | (?P<number> \p{Nd}+ (?: [.,٫٬'’]\p{Nd}+ | [\x20\u00a0\u2009\u202f]\p{Nd}{3}(?!\p{Nd}) )* )
+    """
+)
+"""An item: URL, e-mail address, placeholder, run of digits and separators.
+
+Every repetition is bounded or begins where nothing before it could have, so the time is linear. A
+URL ends at the first character outside ASCII, because scripts without spaces continue at once.
+"""
+NUMBER = regex.compile(
+    r"""(?x)
+    (?P<integer>
+        [1-9][0-9]{0,2} (?P<group>[.,٬'’\s]) [0-9]{3} (?:(?P=group)[0-9]{3})*
+        | [0-9]{1,2} (?:,[0-9]{2})+ ,[0-9]{3}
+        | [0-9]+
+    )
+    (?: (?!(?P=group)) [.,٫] (?P<fraction>[0-9]+) )?
+    """
+)
+"""One number: groups of three, Indian groups, or digits; then possibly a fraction.
+
+A group does not follow a lone zero: 0.125 is an eighth.
+"""
+DIGITS = regex.compile("[0-9]+")
+
+
 class Item(NamedTuple):
-    """One thing to keep.
+    """One item that must be kept.
 
     Attributes:
-        value: What is compared: the text, or the number without its separators.
+        value: What is compared: the text, or the number without separators.
         start: First character.
         end: One past the last.
-        small: A number that may as well be a word.
-        is_number: It is a number, of the form ``12.5`` or ``12.``.
+        small: A number up to `SPELLED_UP_TO`.
+        is_number: It is a number; ``value`` is of the form ``12.5`` or ``12.``.
     """
 
     value: str
@@ -45,27 +74,28 @@ class Item(NamedTuple):
 class NumbersKept(Guard):
     """Share of numbers, placeholders, URLs and e-mail addresses that both texts have.
 
-    The share is over all items, one that both texts have counted once; texts without items score
-    1. A number up to `SPELLED_UP_TO` that only one text has costs a fifth of the others, and its
-    span is minor (1 to 5 in WMT's weights), because "2" may rightly become "two". Lost items are
-    spans in the source, invented ones in the hypothesis.
+    The share is over all items, and an item that both texts have counts once; texts without items
+    score 1. A number up to `SPELLED_UP_TO` that only one text has costs a fifth of the others, and
+    its span is minor (1 to 5 in WMT's weights), because "2" may rightly become "two". Lost items
+    are spans in the source, invented ones in the hypothesis.
 
     Numbers are compared by value: digits of all scripts, decimal and grouping separators of all
-    locales (1,000.5 = 1.000,5 = 1 000,5 = 1'000.5 = ١٬٠٠٠٫٥, 1,00,000 = 100,000), zeros that say
-    nothing (05 = 5, 2.50 = 2,5). A lone separator before exactly three digits groups: 1.000 is a
-    thousand in every language. Dates, times and versions are compared as their parts.
+    locales (1,000.5 = 1.000,5 = 1 000,5 = 1'000.5 = ١٬٠٠٠٫٥, 1,00,000 = 100,000), without
+    insignificant zeros (05 = 5, 2.50 = 2,5). A lone separator before exactly three digits is a
+    grouping separator: 1.000 is a thousand in every language. Dates, times and versions are
+    compared part by part.
 
-    Limits: signs are not read; spelled-out numbers, 3.5 million against 3,500,000 and 3万 against
-    30,000 are not understood, nor are units converted or times of 10.30 and 10:30 made equal.
+    Limits: signs are ignored. Number words are not read, 3.5 million is not 3,500,000, 3万 is not
+    30,000, units are not converted, and 10.30 is not 10:30.
 
     Placeholders are ``{name}``, ``{{name}}``, ``${name}``, ``%s``, ``%1$d``, ``%(name)s``,
-    ``<tag>``, ``__NAME__``; they, URLs and addresses are compared as they are written.
+    ``<tag>``, ``__NAME__``. They, URLs and addresses are compared as they are written.
     """
 
     name: str = "numbers_kept"
 
     def judge(self, candidate: Candidate) -> Verdict:
-        """Compare what both texts contain."""
+        """Compare the items of both texts."""
         ours, theirs = list(items_of(candidate.hypothesis)), list(items_of(candidate.source))
         invented, lost = _surplus(ours, theirs), _surplus(theirs, ours)
         spans = [
@@ -84,7 +114,7 @@ def _spans(items: Sequence[Item], side: Side, category: str) -> Iterator[ErrorSp
 
 
 def _surplus(items: Sequence[Item], others: Sequence[Item]) -> list[Item]:
-    """Items that come more often than among the others: the last ones of each value."""
+    """Items that occur more often than among the others: the last ones of each value."""
     left = Counter(item.value for item in others)
     surplus: list[Item] = []
     for item in items:
@@ -96,7 +126,7 @@ def _surplus(items: Sequence[Item], others: Sequence[Item]) -> list[Item]:
 
 def items_of(text: str) -> Iterator[Item]:
     """The numbers, placeholders, URLs and addresses of a text, in order."""
-    for found in _pattern().finditer(text):
+    for found in ITEMS.finditer(text):
         if found.lastgroup == "number":
             yield from _numbers(found.group(), found.start())
         else:
@@ -104,65 +134,16 @@ def items_of(text: str) -> Iterator[Item]:
 
 
 def _numbers(text: str, start: int) -> Iterator[Item]:
-    """The number that a run of digits and separators writes, or its parts if it writes none."""
+    """The number that a run of digits and separators is, or its parts if it is not one."""
     plain = "".join(
         str(unicodedata.decimal(character)) if character.isdecimal() else character
         for character in text
     )
-    if whole := _number_pattern().fullmatch(plain):
+    if whole := NUMBER.fullmatch(plain):
         parts = [(whole["integer"], whole["fraction"] or "", 0, len(text))]
     else:
-        parts = [(p.group(), "", p.start(), p.end()) for p in _digits_pattern().finditer(plain)]
+        parts = [(p.group(), "", p.start(), p.end()) for p in DIGITS.finditer(plain)]
     for integer, fraction, first, end in parts:
         digits = "".join(filter(str.isdecimal, integer)).lstrip("0") or "0"
         value = f"{digits}.{fraction.rstrip('0')}"
         yield Item(value, start + first, start + end, value in _SMALL, is_number=True)
-
-
-@cache
-def _pattern() -> regex.Pattern[str]:
-    """What is kept: URL, e-mail address, placeholder, run of digits and separators.
-
-    Every repetition is bounded or begins where nothing before it could have, so that the time is
-    linear. A URL ends at the first character outside ASCII: scripts without spaces go on at once.
-    """
-    import regex
-
-    return regex.compile(
-        r"""(?V1x)
-        (?:https?://|www\.) [!-~--[<>"]]+ (?<![.,;:!?'\)\]\}])
-        | (?<![A-Za-z0-9_.+\-]) [A-Za-z0-9_.+\-]{1,64} @ (?:[A-Za-z0-9\-]+\.)+ [A-Za-z]{2,}
-        | \$? \{\{? [^\{\}\s]{1,60} \}?\}
-        | (?<![\p{Nd}%]) % (?:\([A-Za-z_][A-Za-z0-9_]{0,60}\)|[0-9]+\$)? [sdifgxu@] (?!\p{L})
-        | </? [A-Za-z] [^<>\n]{0,80} >
-        | __ [A-Za-z0-9]+ (?:_[A-Za-z0-9]+)* __
-        | (?P<number> \p{Nd}+ (?: [.,٫٬'’]\p{Nd}+ | [\x20\u00a0\u2009\u202f]\p{Nd}{3}(?!\p{Nd}) )* )
-        """
-    )
-
-
-@cache
-def _number_pattern() -> regex.Pattern[str]:
-    """One number: groups of three, Indian groups, or digits; then perhaps a fraction.
-
-    A group does not follow a lone zero: 0.125 is an eighth.
-    """
-    import regex
-
-    return regex.compile(
-        r"""(?x)
-        (?P<integer>
-            [1-9][0-9]{0,2} (?P<group>[.,٬'’\s]) [0-9]{3} (?:(?P=group)[0-9]{3})*
-            | [0-9]{1,2} (?:,[0-9]{2})+ ,[0-9]{3}
-            | [0-9]+
-        )
-        (?: (?!(?P=group)) [.,٫] (?P<fraction>[0-9]+) )?
-        """
-    )
-
-
-@cache
-def _digits_pattern() -> regex.Pattern[str]:
-    import regex
-
-    return regex.compile("[0-9]+")

@@ -1,6 +1,6 @@
-"""Rewards by name: what YAML and the command line can build.
+"""Rewards by name, as YAML and the command line build them.
 
-Every reward that `rewardlab.rewards` exports is here under the default of its ``name``; other
+Every reward that `rewardlab.rewards` exports is registered under the default of its ``name``; other
 packages add theirs as entry points of the group ``rewardlab.rewards``. A configuration never names
 a module to import.
 """
@@ -11,23 +11,23 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast, get_type_hints
 
 from rewardlab import rewards
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.registry import Registry
 from rewardlab.types import Reward
 
 GROUP = "rewardlab.rewards"
 
 
 def reward_names() -> list[str]:
-    """The names a reward can be built by, sorted."""
-    return sorted({*_builtin(), *_plugins()})
+    """The names of all rewards, sorted."""
+    return sorted(_registry().names())
 
 
 def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
-    """The class behind a name; only the plugin that is asked for is imported.
+    """The class of a reward; only the plug-in that is asked for is imported.
 
     Args:
         name: One of `reward_names`.
@@ -36,10 +36,9 @@ def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
     Raises:
         UserError: E101, no such reward.
     """
-    if name in (builtin := _builtin()):
-        return builtin[name]
-    if name in (plugins := _plugins()):
-        return plugins[name].load()
+    registry = _registry()
+    if name in registry.names():
+        return registry.load(name)
     fix = _suggestion(name, reward_names())
     raise UserError([Problem("E101", where, f"unknown reward {shown(name)}", fix)])
 
@@ -47,11 +46,11 @@ def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
 def build_reward(
     name: str, options: Mapping[str, object] | None = None, *, where: str = "reward"
 ) -> Reward:
-    """Build a reward from its name and options, converted to the types its fields have.
+    """Build a reward from its name and options, which are converted to the types of its fields.
 
     Args:
         name: One of `reward_names`.
-        options: By field name; texts are converted, so ``"4"`` is a number where one is wanted.
+        options: By field name; texts are converted, so ``"4"`` is a number for a numeric field.
         where: What an error message points at.
 
     Raises:
@@ -91,10 +90,14 @@ def build_reward(
 def parse_reward(spec: str, *, where: str = "reward") -> Reward:
     r"""Build a reward from its command-line form, ``name`` or ``name:option=value,option=value``.
 
-    A comma inside a value is written ``\,``.
+    A comma in a value is written ``\,``.
+
+    Args:
+        spec: The command-line form.
+        where: What an error message points at.
 
     Raises:
-        UserError: E104 malformed, and what `build_reward` finds.
+        UserError: E104, it is malformed; and the errors of `build_reward`.
 
     >>> parse_reward("no_repetition:n=3")
     NoRepetition(name='no_repetition', n=3)
@@ -117,19 +120,15 @@ def _malformed(spec: str, why: str, where: str) -> UserError:
     return UserError([Problem("E104", where, f"{shown(spec)}: {why}", fix)])
 
 
-def _builtin() -> dict[str, type[Reward]]:
-    """Exported dataclasses whose name has a default: the others cannot be built from text."""
-    found: dict[str, type[Reward]] = {}
+def _registry() -> Registry[type[Reward]]:
+    """Exported dataclasses with a default name, since no other can be built from text."""
+    built_in: dict[str, str] = {}
     for export in rewards.__all__:
         exported: Any = getattr(rewards, export)
         name = getattr(exported, "name", None)
         if dataclasses.is_dataclass(exported) and isinstance(name, str) and name:
-            found[name] = cast("type[Reward]", exported)
-    return found
-
-
-def _plugins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+            built_in[name] = f"{exported.__module__}:{export}"
+    return Registry(GROUP, built_in)
 
 
 def _suggestion(name: str, choices: list[str]) -> str:
@@ -138,10 +137,10 @@ def _suggestion(name: str, choices: list[str]) -> str:
 
 
 def _converted(value: object, hint: Any) -> Any:
-    """A value as the field's type wants it.
+    """A value converted to a field's type.
 
     Raises:
-        ValueError: It is no such value; says why.
+        ValueError: It cannot be converted; says why.
     """
     from pydantic import TypeAdapter, ValidationError
 

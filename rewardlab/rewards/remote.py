@@ -1,7 +1,7 @@
-"""A reward behind HTTP: a model on another machine, asked in batches whoever calls.
+"""A reward behind HTTP: a model on another machine, asked in batches across callers.
 
-What travels is `rewardlab.rewards.remote_protocol`; how requests are made, repeated and split is
-`rewardlab.rewards.remote_client`.
+`rewardlab.rewards.remote_protocol` is the wire format; `rewardlab.rewards.remote_client` makes,
+repeats and splits the requests.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from rewardlab.errors import RewardUnavailable, shown
+from rewardlab.errors import RewardUnavailable
+from rewardlab.generate.services import address_problem
 from rewardlab.rewards.base import BaseReward
 from rewardlab.rewards.remote_protocol import FIELDS, KEY, LONGEST_TEXT, Result
 from rewardlab.types import Candidate, RewardOutput, Status
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Remote(BaseReward):
-    """Whatever a service says, asked over HTTP.
+    """The scores of a service, over HTTP.
 
-    Items of callers that come within a few milliseconds go out as one request, so threads and
-    coroutines that score one row each still make batches. A request that fails in a way that may
-    pass (no connection, 408, 425, 429, 5xx, an answer that is none) is repeated with jitter; one
-    that is refused because of what it holds (400, 413, 422) is split until the row that it is
-    about stands alone. What has no answer within ``timeout`` seconds of the call is
-    ``UNAVAILABLE``; if nothing has, `rewardlab.errors.RewardUnavailable` is raised with the reason.
+    Rows that arrive within a few milliseconds are sent as one request, so threads and coroutines
+    that score one row each are batched. A request that fails in a way that may pass (no connection,
+    408, 409, 425, 429, 5xx, an invalid answer) is repeated with jitter. One that is refused because
+    of its content (400, 413, 422) is split until the row that causes it is alone. A row without an
+    answer ``timeout`` seconds after the call is ``UNAVAILABLE``; if no row has one,
+    `rewardlab.errors.RewardUnavailable` is raised with the reason.
 
-    The service states a signature. Give it as ``expects``, and no other is accepted: then the
-    scores can be cached. Without it the first one that this process sees is the one, and when the
-    service changes its rows become unavailable rather than mixed.
+    The service states a signature. With ``expects`` no other signature is accepted, and the scores
+    can be cached. Without it the first signature that this process sees is expected from then on:
+    if the service changes, its rows become unavailable rather than mixed.
 
     A bearer token is read from the environment variable ``REWARDLAB_REMOTE_KEY``.
 
     Attributes:
-        name: Unique within an ensemble; stands in metric names and tables.
-        url: Where items are posted; no user name, password or query.
+        name: Unique within an ensemble; used in metric names and tables.
+        url: Where rows are posted; no user name, password or query.
         worst: The lowest score that the service gives, in its units: what a gated row gets.
         needs_reference: The service reads references; rows without one are not sent.
         expects: The signature that the service must state; empty takes the first.
-        timeout: Seconds that one call may take in all, whatever happens.
-        batch_size: Items of one request at most.
-        concurrency: Requests under way at once.
-        attempts: Requests for one item at most.
+        timeout: Most seconds for one call, retries included.
+        batch_size: Most rows of one request.
+        concurrency: Requests at once.
+        attempts: Most requests for one row.
 
     Raises:
-        ValueError: The URL is none, or holds a password; a number is out of range.
+        ValueError: The URL is invalid or holds a password, or a number is out of range.
     """
 
     name: str = "remote"
@@ -65,8 +65,9 @@ class Remote(BaseReward):
     attempts: int = 4
 
     def __post_init__(self) -> None:
-        if problem := _url_problem(self.url):
-            raise ValueError(problem)
+        example = "http://localhost:8000/score"
+        if problem := address_problem(self.url, variable=KEY, example=example):
+            raise ValueError("; ".join(problem))
         if not math.isfinite(self.worst):
             raise ValueError(f"worst={self.worst} must be finite")
         if not 0 < self.timeout < math.inf:
@@ -76,38 +77,38 @@ class Remote(BaseReward):
                 raise ValueError(f"{option}={getattr(self, option)} must be at least 1")
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """What is sent."""
+    def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The fields that are sent."""
         return tuple(name for name in FIELDS if name != "reference" or self.needs_reference)
 
     def key(self, candidate: Candidate) -> Hashable | None:
-        """What is sent; None where nobody has said which service answers."""
+        """The fields that are sent; None without ``expects``, since another model may answer."""
         return super().key(candidate) if self.expects else None
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates; any number of threads may call at once.
 
         Raises:
-            RewardUnavailable: No row got an answer; says why the last one did not.
+            RewardUnavailable: No row got an answer; the message says why the last one did not.
             UserError: E353, a library is missing; exit code 2.
         """
         call = self._call(candidates)
         try:
             call.done.result(max(0.0, call.deadline - time.monotonic()))
         except TimeoutError:
-            pass  # rows without an answer are told so
+            pass  # rows without an answer become unavailable
         finally:
             call.expired = True
         return _output(call)
 
     async def score(self, candidates: Sequence[Candidate]) -> RewardOutput:
-        """As calling it, for coroutines; any number of them.
+        """The same as calling it, for coroutines; any number of them may wait at once.
 
         Raises:
             RewardUnavailable: As calling it.
             UserError: As calling it.
         """
-        import asyncio  # 25 ms that few need
+        import asyncio  # takes 25 ms, and few need it
 
         call = self._call(candidates)
         waiting = asyncio.wrap_future(call.done)
@@ -121,7 +122,7 @@ class Remote(BaseReward):
         from rewardlab.rewards.remote_client import Call, Item, Options, service_of
 
         options = Options(*(getattr(self, option) for option in Options._fields))
-        service = service_of(options) if candidates else None  # at first it loads certificates
+        service = service_of(options) if candidates else None  # the first call loads certificates
         call = Call(time.monotonic() + self.timeout, len(candidates))
         items: list[Item] = []
         for row, candidate in enumerate(candidates):
@@ -139,7 +140,7 @@ class Remote(BaseReward):
         return call
 
     def _unasked(self, candidate: Candidate) -> Status | None:
-        """What becomes of a row that is not worth sending; None for all others."""
+        """The status of a row that is not sent; None if it is sent."""
         if self.needs_reference and candidate.reference is None:
             return Status.NOT_APPLICABLE
         if max(len(candidate.source), len(candidate.reference or "")) > LONGEST_TEXT:
@@ -147,33 +148,22 @@ class Remote(BaseReward):
         return Status.TRUNCATED if len(candidate.hypothesis) > LONGEST_TEXT else None
 
 
-def _url_problem(url: str) -> str | None:
-    parts = urlsplit(url)
-    if parts.username or parts.password:
-        return (
-            "the URL holds a user name or password, which logs would record; "
-            f"put a token into the environment variable {KEY}"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        return f"{shown(url)} is no address of a service; for example http://localhost:8000/score"
-    return None
-
-
 def _output(call: Call) -> RewardOutput:
-    """What a call got; rows without an answer are unavailable.
+    """The results of a call; rows without an answer are unavailable.
 
     Raises:
         RewardUnavailable: All of them are.
     """
-    got = dict(call.results)  # a late answer may still come in
-    rows = [got.get(row, "no answer in time") for row in range(call.rows)]
+    results = dict(call.results)  # a late answer may still arrive
+    rows = [results.get(row, "no answer in time") for row in range(call.rows)]
     reasons = [row for row in rows if isinstance(row, str)]
     if reasons and len(reasons) == len(rows):
         raise RewardUnavailable(reasons[-1])
-    results = [None if isinstance(row, str) else row for row in rows]
-    silent = all(one is None or one.spans is None for one in results)
+    unanswered = Result(id="", score=None, status=Status.UNAVAILABLE)
+    answers = [unanswered if isinstance(row, str) else row for row in rows]
+    no_spans = all(one.spans is None for one in answers)
     return RewardOutput.of(
-        [None if one is None else one.score for one in results],
-        status=[Status.UNAVAILABLE if one is None else one.status for one in results],
-        spans=None if silent else [[] if one is None else one.error_spans() for one in results],
+        [one.score for one in answers],
+        status=[one.status for one in answers],
+        spans=None if no_spans else [one.error_spans() for one in answers],
     )

@@ -1,4 +1,4 @@
-"""The wire protocol of rewards behind HTTP, which client and server share.
+"""The wire protocol of rewards behind HTTP, shared by client and server.
 
 One request and one answer, both JSON:
 
@@ -6,10 +6,10 @@ One request and one answer, both JSON:
 
 ``-> {"signature": "...", "results": [{"id", "score", "status", "spans"}]}``
 
-Every item's id comes back with its result, in any order. ``score`` is higher-is-better; it is null
-exactly where ``status`` is given and says why (`rewardlab.types.Status`). ``spans`` may be left
-out; they count in Unicode code points, as `rewardlab.types.ErrorSpan` does. ``signature`` says what
-the numbers depend on, and must stay what it was.
+Every result has the id of its item; the order is free. ``score`` is higher-is-better; it is null
+exactly if ``status`` is given, which says why (`rewardlab.types.Status`). ``spans`` may be left
+out; they count in Unicode code points, as in `rewardlab.types.ErrorSpan`. ``signature`` states what
+the scores depend on, and must not change while a client uses the service.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from pydantic import BaseModel, Field, FiniteFloat, Strict, model_validator
 from rewardlab.types import ErrorSpan, Status
 
 KEY = "REWARDLAB_REMOTE_KEY"
-"""Environment variable with the bearer token; it stands nowhere else."""
+"""Environment variable with the bearer token, which is stored nowhere else."""
 FIELDS = ("source", "hypothesis", "reference", "source_lang", "target_lang")
-"""Of a `rewardlab.types.Candidate`, in every item; what a service does not read is null."""
+"""Fields of a `rewardlab.types.Candidate` in every item; null if the service does not read them."""
 LONGEST_TEXT = 200_000
-"""Characters of one text; longer ones are not sent."""
+"""Most characters of one text; longer ones are not sent."""
 LONGEST_SIGNATURE = 2_000
 
 
 def request_body(items: Mapping[str, Mapping[str, str | None]]) -> bytes:
-    """A request as it travels.
+    """The body of a request.
 
     Args:
         items: By id: the texts of one row, a value for each of `FIELDS`.
@@ -41,7 +41,7 @@ def request_body(items: Mapping[str, Mapping[str, str | None]]) -> bytes:
 
 
 class Span(BaseModel):
-    """An error as it travels: the fields of `rewardlab.types.ErrorSpan`."""
+    """An error: the fields of `rewardlab.types.ErrorSpan`."""
 
     start: int = Field(ge=0)
     end: int = Field(ge=1)
@@ -53,7 +53,7 @@ class Span(BaseModel):
 
 
 class Result(BaseModel):
-    """What the service says about one item."""
+    """The service's result for one item."""
 
     id: str
     score: Annotated[FiniteFloat, Strict()] | None
@@ -67,17 +67,17 @@ class Result(BaseModel):
         return self
 
     def fits(self, texts: Mapping[str, str | None]) -> bool:
-        """Its spans lie in the texts."""
+        """Whether its spans lie in the item's texts."""
         spans = self.spans or []
         return all(span.start < span.end <= len(texts[span.side] or "") for span in spans)
 
     def error_spans(self) -> list[ErrorSpan]:
-        """Its spans as the rest of the library knows them."""
+        """Its spans, as the rest of the library uses them."""
         return [ErrorSpan(**span.model_dump()) for span in self.spans or []]
 
 
 class Answer(BaseModel):
-    """What of an answer is read; a service may send more."""
+    """The parts of an answer that are read; a service may send more."""
 
     signature: str = Field(min_length=1, max_length=LONGEST_SIGNATURE)
     results: list[dict[str, Any]]

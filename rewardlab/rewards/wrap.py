@@ -1,4 +1,4 @@
-"""A user's plain function as a reward."""
+"""A plain function as a reward."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from rewardlab.errors import shown
 from rewardlab.types import Candidate, RewardOutput
 
 COLUMNS = ("source", "reference", "source_lang", "target_lang")
-"""Fields of a candidate that a function of TRL's form gets as columns."""
+"""Fields of a candidate that a function of TRL's form receives as columns."""
 
 
 @dataclass(frozen=True)
 class FromFunction:
     """Score with a plain function; higher must be better.
 
-    The function has one of two forms, told apart by the names of its parameters, and may be
-    ``async``: then it gets an event loop of its own in the thread that calls the reward.
+    The function has one of two forms, which the names of its parameters decide, and may be
+    ``async``: then it runs in its own event loop, in the thread that calls the reward.
 
     - Ours: ``function(candidates)`` with a list of `Candidate`.
-    - TRL's: ``function(prompts, completions, **columns)``, when a parameter is called
-      ``completions`` or ``prompts``. Completions are the hypotheses as plain texts and prompts the
-      candidates' prompts. Columns are `COLUMNS` and the keys of ``Candidate.extra`` (None where a
-      row lacks one; `COLUMNS` win over a key of the same name): all of them if the function takes
-      ``**columns``, and otherwise those it names.
+    - TRL's: ``function(prompts, completions, **columns)``, if a parameter is called
+      ``completions`` or ``prompts``. Completions are the hypotheses as plain texts, prompts the
+      candidates' prompts. Columns are `COLUMNS` and the keys of ``Candidate.extra`` (None if a row
+      lacks one; `COLUMNS` win over a key of the same name): all of them if the function takes
+      ``**columns``, otherwise those it names.
 
     It returns a `RewardOutput`, or one score per candidate: a number, a bool (0 or 1), a
-    0-dimensional array or tensor, or None for "not applicable". NaN and infinity become failures
-    of the row's text. Rows are never deduplicated or cached, since nobody knows what a function
+    0-dimensional array or tensor, or None for "not applicable". NaN and infinity have status
+    ``NON_FINITE``. Rows are never deduplicated or cached, because it is not known what a function
     reads.
 
     Attributes:
         function: The function. To pickle the reward, it must be importable.
-        name: Unique within an ensemble; empty takes the function's own name.
-        worst: Lowest score the function gives, in its units: what a gated row gets. Required,
-            because a function does not show its range, and a score below it would make being
-            gated pay.
-        needs_reference: The function reads references. Its rows are not held back: it is called
-            with None for those that have none.
+        name: Unique within an ensemble; empty takes the function's name.
+        worst: The lowest score that the function gives, in its units: the score of a gated row.
+            Required, because the range of a function is not known: if scores below ``worst``
+            existed, a gated row would be better than an honest one.
+        needs_reference: The function reads references. It is called with None for rows that have
+            none.
 
     Raises:
-        ValueError: No name where the function has none of its own (a lambda, a partial), or
-            ``worst`` is not finite.
+        ValueError: There is no name and the function has none (a lambda, a partial), or ``worst``
+            is not finite.
 
     >>> def brevity(completions, **columns):
     ...     return [-len(text) for text in completions]
@@ -74,7 +74,7 @@ class FromFunction:
 
     @property
     def signature(self) -> str:
-        """The name, where the function stands, and the options; not what the function does."""
+        """The name, the function's module and name, and the options; not the function's code."""
         module = getattr(self.function, "__module__", "")
         function = getattr(self.function, "__qualname__", type(self.function).__qualname__)
         return (
@@ -91,11 +91,11 @@ class FromFunction:
 
         Raises:
             TypeError: The function returned something that is not a score; names the row.
-            ValueError: It returned another number of scores than there are candidates.
+            ValueError: The number of scores is not that of the candidates.
         """
         returned = self._call(list(candidates))
         if inspect.isawaitable(returned):
-            import asyncio  # 25 ms that most functions do without
+            import asyncio  # takes 25 ms, and most functions do not need it
 
             returned = asyncio.run(_awaited(returned))
         if isinstance(returned, RewardOutput):
@@ -126,7 +126,7 @@ class FromFunction:
             )
 
     def _score(self, row: int, score: object) -> float | None:
-        """One returned value as a number; anything that is none is a bug in the function."""
+        """One returned value as a number; anything else is a bug in the function."""
         single = getattr(score, "ndim", 0) == 0
         if score is None:
             return None
@@ -143,7 +143,7 @@ async def _awaited(returned: Awaitable[object]) -> object:
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, list[Any]]:
-    """What TRL calls a reward function with, as far as candidates have it."""
+    """The arguments with which TRL calls a reward function, as far as candidates have them."""
     extra = dict.fromkeys(key for candidate in candidates for key in candidate.extra)
     return {
         **{key: [candidate.extra.get(key) for candidate in candidates] for key in extra},

@@ -1,1 +1,1 @@
-"""What outlives a process: runs, journals, locks, translations, and what a model was trained on."""
+"""Files that outlive a process: journals, caches, locks, manifests, run directories, lineage."""

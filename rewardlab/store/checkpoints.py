@@ -1,34 +1,62 @@
-"""A model on disk: where it lies, and what tells it from another."""
+"""Model checkpoints on disk: finding one, a digest of its content, and the lock for loading it."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import cache, lru_cache, wraps
 from pathlib import Path
 from threading import RLock
+from typing import ParamSpec, TypeVar
 
 from rewardlab.errors import Problem, UserError, shown
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BLOCK = 65_536
 BLOCKS = 64
 WEIGHTS = (".safetensors", ".bin")
 IGNORED = ("README.md", "training.json", "training_args.bin")
-"""Files that no text depends on."""
+"""Files that the model's outputs do not depend on."""
 LOADING = RLock()
-"""Held while a reward imports transformers' modules and loads a model; rewards run in threads.
+"""Held while a thread imports transformers' modules and loads a model; rewards run in threads.
 
-transformers puts other objects in the place of its modules while they are imported, so a second
-thread may import one without its names. And ``from_pretrained`` swaps torch's initialisers, the
-default precision and the tying of weights in the whole process, and puts back what it found: of
-two at once, one finds what the other swapped in, and the process keeps it.
+transformers replaces its modules by other objects while they are imported, so a second thread may
+import one without its names. And ``from_pretrained`` swaps torch's initialisers, the default
+precision and the tying of weights in the whole process, and restores what it found: of two at once,
+one finds what the other swapped in, and the process keeps that.
 """
 
 
+def loaded_once(most: int | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator for loaders: for equal arguments a process loads once and keeps the result.
+
+    One thread loads at a time, holding `LOADING`.
+
+    Args:
+        most: Results that are kept; None for all.
+    """
+
+    def decorated(load: Callable[P, T]) -> Callable[P, T]:
+        cached = lru_cache(maxsize=most)(load)
+
+        @wraps(load)
+        def once(*args: P.args, **kwargs: P.kwargs) -> T:
+            with LOADING:
+                return cached(*args, **kwargs)
+
+        return once
+
+    return decorated
+
+
 def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
-    """The checkpoint that a path means: itself, or ``model/`` in a run directory.
+    """The checkpoint directory of a path: the path itself, or ``model/`` in a run directory.
 
     Args:
         path: What the user gave.
-        where: Stands in front of the message.
+        where: The option that the message names.
 
     Raises:
         UserError: E080, neither holds a saved checkpoint; exit code 2.
@@ -42,15 +70,21 @@ def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
     raise UserError([Problem("E080", where, what, fix)])
 
 
+@cache
+def loaded_digest(checkpoint: Path) -> str:
+    """The `checkpoint_digest` at first use, because a process keeps the weights it has loaded."""
+    return checkpoint_digest(checkpoint)
+
+
 def checkpoint_digest(checkpoint: Path) -> str:
-    """A short name for exactly these weights, tokenizer and configuration.
+    """A digest of the weights, tokenizer and configuration.
 
     Small files are read as a whole. Of each weight file 64 blocks of 64 KiB are read, spread from
-    its first byte to its last: training moves nearly every number, so another training of the same
-    shape cannot pass for this one, and 27B parameters take no longer than 1B.
+    its first byte to its last: training changes nearly every number, so another model of the same
+    shape has another digest, and 27B parameters take no longer than 1B.
 
     Returns:
-        Sixteen hexadecimal digits. File names count, the directory's does not.
+        Sixteen hexadecimal digits. File names count, the directory's name does not.
     """
     digest = hashlib.sha256()
     for path in sorted(checkpoint.iterdir()):

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writing files so that they are complete or absent, and disk errors that say what to do."""
 
 from __future__ import annotations
 
@@ -16,22 +16,26 @@ ESCAPED = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u20
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file beside its place, sync it, and rename it into place.
+    """Write a file next to its place, sync it, and rename it into place.
+
+    Args:
+        path: The file; replaced if it exists.
+        text: Its content, written as UTF-8 with line ends as they are.
 
     Raises:
         UserError: E210, the disk is full or gone; exit code 75.
     """
-    beside = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     with disk_errors(path):
         try:
-            with beside.open("w", encoding="utf-8", newline="") as file:
+            with partial.open("w", encoding="utf-8", newline="") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(path)
+            partial.replace(path)
         except OSError:
             with suppress(OSError):
-                beside.unlink()
+                partial.unlink()
             raise
         directory = os.open(path.parent, os.O_RDONLY)
         try:
@@ -43,7 +47,10 @@ def replace_file(path: Path, text: str) -> None:
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object per line, as `replace_file` does.
 
-    Other scripts stand as they are, except the characters that some readers take for a line's end.
+    Args:
+        path: The file; replaced if it exists.
+        rows: JSON objects. Non-ASCII characters are not escaped, except those that some readers
+            take for a line end.
     """
     lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
     text = "".join(f"{line}\n" for line in lines)
@@ -52,15 +59,18 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 @contextmanager
 def disk_errors(path: Path) -> Generator[None]:
-    """Turn what the disk refuses into an error a person can act on.
+    """Turn errors of the operating system and of sqlite into one that says what to do.
+
+    Args:
+        path: The file or directory that the message names.
 
     Raises:
-        UserError: E210, exit code 75: what was done before is kept, and can be gone on with.
+        UserError: E210; exit code 75, because what was written before is kept and can be continued.
     """
     try:
         yield
     except (OSError, sqlite3.DatabaseError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         what = f"cannot be read or written: {reason}"
-        fix = "make room or mend the disk and run this again; it goes on where it was"
+        fix = "make room or repair the disk and run this again; it resumes"
         raise UserError([Problem("E210", str(path), what, fix)], EXIT_RESUMABLE) from error

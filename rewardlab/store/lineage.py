@@ -1,24 +1,24 @@
-"""What a model was trained on, written beside its weights.
+"""The training history of a model, in ``training.json`` next to its weights.
 
-``training.json`` tells the stages of a model's training, the last one first and the earlier ones
-under ``before``. Whoever measures the model reads from it which metrics it was trained on, and
-which texts it has seen.
+The file holds the stages of training, the last one at the top and the earlier ones under
+``before``. Evaluation reads from it which metrics a model was trained on and which texts it has
+seen.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.types import Gate, Term, family_of
 
 FILE = "training.json"
 MODEL = "model"
-"""Where a run directory keeps its policy."""
+"""The directory of the policy in a run directory."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class TrainedOn:
     """A reward that took part in training.
 
     Attributes:
-        name: As it stood in the ensemble.
-        family: What it shares with its relatives: `rewardlab.rewards.base.family_of`.
-        weight: In the sequence-level advantage; None for a gate.
+        name: In the ensemble.
+        family: See `rewardlab.types.family_of`.
+        weight: Of its score in the sequence-level advantage; None for a gate.
         token_weight: Of its error spans; None for a gate.
         below: A gate's threshold; None for a term.
     """
@@ -57,10 +57,10 @@ class Stage:
 
     Attributes:
         stage: ``sft`` or ``rl``.
-        start: The checkpoint it started from; None from scratch.
-        rewards: All terms of its ensemble, those that only measured included.
-        gates: Its guards.
+        start: The checkpoint it started from; None if from scratch.
         data: The ``data`` sections of its configuration.
+        rewards: All terms of its ensemble, those of weight 0 included.
+        gates: The ensemble's gates.
     """
 
     stage: Literal["sft", "rl"]
@@ -72,17 +72,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class Training:
-    """The whole training of a model that is known here.
+    """The known training of a model.
 
     Attributes:
-        stages: First to last; what came before the first checkpoint is not known.
+        stages: First to last; the training of the first checkpoint is not known.
     """
 
     stages: tuple[Stage, ...]
 
     @property
     def rewards(self) -> tuple[TrainedOn, ...]:
-        """Every reward that moved the weights, of all stages."""
+        """The rewards of all stages that had a weight."""
         return tuple(
             reward
             for stage in self.stages
@@ -92,31 +92,31 @@ class Training:
 
     @property
     def gates(self) -> tuple[TrainedOn, ...]:
-        """Every guard, of all stages."""
+        """The gates of all stages."""
         return tuple(gate for stage in self.stages for gate in stage.gates)
 
     @property
     def data(self) -> tuple[Mapping[str, Any], ...]:
-        """Every ``data`` section, of all stages."""
+        """The ``data`` sections of all stages."""
         return tuple(data for stage in self.stages for data in stage.data)
 
 
 def write_training(model: Path, stage: Stage, *, before: Training | None = None) -> None:
-    """Write how a model came about into its directory.
+    """Write the training history of a model into its directory.
 
     Args:
         model: The directory of the weights.
-        stage: The training that ended with them.
-        before: `read_training` of the checkpoint it started from.
+        stage: The last stage of training.
+        before: `read_training` of the checkpoint that stage started from.
     """
     earlier = before.stages if before is not None else ()
-    told = {**_plain(stage), "before": [_plain(one) for one in earlier]}
-    text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+    record = {**_as_json(stage), "before": [_as_json(one) for one in earlier]}
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     (model / FILE).write_text(text, encoding="utf-8")
 
 
 def read_training(path: str | Path) -> Training | None:
-    """How a model came about; None where nothing is written about it.
+    """The training history of a model; None if it has no ``training.json``.
 
     Args:
         path: A model directory, or the directory of the run that made it.
@@ -127,34 +127,31 @@ def read_training(path: str | Path) -> Training | None:
     for file in (Path(path) / FILE, Path(path) / MODEL / FILE):
         if file.is_file():
             try:
-                told = json.loads(file.read_text(encoding="utf-8"))
-                return Training((*map(_stage, told.pop("before")), _stage(told)))
+                record = json.loads(file.read_text(encoding="utf-8"))
+                return Training((*map(_stage, record.pop("before")), _stage(record)))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                what = f"does not tell how the model was trained: {shown(repr(error))}"
-                fix = "remove the file if the model is not to remember"
+                what = f"is not a training history: {shown(repr(error))}"
+                fix = "remove the file if the model's training should count as unknown"
                 raise UserError([Problem("E047", str(file), what, fix)]) from error
     return None
 
 
-def _plain(stage: Stage) -> dict[str, Any]:
-    """As JSON; a term has no threshold, and a gate no weights."""
-    told = asdict(stage)
+def _as_json(stage: Stage) -> dict[str, Any]:
+    """A stage as JSON; a term has no threshold, and a gate no weights."""
+    record = asdict(stage)
     for part in ("rewards", "gates"):
-        told[part] = [
+        record[part] = [
             {key: value for key, value in entry.items() if value is not None}
-            for entry in told[part]
+            for entry in record[part]
         ]
-    return told
+    return record
 
 
-def _stage(told: Mapping[str, Any]) -> Stage:
-    def trained_on(part: str) -> tuple[TrainedOn, ...]:
-        return tuple(TrainedOn(**entry) for entry in cast("Sequence[dict[str, Any]]", told[part]))
-
+def _stage(record: Mapping[str, Any]) -> Stage:
     return Stage(
-        stage=told["stage"],
-        start=told["start"],
-        data=tuple(told["data"]),
-        rewards=trained_on("rewards"),
-        gates=trained_on("gates"),
+        stage=record["stage"],
+        start=record["start"],
+        data=tuple(record["data"]),
+        rewards=tuple(TrainedOn(**entry) for entry in record["rewards"]),
+        gates=tuple(TrainedOn(**entry) for entry in record["gates"]),
     )

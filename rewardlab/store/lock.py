@@ -1,20 +1,20 @@
-"""One writer at a time, and a message that names it.
+"""One writer at a time, and an error that names the one that is writing.
 
-The operating system holds the lock (``flock``), so it ends with the process that took it, however
-that ends. The file says who that was. A file that still names somebody although nobody holds it is
-of a process that was killed: it is taken over with a note, unless it ran on another machine, where
-``flock`` may not reach.
+The operating system holds the lock (``filelock``, on ``flock``), so it ends with the process that
+took it, however that ends. The file names the process and its host. A file that still names a
+process although the lock is free was left by a process that was killed: it is taken over with a
+note, unless that process ran on another host, where ``flock`` may not reach.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from rewardlab.errors import Problem, UserError
 
@@ -22,71 +22,50 @@ from rewardlab.errors import Problem, UserError
 class Lock:
     """A lock file that this process holds; `take` makes one."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self._path, self._descriptor = path, descriptor
+    def __init__(self, path: Path, held: BaseFileLock) -> None:
+        self._path, self._held = path, held
 
     @classmethod
     def take(cls, path: Path, *, note: Callable[[str], None] = lambda _: None) -> Lock:
-        """Take the lock, or say who has it.
+        """Take the lock at once or raise an error that names its holder.
 
         Args:
-            path: The lock file; made if it is not there, removed by `release`.
-            note: Told when the lock of a dead process was taken over.
+            path: The lock file, in an existing directory. `release` removes it.
+            note: Called with a line of text when the lock of a dead process is taken over.
 
         Raises:
-            UserError: E084, another process has it; exit code 2.
+            UserError: E084, another process holds it; exit code 2.
             OSError: The file cannot be made.
         """
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = _holder(descriptor)
-                os.close(descriptor)
-                raise _in_use(path, holder, "wait for it to end") from None
-            if _same_file(descriptor, path):
-                break
-            os.close(descriptor)  # its holder removed it between our open and our lock
-        lock = cls(path, descriptor)
-        if (before := _holder(descriptor)) is not None:
-            if before[1] != socket.gethostname():
-                os.close(descriptor)
-                raise _in_use(path, before, f"if it runs no more there: rm {path}")
-            note(f"took over {path.name} from process {before[0]}, which ended without closing")
-        lock._sign()
-        return lock
+        path.parent.stat()  # filelock would create a missing directory
+        held = FileLock(path, thread_local=False, fallback_to_soft=False)
+        try:
+            held.acquire(blocking=False)
+        except Timeout:
+            raise _in_use(path, _holder(path), "wait for it to end") from None
+        if (before := _holder(path)) is not None:
+            pid, host = before
+            if host != socket.gethostname():
+                held.release()
+                raise _in_use(path, before, f"if it no longer runs there: rm {path}")
+            note(f"took over {path.name} from process {pid}, which ended without closing")
+        path.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}) + "\n")
+        return cls(path, held)
 
     def release(self) -> None:
-        """Give the lock up; safe to call twice."""
-        if self._descriptor >= 0:
-            with suppress(FileNotFoundError):
-                self._path.unlink()
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _sign(self) -> None:
-        os.ftruncate(self._descriptor, 0)
-        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
-        os.pwrite(self._descriptor, f"{text}\n".encode(), 0)
+        """Release the lock and remove its file; safe to call twice."""
+        if self._held.is_locked:
+            self._path.unlink(missing_ok=True)
+            self._held.release()
 
 
-def _holder(descriptor: int) -> tuple[int, str] | None:
-    """Process and machine that the file names, if it names any."""
+def _holder(path: Path) -> tuple[int, str] | None:
+    """The process id and host that the file names, if it names any."""
     try:
-        named = json.loads(os.pread(descriptor, 4096, 0))
+        named = json.loads(path.read_bytes())
         return int(named["pid"]), str(named["host"])
-    except (ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-
-
-def _same_file(descriptor: int, path: Path) -> bool:
-    try:
-        there = path.stat()
-    except FileNotFoundError:
-        return False
-    here = os.fstat(descriptor)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _in_use(path: Path, holder: tuple[int, str] | None, fix: str) -> UserError:

@@ -1,7 +1,7 @@
-"""Directories that are whole or not at all: a manifest, written last, names what is in them.
+"""Directories that are whole or not at all: a manifest, written last, has the sha256 of every file.
 
-A directory without its manifest was never finished, and one that differs from it is damaged.
-Neither is loaded, and neither stops a run that has an older one.
+A directory without a manifest was never finished, and one that differs from it is damaged.
+Neither is loaded, and a run that has an older one continues from that.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,35 +18,36 @@ from rewardlab.store.files import disk_errors, replace_file
 MANIFEST = "MANIFEST.json"
 
 
-def seal(directory: Path) -> None:
-    """Sync every file to the disk, then write down the sha256 of each.
+def write_manifest(directory: Path) -> None:
+    """Sync every file to the disk, then write the sha256 of each into the manifest.
 
     Raises:
         UserError: E210, the disk is full or gone; exit code 75.
     """
     digests: dict[str, str] = {}
     with disk_errors(directory):
-        for path in _files(directory):
-            with path.open("rb") as file:
-                digests[path.relative_to(directory).as_posix()] = _sha256(file)
-                os.fsync(file.fileno())
-    told = {"sha256": digests}
-    replace_file(directory / MANIFEST, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        for path in sorted(directory.rglob("*")):
+            if path.is_file() and path.name != MANIFEST:
+                with path.open("rb") as file:
+                    digests[path.relative_to(directory).as_posix()] = _sha256(file)
+                    os.fsync(file.fileno())
+    text = json.dumps({"sha256": digests}, indent=1, ensure_ascii=False)
+    replace_file(directory / MANIFEST, f"{text}\n")
 
 
-def is_sealed(directory: Path) -> bool:
-    """Whether the directory was finished; not whether it is as it was then."""
+def has_manifest(directory: Path) -> bool:
+    """Whether the directory was finished; `damage` says whether it has changed since."""
     return (directory / MANIFEST).is_file()
 
 
 def damage(directory: Path) -> str | None:
-    """What is wrong with a sealed directory; None where every file is as it was.
+    """What differs from the directory's manifest; None where every listed file is intact.
 
-    Files that came later, such as a report's, are no damage.
+    Files that came later, such as a report, are no damage.
     """
     try:
-        told: Any = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        digests = cast("dict[str, str]", dict(told["sha256"]))
+        manifest: Any = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        digests = cast("dict[str, str]", dict(manifest["sha256"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{MANIFEST} cannot be read: {error}"
     for name, digest in digests.items():
@@ -58,10 +60,5 @@ def damage(directory: Path) -> str | None:
     return None
 
 
-def _files(directory: Path) -> list[Path]:
-    found = [path for path in sorted(directory.rglob("*")) if path.is_file()]
-    return [path for path in found if path.name != MANIFEST]
-
-
-def _sha256(file: Any) -> str:
+def _sha256(file: BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()

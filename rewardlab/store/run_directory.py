@@ -1,11 +1,11 @@
-"""A run directory a person can read.
+"""The layout of a run directory, and what is written when a run starts.
 
 ``config.yaml``     the resolved configuration
 ``signature.txt``   one line per reward and gate, everything the numbers depend on (RL)
 ``versions.json``   Python, packages, platform, git revision
 ``metrics.jsonl``, ``completions/``, ``tokens/``   written by the trainer
 ``model/``          the trained policy, with its tokenizer and ``training.json``
-``adapter/``        low-rank adapters alone, where those were trained
+``adapter/``        the low-rank adapters, where those were trained
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ PACKAGES = (
 
 
 def start_run(directory: Path, *, config: str, signature: str | None = None) -> None:
-    """Create the directory and write down what is about to run.
+    """Create the directory and write the configuration, signature and versions of the run.
 
     Args:
-        directory: Where; may exist if it is empty.
+        directory: The run directory; may exist if it is empty.
         config: The resolved configuration as YAML.
-        signature: Of the ensemble, where the run has one.
+        signature: Of the ensemble, if the run has one.
 
     Raises:
-        FileExistsError: The directory holds something.
+        FileExistsError: The directory is not empty.
     """
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
@@ -51,22 +51,22 @@ def start_run(directory: Path, *, config: str, signature: str | None = None) -> 
 
 
 def versions() -> dict[str, str | None]:
-    """Python, platform, the packages numbers depend on, and the git revision of the working tree.
+    """Versions of Python, the platform, `PACKAGES`, and the git revision of the working tree.
 
-    A package that is not installed, or a directory outside git, is None. A revision with local
-    changes ends in ``+``.
+    None stands for a package that is not installed, and for a directory outside git. A revision
+    with local changes ends in ``+``.
     """
-    found: dict[str, str | None] = {
+    known: dict[str, str | None] = {
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            known[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
-    found["git_revision"] = _git_revision()
-    return found
+            known[package] = None
+    known["git_revision"] = _git_revision()
+    return known
 
 
 def _git_revision() -> str | None:

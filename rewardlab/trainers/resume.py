@@ -33,13 +33,13 @@ from transformers import (
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.store.files import replace_file
-from rewardlab.store.manifest import damage, is_sealed, seal
+from rewardlab.store.manifest import damage, has_manifest, write_manifest
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 METRICS = "metrics.jsonl"
 
 
-class SealsCheckpoints(TrainerCallback):
+class WriteManifests(TrainerCallback):
     """Writes a checkpoint's manifest once all processes have saved their part."""
 
     def on_save(
@@ -53,11 +53,11 @@ class SealsCheckpoints(TrainerCallback):
         process = PartialState()
         process.wait_for_everyone()
         if process.is_main_process:
-            seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+            write_manifest(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         process.wait_for_everyone()
 
 
-class StopsOnSignal(TrainerCallback):
+class StopOnSignal(TrainerCallback):
     """Stops training at the next step, with a checkpoint, after a signal.
 
     Attributes:
@@ -175,7 +175,7 @@ def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | 
     """
     found = [(int(name[1]), path) for path, name in _checkpoints(directory)]
     for _, path in sorted(found, reverse=True):
-        if not is_sealed(path):
+        if not has_manifest(path):
             say(f"{path.name} was never finished; removed")
             shutil.rmtree(path)
         elif (wrong := damage(path)) is not None:

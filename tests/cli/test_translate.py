@@ -298,7 +298,7 @@ def test_a_run_under_way_elsewhere_is_left_alone(call):
     code, _, err = call("translate", "t.yaml")
     assert code == 2
     assert "error[E084] run/journal.sqlite.lock: process 7 on far-away is writing there" in err
-    assert "fix: if it runs no more there: rm run/journal.sqlite.lock" in err
+    assert "fix: if it no longer runs there: rm run/journal.sqlite.lock" in err
 
 
 def test_a_damaged_journal_costs_the_work_and_nothing_else(call):
@@ -358,7 +358,7 @@ def test_a_server_that_is_not_there_ends_with_4_and_a_way_on(call, monkeypatch, 
     code, told, err = call("translate", "t.yaml", *SERVER)
     assert (code, told) == (4, None)
     assert "error[E088] server http://127.0.0.1:9/v1: gave no text in 2 attempts" in err
-    assert "fix: see that the server is up, then run this again; it goes on where it was" in err
+    assert "fix: see that the server is up, then run this again; it resumes" in err
     assert "sk-seeded" not in err
     assert Path("run").exists() == (server is GoneServer), "nothing is written before the check"
     for path in Path().glob("run/*"):

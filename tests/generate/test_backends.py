@@ -46,12 +46,11 @@ def test_a_server_is_named_by_address_and_model():
     assert judge_backend(model="a", **settings) is server
     assert judge_backend(model="b", **settings) is not server
     assert (server.concurrency, server.signature) == (3, f"server|{URL}|a")
-    assert server.enforces_schema
 
 
 def test_vllm_is_not_imported_before_it_is_used(checkpoint):
     made = judge_backend(backend="vllm", model=str(checkpoint), url="", batch_size=3)
-    assert (made.batch_size, made.enforces_schema) == (3, True)
+    assert made.batch_size == 3
     assert "vllm" not in sys.modules
 
 
@@ -83,7 +82,6 @@ def test_the_local_one_answers_every_prompt_as_a_call_does(checkpoint):
     assert answers == [texts[0] for texts in generator(prompts, sampled, seeds=seeds)]
     lengths = [len(generator.tokenizer(prompt)["input_ids"]) for prompt in prompts]
     assert [one.prompt_tokens for one in answers] == lengths
-    assert not generator.enforces_schema
     assert generator.ask([], GREEDY, seeds=[]) == []
 
 

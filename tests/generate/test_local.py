@@ -13,7 +13,7 @@ from transformers import AutoConfig, T5Config
 
 from rewardlab.errors import UserError, shown
 from rewardlab.generate import Sampling, Unanswered
-from rewardlab.generate.local import TransformersGenerator, as_text, decode, load_model
+from rewardlab.generate.local import TransformersGenerator, as_text, continue_prompts, load_model
 from rewardlab.seeds import seed_for
 from rewardlab.store.checkpoints import checkpoint_digest, find_checkpoint
 
@@ -43,10 +43,15 @@ def only_problem(error):
 
 def test_greedy_texts_come_back_in_order_whatever_the_batches(model, tokenizer):
     model.train()
-    together = decode(model, tokenizer, PROMPTS, Sampling(max_new_tokens=8))
-    alone = [decode(model, tokenizer, [p], Sampling(max_new_tokens=8))[0] for p in PROMPTS]
+    together = continue_prompts(model, tokenizer, PROMPTS, Sampling(max_new_tokens=8))
+    alone = [
+        continue_prompts(model, tokenizer, [p], Sampling(max_new_tokens=8))[0] for p in PROMPTS
+    ]
     assert together == alone
-    assert decode(model, tokenizer, PROMPTS, Sampling(max_new_tokens=8), batch_size=3) == alone
+    assert (
+        continue_prompts(model, tokenizer, PROMPTS, Sampling(max_new_tokens=8), batch_size=3)
+        == alone
+    )
     assert model.training, "the training mode is kept"
     ids = tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]
     theirs = model.eval().generate(ids, max_new_tokens=8, do_sample=False)[0, ids.shape[1] :]
@@ -55,14 +60,20 @@ def test_greedy_texts_come_back_in_order_whatever_the_batches(model, tokenizer):
 
 def test_a_sampled_text_depends_on_its_seed_and_on_no_neighbour(model, tokenizer):
     seeds = [seed_for(0, prompt) for prompt in PROMPTS]
-    together = decode(model, tokenizer, PROMPTS, SAMPLED, seeds=seeds)
+    together = continue_prompts(model, tokenizer, PROMPTS, SAMPLED, seeds=seeds)
     assert all(len(texts) == 3 for texts in together)
     assert len({one.text for texts in together for one in texts}) == 12
-    backwards = decode(model, tokenizer, PROMPTS[::-1], SAMPLED, seeds=seeds[::-1], batch_size=5)
+    backwards = continue_prompts(
+        model, tokenizer, PROMPTS[::-1], SAMPLED, seeds=seeds[::-1], batch_size=5
+    )
     assert backwards[::-1] == together
     more = Sampling(max_new_tokens=8, temperature=1.0, samples=5)
-    assert [texts[:3] for texts in decode(model, tokenizer, PROMPTS, more, seeds=seeds)] == together
-    others = decode(model, tokenizer, PROMPTS, SAMPLED, seeds=[seed + 1 for seed in seeds])
+    assert [
+        texts[:3] for texts in continue_prompts(model, tokenizer, PROMPTS, more, seeds=seeds)
+    ] == together
+    others = continue_prompts(
+        model, tokenizer, PROMPTS, SAMPLED, seeds=[seed + 1 for seed in seeds]
+    )
     assert all(a != b for a, b in zip(others, together, strict=True))
 
 
@@ -87,7 +98,9 @@ def test_tokens_are_drawn_with_the_probabilities_of_the_model(model, tokenizer, 
     expected[order[kept:]] = 0.0
     expected = (expected / expected.sum()).detach()
     sampling = Sampling(max_new_tokens=1, samples=draws, **options)
-    (texts,) = decode(model, tokenizer, ["the dog"], sampling, seeds=[3], batch_size=draws)
+    (texts,) = continue_prompts(
+        model, tokenizer, ["the dog"], sampling, seeds=[3], batch_size=draws
+    )
     by_text = Counter(one.text for one in texts)
     wanted = Counter()
     for token, probability in enumerate(expected.tolist()):
@@ -108,7 +121,7 @@ def test_a_text_ends_at_any_of_the_checkpoints_end_tokens(model, tokenizer):
     before = model.generation_config.eos_token_id
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, third]
     try:
-        (ended,), (cut,) = decode(model, tokenizer, ["the dog", "she says"], greedy)
+        (ended,), (cut,) = continue_prompts(model, tokenizer, ["the dog", "she says"], greedy)
     finally:
         model.generation_config.eos_token_id = before
     assert (ended.tokens, ended.finished) == (end, True)
@@ -117,7 +130,7 @@ def test_a_text_ends_at_any_of_the_checkpoints_end_tokens(model, tokenizer):
 
 
 def test_nothing_of_a_checkpoints_own_sampling_is_used(model, tokenizer):
-    plain = decode(model, tokenizer, PROMPTS, SAMPLED, seeds=[1, 2, 3, 4])
+    plain = continue_prompts(model, tokenizer, PROMPTS, SAMPLED, seeds=[1, 2, 3, 4])
     own = model.generation_config
     before = own.to_dict()
     own.update(
@@ -135,14 +148,14 @@ def test_nothing_of_a_checkpoints_own_sampling_is_used(model, tokenizer):
     )
     settings = own.to_dict()
     try:
-        assert decode(model, tokenizer, PROMPTS, SAMPLED, seeds=[1, 2, 3, 4]) == plain
+        assert continue_prompts(model, tokenizer, PROMPTS, SAMPLED, seeds=[1, 2, 3, 4]) == plain
         assert model.generation_config.to_dict() == settings, "and it keeps them"
     finally:
         model.generation_config = type(own).from_dict(before)
 
 
 def test_beam_search_is_transformers_own(model, tokenizer):
-    done = decode(model, tokenizer, PROMPTS, Sampling(max_new_tokens=8, beams=3))
+    done = continue_prompts(model, tokenizer, PROMPTS, Sampling(max_new_tokens=8, beams=3))
     for prompt, (one,) in zip(PROMPTS, done, strict=True):
         ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
         theirs = model.eval().generate(ids, max_new_tokens=8, num_beams=3, do_sample=False)
@@ -156,10 +169,12 @@ def test_a_chat_goes_through_the_template_and_nothing_is_put_before_it(model, ch
     chat = [{"role": "user", "content": "the dog"}]
     written = "<|im_start|>user: the dog<|im_end|><|im_start|>assistant:"
     greedy = Sampling(max_new_tokens=8)
-    assert decode(model, tokenizer, [chat], greedy) == decode(model, tokenizer, [written], greedy)
+    assert continue_prompts(model, tokenizer, [chat], greedy) == continue_prompts(
+        model, tokenizer, [written], greedy
+    )
     tokenizer.chat_template = None
     with pytest.raises(UserError) as error:
-        decode(model, tokenizer, [chat], greedy)
+        continue_prompts(model, tokenizer, [chat], greedy)
     assert only_problem(error).code == "E044"
     assert "has no chat template" in only_problem(error).what
     assert only_problem(error).fix.startswith("chat: false")
@@ -168,16 +183,16 @@ def test_a_chat_goes_through_the_template_and_nothing_is_put_before_it(model, ch
 def test_a_tokenizer_without_padding_will_do(model, checkpoint):
     tokenizer = TransformersGenerator(checkpoint).tokenizer
     greedy = Sampling(max_new_tokens=8)
-    padded = decode(model, tokenizer, PROMPTS, greedy)
+    padded = continue_prompts(model, tokenizer, PROMPTS, greedy)
     tokenizer.pad_token = None
-    assert decode(model, tokenizer, PROMPTS, greedy) == padded
+    assert continue_prompts(model, tokenizer, PROMPTS, greedy) == padded
 
 
 def test_a_checkpoint_gives_what_the_model_it_holds_gives(model, tokenizer, checkpoint):
     generator = TransformersGenerator(checkpoint, batch_size=2)
     generator.ready()
     seeds = [5, 6, 7, 8]
-    expected = decode(model, tokenizer, PROMPTS, SAMPLED, seeds=seeds, batch_size=2)
+    expected = continue_prompts(model, tokenizer, PROMPTS, SAMPLED, seeds=seeds, batch_size=2)
     assert generator(PROMPTS, SAMPLED, seeds=seeds) == expected
     assert generator.call_size == 2
 
@@ -231,7 +246,7 @@ def test_a_text_that_has_no_room_is_left_out_and_its_neighbours_are_not(checkpoi
     generator = TransformersGenerator(checkpoint)
     answers = generator.ask(prompts, Sampling(max_new_tokens=8), seeds=[0, 1, 2])
     (first,), (last,) = generator(["the dog", "x"], Sampling(max_new_tokens=8), seeds=[0, 2])
-    why = f"{long} tokens and room for {long + 7} with the answer"
+    why = f"{long} tokens and room for {long - 1}"
     assert answers == [first, Unanswered(why, "text"), last]
     assert generator.ask(prompts, Sampling(max_new_tokens=7), seeds=[0, 1, 2])[1].prompt_tokens > 0
 
@@ -301,7 +316,7 @@ def _larger_tokenizer(checkpoint):
         ),
         (_configured(num_hidden_layers="two"), "its tokenizer cannot be loaded: Validation"),
         (_configured(dtype="nonsense"), "its tokenizer cannot be loaded: module 'torch' has no"),
-        (_no_tokenizer, "its tokenizer knows no words"),
+        (_no_tokenizer, "its tokenizer has no words"),
         (_larger_tokenizer, "its tokenizer has 516 tokens and the model embeddings for 514"),
     ],
 )

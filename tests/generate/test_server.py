@@ -113,7 +113,7 @@ def test_trouble_that_passes_is_waited_out_and_trouble_that_stays_ends_the_run(
     assert len(server.seen) == 6
     assert "gave no text in 3 attempts, the last because" in problem.what
     assert problem.where == f"server {generator.url}"
-    assert problem.fix.endswith("then run this again; it goes on where it was")
+    assert problem.fix.endswith("then run this again; it resumes")
 
 
 @pytest.mark.parametrize("trouble", [hang, trickle])
@@ -196,7 +196,7 @@ def test_a_running_event_loop_is_no_obstacle(server, generator):
 
 def test_beam_search_is_refused(generator):
     code, problem = refusal(lambda: generator(["a"], Sampling(beams=4), seeds=[1]))
-    assert (code, problem.code, problem.fix) == (2, "E086", "beams: 1")
+    assert (code, problem.code, problem.fix) == (2, "E086", "beams: 1, or backend: transformers")
 
 
 @pytest.mark.parametrize(

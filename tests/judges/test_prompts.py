@@ -114,14 +114,14 @@ def test_a_prompt_file_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("code", "old", "new", "said"),
     [
-        ("E340", "reminder =", "reminder", "no TOML"),
+        ("E340", "reminder =", "reminder", "not TOML"),
         ("E341", "reminder", "remainder", "reminder: Field required"),
         ("E341", '"Only JSON."', '""', "at least 1 character"),
         ("E341", "source =", "src =", "examples.0.data"),
         ("E341", '"major"', '"severe"', "example 1: "),
-        ("E341", '"cat"', '"bird"', "example 1: 'bird' stands nowhere in its translation"),
-        ("E341", '"cat"', '"and"', "example 1: 'and' stands several times in its translation"),
-        ("E341", '"translation"}', '"source"}', "example 1: 'cat' stands nowhere in its source"),
+        ("E341", '"cat"', '"bird"', "example 1: 'bird' occurs nowhere in its translation"),
+        ("E341", '"cat"', '"and"', "example 1: 'and' occurs several times in its translation"),
+        ("E341", '"translation"}', '"source"}', "example 1: 'cat' occurs nowhere in its source"),
     ],
 )
 def test_what_is_wrong_with_a_prompt_file(tmp_path, code, old, new, said):

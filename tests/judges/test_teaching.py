@@ -3,10 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewardlab.judges.answers import MQMAnswer, read_answer
-from rewardlab.judges.marking import mark
+from rewardlab.judges.marking import error_total, mark
 from rewardlab.judges.severities import WMT_JUDGE
 from rewardlab.judges.teaching import answer_for, category_of, context_of, written
-from rewardlab.rewards.automqm import error_total
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan, Status
 
 NAMES = (

@@ -120,7 +120,6 @@ def test_what_is_cut_is_said(folder):
 
 
 def test_one_model_however_often_it_is_asked_for(folder, monkeypatch):
-    comet_loading._load.cache_clear()
     reads = []
     read = comet_loading.read_weights
 
@@ -131,7 +130,8 @@ def test_one_model_however_often_it_is_asked_for(folder, monkeypatch):
     monkeypatch.setattr(comet_loading, "read_weights", counted)
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(loaded(folder, "kiwi"))) for _ in range(4)
+        threading.Thread(target=lambda: found.append(loaded(folder, "kiwi", dtype="float32")))
+        for _ in range(4)
     ]
     for thread in threads:
         thread.start()

@@ -15,10 +15,9 @@ from rewardlab.rewards import (
     NotEmpty,
     NumbersKept,
     TargetScript,
-    build_reward,
-    parse_reward,
     registry,
 )
+from rewardlab.rewards.registry import build_reward, parse_reward
 
 NAMES = {
     "bleu": BLEU,
@@ -135,7 +134,7 @@ class Plugin(NotEmpty):
 def test_plugins_come_by_entry_point(monkeypatch):
     point = EntryPoint("plugin", "somewhere:Plugin", registry.GROUP)
     monkeypatch.setattr(EntryPoint, "load", lambda _: Plugin)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    monkeypatch.setattr("rewardlab.registry.entry_points", lambda group: [point])
     assert "plugin" in registry.reward_names()
     assert parse_reward("plugin:model=m") == Plugin(model="m")
     assert problems(parse_reward, "plugin") == [
@@ -145,5 +144,5 @@ def test_plugins_come_by_entry_point(monkeypatch):
 
 def test_a_plugin_is_imported_only_when_asked_for(monkeypatch):
     point = EntryPoint("plugin", "no_such_module_anywhere:Plugin", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    monkeypatch.setattr("rewardlab.registry.entry_points", lambda group: [point])
     assert parse_reward("chrf") == ChrF()

@@ -56,7 +56,7 @@ def test_other_settings_are_refused_by_name(tmp_path):
     assert error.value.exit_code == 2
     assert str(problem_of(error)) == (
         f"error[E083] {path}: holds work done with other settings: beams was 1 and is 4; "
-        "top_p was None and is 0.9. fix: go on with the settings it has, or write to another "
+        "top_p was None and is 0.9. fix: continue with the settings it has, or write to another "
         "directory"
     )
     with Journal.open(path, dict(reversed(SETTINGS.items()))) as journal:
@@ -133,24 +133,24 @@ def test_a_damaged_row_is_set_aside_and_never_read(tmp_path):
         assert journal.get("row/18") == "value 18"
         journal.put({"row/17": "value 17"})
     aside = tmp_path / "j.sqlite.damaged-1"
-    what = "1 of its rows do not match their sums"
-    assert notes == [f"{path} is damaged: {what}; moved to {aside}, 49 sound rows kept"]
+    what = "1 of its rows do not match their digests"
+    assert notes == [f"{path} is damaged: {what}; moved to {aside}, 49 intact rows kept"]
     assert b'"value 71"' in aside.read_bytes()
 
 
 def test_a_row_damaged_under_way_is_missing(tmp_path):
     with Journal.open(tmp_path / "j.sqlite", SETTINGS) as journal:
         journal.put({"a": 1, "b": 2})
-        journal._database.execute("UPDATE work SET value = X'33' WHERE key = X'61'")
+        journal._work.database.execute("UPDATE work SET value = X'33' WHERE key = X'61'")
         assert (journal.get("a"), journal.get("b")) == (None, 2)
 
 
 def test_rows_of_another_journal_do_not_pass(tmp_path):
     with Journal.open(tmp_path / "other.sqlite", {"model": "other"}) as other:
         other.put({"a": "theirs"})
-        foreign = other._database.execute("SELECT * FROM work").fetchone()
+        foreign = other._work.database.execute("SELECT * FROM work").fetchone()
     with Journal.open(tmp_path / "j.sqlite", SETTINGS) as journal:
-        journal._database.execute("INSERT INTO work VALUES (?, ?, ?)", foreign)
+        journal._work.database.execute("INSERT INTO work VALUES (?, ?, ?)", foreign)
         assert journal.get("a") is None
 
 
@@ -182,7 +182,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_put(tmp_path):
     path = tmp_path / "j.sqlite"
     with Journal.open(path, SETTINGS) as journal:
         journal.put({"a": 1})
-        journal._database.execute("PRAGMA max_page_count = 8")
+        journal._work.database.execute("PRAGMA max_page_count = 8")
         with pytest.raises(UserError) as error:
             journal.put({f"b{number}": "x" * 1000 for number in range(100)})
         assert journal.get("a") == 1

@@ -65,4 +65,6 @@ def test_a_file_that_tells_nothing_is_refused(tmp_path, text):
     with pytest.raises(UserError) as caught:
         read_training(tmp_path)
     assert caught.value.exit_code == 2
-    assert f"error[E047] {tmp_path / 'training.json'}: does not tell" in str(caught.value)
+    assert f"error[E047] {tmp_path / 'training.json'}: is not a training history" in str(
+        caught.value
+    )

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from rewardlab.store.manifest import seal
+from rewardlab.store.manifest import write_manifest
 from rewardlab.trainers.resume import (
-    StopsOnSignal,
+    StopOnSignal,
     latest_checkpoint,
     train_on,
 )
@@ -18,7 +18,7 @@ def checkpoint(directory, step, *, sealed=True):
     path.mkdir(parents=True)
     (path / "model.safetensors").write_bytes(str(step).encode())
     if sealed:
-        seal(path)
+        write_manifest(path)
     return path
 
 
@@ -72,7 +72,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path):
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_training_at_the_next_step(kind):
-    stops = StopsOnSignal()
+    stops = StopOnSignal()
     control = SimpleNamespace(should_save=False, should_training_stop=False)
     before = signal.getsignal(kind)
     with stops.listening():

@@ -30,7 +30,7 @@ from transformers import (
 
 from rewardlab.human.rated import Rated, TrainingExample
 from rewardlab.metaeval.span_agreement import SEVERITY_CLASSES
-from rewardlab.models.metricx import WORST_ERROR, read_words, token_ids, token_places
+from rewardlab.models.metricx import WORST_ERROR, input_ids, input_offsets, read_words
 from rewardlab.models.metricx_from_scratch import new_trainable
 from rewardlab.models.metricx_training import (
     Reading,
@@ -195,7 +195,7 @@ class MetricXFamily(Family):
         tokenizer = read_words(stage.start, tokenizer=self.tokenizer or stage.start)
         longest = self._longest
         for side, inputs in zip(SIDES, self._sides(stage), strict=True):
-            ids = token_ids(tokenizer, [one.text for one in inputs])
+            ids = input_ids(tokenizer, [one.text for one in inputs])
             cut = sum(len(row) > longest for row in ids)
             most = max((len(row) + 1 for row in ids), default=0)
             yield (
@@ -269,10 +269,10 @@ class MetricXFamily(Family):
         self, tokenizer: PreTrainedTokenizerBase, inputs: Sequence[ModelInput]
     ) -> list[Reading]:
         texts, longest = [one.text for one in inputs], self._longest
-        ids = token_ids(tokenizer, texts)
+        ids = input_ids(tokenizer, texts)
         if not self.span_weight:
             return [Reading(row[:longest], one.error) for row, one in zip(ids, inputs, strict=True)]
-        places = token_places(tokenizer, texts)
+        places = input_offsets(tokenizer, texts)
         return [
             Reading(row[:longest], one.error, one.marked(at)[:longest])
             for row, at, one in zip(ids, places, inputs, strict=True)
