@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rewardlab.config import RLConfig, SFTRunConfig
 from rewardlab.config.load import load
-from rewardlab.config.rl import check_grpo_options, check_rl
+from rewardlab.config.rl import check_rl, check_rl_options
 from rewardlab.config.sft import check_sft, check_sft_options
 
 COMMON = """\
@@ -49,7 +49,7 @@ class Command(NamedTuple):
 
 
 load_sft = partial(load, SFTRunConfig, check=check_sft, check_trainer=check_sft_options)
-load_rl = partial(load, RLConfig, check=check_rl, check_trainer=check_grpo_options)
+load_rl = partial(load, RLConfig, check=check_rl, check_trainer=check_rl_options)
 COMMANDS = {
     "sft": Command(load_sft, SFTRunConfig, SFT, "SFTConfig"),
     "rl": Command(load_rl, RLConfig, RL, "GRPOConfig"),

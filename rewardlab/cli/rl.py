@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rewardlab.cli import life_cycle, training
 from rewardlab.cli.life_cycle import Arguments, conclude, read_config
@@ -13,7 +13,7 @@ from rewardlab.cli.options import ConfigFile, DryRun, Overrides
 from rewardlab.cli.output import say
 from rewardlab.cli.rows import NO_ROWS, pairs_of, prompt_of, row_notes
 from rewardlab.config.load import to_yaml
-from rewardlab.config.rl import RLConfig, check_grpo_options, check_rl, grpo_config
+from rewardlab.config.rl import RLConfig, check_rl, check_rl_options, rl_options
 from rewardlab.config.rows import read_data
 from rewardlab.data.corpora import Corpus, Row
 from rewardlab.dry_run.rewards import build_each, check_rewards
@@ -21,12 +21,12 @@ from rewardlab.dry_run.training import check_plan, rl_plan
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.store.lineage import Stage, TrainedOn, Training
 from rewardlab.text.prompts import chat_options
+from rewardlab.trainers.algorithms import ALGORITHMS, RLTrainer
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import Trainer
     from trl import GRPOConfig
-
-    from rewardlab.trainers.grpo import GRPOTrainer
 
 
 def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
@@ -67,12 +67,11 @@ def check(arguments: Arguments) -> Ready:
         UserError: With every problem: configuration and checkpoint (exit code 2), data (3),
             rewards (4).
     """
-    config, found = read_config(
-        arguments, RLConfig, check=check_rl, check_trainer=check_grpo_options
-    )
+    config, found = read_config(arguments, RLConfig, check=check_rl, check_trainer=check_rl_options)
     before = training.check_start(config.run, config.policy.path, found)
     train, heldout = found.attempt(read_data, config.data) or (NO_ROWS, NO_ROWS)
-    options = None if check_grpo_options(config.trainer) else found.attempt(trl_options, config)
+    wrong = check_rl_options(config.trainer, algorithm=config.algorithm)
+    options = None if wrong else found.attempt(trl_options, config)
     terms, gates = build_each(config.rewards, config.gates)
     summary: dict[str, Any] = {"run": str(config.run), "rows": len(train), "heldout": len(heldout)}
     pairs = pairs_of(train.rows, config.prompt, config.data, chat=config.chat)
@@ -87,12 +86,12 @@ def check(arguments: Arguments) -> Ready:
 
 def trl_options(config: RLConfig) -> GRPOConfig:
     """TRL's options: those of the file, over defaults that suit the machine."""
-    return grpo_config(
+    return rl_options(
         config, log_completions=True, num_completions_to_print=0, **training.quiet_defaults()
     )
 
 
-def work(ready: Ready) -> GRPOTrainer:
+def work(ready: Ready) -> RLTrainer:
     """Train, with metrics, samples and checkpoints in the run directory.
 
     Raises:
@@ -107,13 +106,12 @@ def work(ready: Ready) -> GRPOTrainer:
     return trainer
 
 
-def build_trainer(ready: Ready) -> GRPOTrainer:
+def build_trainer(ready: Ready) -> RLTrainer:
     """The trainer, ready to train; held-out rows are TRL's evaluation set."""
     from datasets import Dataset
     from transformers import PrinterCallback
 
     from rewardlab.trainers import policy as policies
-    from rewardlab.trainers.grpo import GRPOTrainer
 
     config, options = ready.config, ready.options
     tokenizer = policies.load_tokenizer(config.policy.path)
@@ -127,7 +125,7 @@ def build_trainer(ready: Ready) -> GRPOTrainer:
         for side in (ready.train, ready.heldout)
     )
     lora = config.policy.lora
-    trainer = GRPOTrainer(
+    trainer = ALGORITHMS.load(config.algorithm)(
         policy,
         ensemble=ready.ensemble,
         advantage=advantage_of(config),
@@ -163,7 +161,7 @@ def _trl_row(config: RLConfig, row: Row) -> dict[str, Any]:
     }
 
 
-def write(ready: Ready, trainer: GRPOTrainer) -> dict[str, Any]:
+def write(ready: Ready, trainer: RLTrainer) -> dict[str, Any]:
     """Write the policy, and what it was trained on.
 
     Args:
@@ -181,12 +179,14 @@ def write(ready: Ready, trainer: GRPOTrainer) -> dict[str, Any]:
         rewards=tuple(TrainedOn.term(term) for term in ensemble.terms),
         gates=tuple(TrainedOn.gate(gate) for gate in ensemble.gates),
     )
-    training.save_policy(trainer, config.run, stage, start=start, before=ready.before)
+    training.save_policy(
+        cast("Trainer", trainer), config.run, stage, start=start, before=ready.before
+    )
     rewards = first_and_last(trainer)
     return {"run": str(config.run), "rewards": rewards, **training.time_and_memory(ready.started)}
 
 
-def first_and_last(trainer: GRPOTrainer) -> dict[str, dict[str, float]]:
+def first_and_last(trainer: RLTrainer) -> dict[str, dict[str, float]]:
     """Mean of each reward over the first and the last fifth of the logged steps."""
     changes: dict[str, dict[str, float]] = {}
     for name in trainer.ensemble.names:

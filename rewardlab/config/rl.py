@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field
 
@@ -18,9 +18,11 @@ from rewardlab.config.sections import (
     RunConfig,
     Section,
     Text,
+    one_of_names,
 )
 from rewardlab.config.strict_yaml import Document
 from rewardlab.errors import Problem
+from rewardlab.trainers.algorithms import ALGORITHMS, RLTrainer
 
 if TYPE_CHECKING:
     from trl import GRPOConfig
@@ -57,12 +59,14 @@ class RLConfig(EnsembleConfig, RunConfig):
 
     Attributes:
         prompt: A prompt style's name: `rewardlab.text.prompts.PROMPTS`.
+        algorithm: The trainer: a name of `rewardlab.trainers.algorithms.ALGORITHMS`.
         policy: The model that learns.
         advantage: How scores become advantages.
-        trainer: Options of TRL's ``GRPOConfig``, by TRL's names.
+        trainer: Options of the trainer's configuration class (``GRPOConfig``), by TRL's names.
     """
 
     prompt: Text
+    algorithm: Annotated[Text, one_of_names(ALGORITHMS.names)] = "grpo"
     policy: PolicyConfig
     advantage: AdvantageConfig = AdvantageConfig()
     trainer: Options = Field(default_factory=dict[str, Any])
@@ -95,8 +99,8 @@ def check_rl(config: RLConfig, document: Document = checks.NOWHERE) -> Iterator[
         yield document.problem("E038", ("rewards",), what, "give one a weight")
 
 
-def check_grpo_options(
-    block: Mapping[str, Any], document: Document = checks.NOWHERE
+def check_rl_options(
+    block: Mapping[str, Any], document: Document = checks.NOWHERE, *, algorithm: str | None = None
 ) -> list[Problem]:
     """Problems of the ``trainer`` section; imports TRL.
 
@@ -105,20 +109,21 @@ def check_grpo_options(
     Args:
         block: The section.
         document: Its file.
+        algorithm: In place of the file's.
 
     Returns:
         E023, E025, E026, E031, E033..E035.
     """
-    # TRL comes through our trainers, which turn its usage reports off before it is imported.
-    from rewardlab.trainers.grpo import GRPOConfig
-
-    if problems := trainer_block.option_problems(block, GRPOConfig, document):
+    name = algorithm or cast("dict[str, Any]", document.value).get("algorithm", "grpo")
+    # An unknown name is reported by the schema.
+    trainer = ALGORITHMS.load(name if name in ALGORITHMS.names() else "grpo")
+    if problems := trainer_block.option_problems(block, trainer.config_class, document):
         return problems
-    options = trainer_block.effective(block, GRPOConfig)
-    return [*_batch_problems(options, block, document), *_refused(options, document)]
+    options = trainer_block.effective(block, trainer.config_class)
+    return [*_batch_problems(options, block, document), *_refused(trainer, options, document)]
 
 
-def grpo_config(config: RLConfig, **defaults: Any) -> GRPOConfig:
+def rl_options(config: RLConfig, **defaults: Any) -> GRPOConfig:
     """TRL's configuration of a run.
 
     Args:
@@ -128,9 +133,8 @@ def grpo_config(config: RLConfig, **defaults: Any) -> GRPOConfig:
     Raises:
         UserError: E037, TRL refuses the combination of values; exit code 2.
     """
-    from rewardlab.trainers.grpo import GRPOConfig
-
-    return trainer_block.trl_config(GRPOConfig, config.trainer, config.run, config.seed, **defaults)
+    schema = ALGORITHMS.load(config.algorithm).config_class
+    return trainer_block.trl_config(schema, config.trainer, config.run, config.seed, **defaults)
 
 
 def _batch_problems(
@@ -158,10 +162,10 @@ def _batch_problems(
     yield document.problem("E031", ("trainer", at), what, f"{key}: {fits}")
 
 
-def _refused(options: SimpleNamespace, document: Document) -> Iterator[Problem]:
-    """E034: options whose meaning token-level advantages would change."""
-    from rewardlab.trainers.grpo import GRPOTrainer
-
-    for reason in GRPOTrainer.refused_options(cast("GRPOConfig", options)):
+def _refused(
+    trainer: type[RLTrainer], options: SimpleNamespace, document: Document
+) -> Iterator[Problem]:
+    """E034: options that the trainer cannot honour."""
+    for reason in trainer.refused_options(options):
         key = reason.split()[0].rstrip(":")
         yield document.problem("E034", ("trainer", key), reason, f"remove {key}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar, get_type_hints
@@ -43,10 +44,16 @@ def _number(value: object) -> object:
     return value
 
 
-def _corpus_format(value: str) -> str:
-    if value not in (names := READERS.names()):
-        raise PydanticCustomError("literal_error", "no format", {"expected": ", ".join(names)})
-    return value
+def one_of_names(names: Callable[[], Sequence[str]]) -> AfterValidator:
+    """A text that must be one of the names that a registry has when the file is read."""
+
+    def check(value: str) -> str:
+        if value not in (known := names()):
+            expected = {"expected": ", ".join(known)}
+            raise PydanticCustomError("literal_error", "one of {expected}", expected)
+        return value
+
+    return AfterValidator(check)
 
 
 def _share(value: float) -> float:
@@ -173,7 +180,7 @@ class TextsConfig(Section):
     target_lang: Text
     documents: FileName | None = None
     max_characters: Positive | None = None
-    format: Annotated[Text, AfterValidator(_corpus_format)] = "lines"
+    format: Annotated[Text, one_of_names(READERS.names)] = "lines"
 
 
 class DataConfig(TextsConfig):

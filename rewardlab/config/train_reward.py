@@ -27,6 +27,7 @@ from rewardlab.config.sections import (
     ShapeConfig,
     Text,
     TextsConfig,
+    one_of_names,
     out_of_range,
 )
 from rewardlab.config.strict_yaml import Document, Keys
@@ -108,14 +109,6 @@ class ScorerModelConfig(Section):
 # ── data ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _registered(name: str) -> str:
-    """The name of a format of judgements; any other one is no choice."""
-    if name not in (names := format_names()):
-        expected = ", ".join(names)
-        raise PydanticCustomError("literal_error", "one of {expected}", {"expected": expected})
-    return name
-
-
 class JudgementsConfig(Section):
     """Translations with human judgements.
 
@@ -130,7 +123,7 @@ class JudgementsConfig(Section):
     """
 
     file: FileName
-    format: Annotated[Text, AfterValidator(_registered)] = AUTO
+    format: Annotated[Text, one_of_names(format_names)] = AUTO
     source_lang: Text | None = None
     target_lang: Text | None = None
     reference_system: Text | None = None

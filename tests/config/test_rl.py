@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rewardlab.config import RLConfig, parse, to_yaml
 from rewardlab.config.checks import build_gates, build_terms
-from rewardlab.config.rl import check_grpo_options, grpo_config
+from rewardlab.config.rl import check_rl_options, rl_options
 from rewardlab.config.strict_yaml import load as load_yaml
 from rewardlab.errors import UserError
 
@@ -186,15 +186,15 @@ def test_a_position_that_a_list_lacks_is_named(refused):
 def test_groups_are_counted_over_all_ranks(monkeypatch):
     block = {"num_generations": 8, "per_device_train_batch_size": 4}
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert check_grpo_options(block) == []
+    assert check_rl_options(block) == []
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert [problem.code for problem in check_grpo_options(block)] == ["E031"]
-    assert check_grpo_options({**block, "gradient_accumulation_steps": 2}) == []
+    assert [problem.code for problem in check_rl_options(block)] == ["E031"]
+    assert check_rl_options({**block, "gradient_accumulation_steps": 2}) == []
 
 
 def test_trl_gets_the_options_by_its_own_names(load):
     config = load(overrides=["seed=3", "trainer.use_cpu=true", "trainer.bf16=false"])
-    arguments = grpo_config(config, report_to="none", learning_rate=1.0, max_completion_length=7)
+    arguments = rl_options(config, report_to="none", learning_rate=1.0, max_completion_length=7)
     assert arguments.output_dir == "runs/dan-nob"
     assert arguments.seed == 3
     assert arguments.learning_rate == 1e-4
@@ -205,4 +205,4 @@ def test_what_trl_refuses_when_values_meet_is_an_error_of_the_file(load):
     options = ["generation_batch_size=8", "steps_per_generation=1", "use_cpu=true", "bf16=false"]
     config = load(overrides=[f"trainer.{option}" for option in options])
     with pytest.raises(UserError, match=r"error\[E037\] trainer: TRL's GRPOConfig refuses"):
-        grpo_config(config)
+        rl_options(config)
