@@ -18,7 +18,8 @@ from rewardlab import Gate, RewardEnsemble, Term
 from rewardlab.advantages import gdpo, reward_rows
 from rewardlab.align import align, decode
 from rewardlab.data.corpora import Row
-from rewardlab.miniature import Grammar, with_error
+from rewardlab.miniature.grammar import Grammar
+from rewardlab.miniature.noise import with_error
 from rewardlab.rewards import ChrF, LexicalSpans, NotEmpty
 from rewardlab.text.prompts import arrow
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer

@@ -8,8 +8,9 @@ processes.
 
 A preset (`gdpo`, `translategemma`, ...) is a whole published method, composed of the equations
 here and in `rewardlab.token_credit` (re-exported). Masked places are 0, and so is every token of a
-row that was not scored because a reward was unavailable. A new preset is one function here and one
-entry in `PRESETS`.
+row that was not scored because a reward was unavailable. What each failed status costs a row, and
+which rows leave the baseline of their group, is decided here (`settle`). A new preset is one
+function here and one entry in `PRESETS`.
 """
 
 from __future__ import annotations

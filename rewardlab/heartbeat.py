@@ -1,4 +1,4 @@
-"""A line every half minute, so that nothing waits in silence."""
+"""A progress line every half minute, so that no wait is silent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ HEARTBEAT_SECONDS = 30.0
 def heartbeat(
     say: Callable[[str], None], line: Callable[[], str], *, every: float = HEARTBEAT_SECONDS
 ) -> Generator[None]:
-    """Say ``line()`` every so many seconds, from a thread of its own, while the body runs."""
+    """Print a line at intervals, from a separate thread, while the body runs.
+
+    Args:
+        say: Prints one line.
+        line: Makes the line.
+        every: Seconds between lines.
+    """
     over = threading.Event()
 
     def beat() -> None:

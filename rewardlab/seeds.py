@@ -6,7 +6,11 @@ import hashlib
 
 
 def seed_for(seed: int, *names: str | int) -> int:
-    """A seed of one's own, from the run's seed and names, so that order never matters.
+    """A seed for one item, from the run's seed and the item's names, independent of the order.
+
+    Args:
+        seed: Of the run.
+        *names: What identifies the item.
 
     Returns:
         In [0, 2**63): the first bits of a SHA-256.

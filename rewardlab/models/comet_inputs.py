@@ -93,7 +93,12 @@ class CometTokenizer:
 
 
 def unusable(path: Path, what: str) -> UserError:
-    """E323: files of the encoder that cannot be used."""
+    """E323: files of the encoder that cannot be used.
+
+    Args:
+        path: Of the encoder.
+        what: The reason.
+    """
     fix = "encoder=DIRECTORY with config.json and tokenizer.json of the model's own encoder"
     return UserError([Problem("E323", f"encoder {shown(str(path))}", one_line(what), fix)])
 

@@ -246,7 +246,7 @@ def test_dry_run_checks_and_writes_nothing(call):
             ["generation.backend=server", "generation.url=localhost", "generation.server_model=m"],
             (
                 "E086] argument generation.url=localhost: 'localhost' is no address of a "
-                "server. fix: for example http://localhost:8000/v1\n"
+                "service. fix: for example http://localhost:8000/v1\n"
             ),
         ),
     ],
@@ -328,7 +328,7 @@ def test_a_full_disk_ends_with_75_and_a_way_on(here, call):
     )  # fmt: skip
     assert done.returncode == 75, done.stderr
     assert "error[E210] run/journal.sqlite: cannot be read or written: " in done.stderr
-    assert "fix: make room or mend the disk and run this again" in done.stderr
+    assert "fix: make room or repair the disk and run this again" in done.stderr
     assert "Traceback" not in done.stderr
     code, told, _ = call("translate", "t.yaml")
     assert (code, told["prompts"]) == (0, 24)

@@ -86,7 +86,7 @@ def test_a_run_that_goes_on_asks_for_exactly_the_calls_that_are_missing(tmp_path
 def test_a_call_of_which_a_row_was_lost_is_asked_for_as_a_whole(tmp_path):
     with Journal.open(tmp_path / "j.sqlite", SETTINGS) as journal:
         translate_rows(PROMPTS, Shouting(), Sampling(), journal=journal)
-        journal._database.execute("DELETE FROM work WHERE key = ?", (b"translation/2",))
+        journal._work.database.execute("DELETE FROM work WHERE key = ?", (b"translation/2",))
         generator = Shouting()
         translate_rows(PROMPTS, generator, Sampling(), journal=journal)
     assert generator.calls == [["bb", "a"]]
