@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from rewardlab.errors import Problem, UserError
+
+T = TypeVar("T")
 
 
 def batches_by_tokens(
@@ -68,19 +70,28 @@ def padded(
     return ids, places >= width - lengths if left else places < lengths
 
 
-@contextmanager
-def enough_memory(batch_tokens: int) -> Generator[None]:
-    """Turn a full accelerator into an error that says what to do.
+def in_batches(
+    rows: Sequence[list[int]], compute: Callable[[list[list[int]]], Iterable[T]], *, budget: int
+) -> list[T]:
+    """The results of N rows, computed in `batches_by_tokens`.
 
     Args:
-        batch_tokens: Most tokens of a batch.
+        rows: Token ids of each row.
+        compute: From the B rows of a batch to B results.
+        budget: Most tokens of a batch.
+
+    Returns:
+        N results, in the order of the rows.
 
     Raises:
         UserError: E309, a batch does not fit on the accelerator; exit code 2.
     """
+    results: dict[int, T] = {}
     try:
-        yield
+        for batch in batches_by_tokens([len(row) for row in rows], budget=budget):
+            results |= zip(batch, compute([rows[row] for row in batch]), strict=True)
     except torch.OutOfMemoryError as error:
-        what = f"{batch_tokens} tokens do not fit on the accelerator at once"
-        fix = f"batch_tokens={max(1, batch_tokens // 2)}"
+        what = f"{budget} tokens do not fit on the accelerator at once"
+        fix = f"batch_tokens={max(1, budget // 2)}"
         raise UserError([Problem("E309", "batch_tokens", what, fix)]) from error
+    return [results[row] for row in range(len(rows))]

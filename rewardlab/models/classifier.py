@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from rewardlab.errors import Problem, UserError, one_line, shown
-from rewardlab.models.batches import batches_by_tokens, enough_memory, padded
+from rewardlab.models.batches import in_batches, padded
 from rewardlab.models.device import pick_device, pick_dtype
 from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
 from rewardlab.store.checkpoints import loaded_once
@@ -90,11 +90,9 @@ class Classifier:
             fitted = [self._fitted(exchange, longest) for exchange in exchanges]
             readable = [row for row, one in enumerate(fitted) if one.ids]
             logits = np.full(len(exchanges), np.nan)
-            lengths = [len(fitted[row].ids) for row in readable]
-            with enough_memory(batch_tokens):
-                for batch in batches_by_tokens(lengths, budget=batch_tokens):
-                    rows = [readable[place] for place in batch]
-                    logits[rows] = self._logits([fitted[row].ids for row in rows])[:, column]
+            ids = [fitted[row].ids for row in readable]
+            results = in_batches(ids, self._logits, budget=batch_tokens)
+            logits[readable] = [result[column] for result in results]
         return Classified(
             logits=logits,
             truncated=np.array([float(one.cut) for one in fitted], dtype=np.float64),

@@ -7,8 +7,9 @@ unbabel-comet 2.2.7 (``tests/golden/comet``), whose classes are named in bracket
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rewardlab.models.batches import batches_by_tokens, enough_memory, padded
+from rewardlab.models.batches import in_batches, padded
 from rewardlab.models.comet_checkpoint import CometSettings
 from rewardlab.models.comet_inputs import CometTokenizer, Pieces
 from rewardlab.models.comet_spans import SEVERITIES, PieceLabels
@@ -84,10 +85,9 @@ class Comet:
         """
         texts = {"mt": hypotheses, "src": sources}
         texts |= {} if references is None else {"ref": references}
-        with enough_memory(batch_tokens):
-            if self.settings.kind in ("regression", "referenceless"):
-                return self._regressed(texts, batch_tokens)
-            return self._read_jointly(texts, batch_tokens)
+        if self.settings.kind in ("regression", "referenceless"):
+            return self._regressed(texts, batch_tokens)
+        return self._read_jointly(texts, batch_tokens)
 
     def _pieces(self, texts: Mapping[str, Sequence[str]]) -> dict[str, Pieces]:
         """The different texts of all columns as pieces."""
@@ -101,12 +101,9 @@ class Comet:
             raise ValueError(f"a {self.settings.kind} model needs {missing[0]}")
         pieces = self._pieces({name: texts[name] for name in wanted})
         ids = [self.tokenizer.joined([one])[0] for one in pieces.values()]
-        vectors: list[Tensor] = [torch.empty(0)] * len(ids)
-        for batch in batches_by_tokens([len(row) for row in ids], budget=batch_tokens):
-            for row, vector in zip(batch, self._sentences([ids[r] for r in batch]), strict=True):
-                vectors[row] = vector
-        place = {text: row for row, text in enumerate(pieces)}
-        columns = [torch.stack([vectors[place[text]] for text in texts[name]]) for name in wanted]
+        vectors = in_batches(ids, self._sentences, budget=batch_tokens)
+        known = dict(zip(pieces, vectors, strict=True))
+        columns = [torch.stack([known[text] for text in texts[name]]) for name in wanted]
         with torch.inference_mode():
             scores = self.estimator(features(*columns)).view(-1)
         rows = zip(*(texts[name] for name in wanted), strict=True)
@@ -125,10 +122,9 @@ class Comet:
             rows = zip(*(texts[segment] for segment in segments), strict=True)
             joined = [self.tokenizer.joined([pieces[text] for text in row]) for row in rows]
             truncated |= np.array([cut for _, cut in joined], dtype=np.bool_)
-            scores[name], probabilities = self._scored(
-                [ids for ids, _ in joined], lengths, batch_tokens
-            )
-            shares.append(probabilities)
+            results = in_batches([ids for ids, _ in joined], self._scored, budget=batch_tokens)
+            scores[name] = np.array([score for score, _ in results], dtype=np.float64)
+            shares.append([own[:n].copy() for (_, own), n in zip(results, lengths, strict=True)])
         if self.tagger is None:
             return Estimates(scores, truncated, None)
         weights = np.array(PASS_WEIGHTS if len(shares) > 1 else (1.0,), dtype=np.float32)
@@ -156,25 +152,15 @@ class Comet:
             raise ValueError("this model reads only references, and there are none")
         return {**readings, "unified": ("mt", "src", "ref")} if len(readings) > 1 else readings
 
-    def _scored(
-        self, ids: Sequence[list[int]], lengths: Sequence[int], batch_tokens: int
-    ) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
-        """Scores (N,) and, with a tagger, N label probabilities (pieces of the translation, 4)."""
-        tagger = self.tagger
-        scores = np.full(len(ids), np.nan)
-        probabilities = [np.zeros((0, 1 + len(SEVERITIES)), dtype=np.float32)] * len(ids)
-        for batch in batches_by_tokens([len(row) for row in ids], budget=batch_tokens):
-            with torch.inference_mode():
-                states, mask = self._hidden([ids[row] for row in batch])
-                sentence = self._chosen(states, mask)[:, 0]
-                scores[batch] = _numbers(self.estimator(sentence).view(-1))
-                if tagger is None:
-                    continue
-                logits = tagger(states[self.settings.word_layer].float())
-                shares = logits.softmax(dim=-1).cpu().numpy()
-            for place, row in enumerate(batch):
-                probabilities[row] = shares[place, : lengths[row]].copy()
-        return scores, probabilities
+    @torch.inference_mode()
+    def _scored(self, ids: Sequence[list[int]]) -> Iterable[tuple[np.float64, NDArray[np.float32]]]:
+        """B scores and, with a tagger, label probabilities (T, 4) of the pieces."""
+        states, mask = self._hidden(ids)
+        scores = _numbers(self.estimator(self._chosen(states, mask)[:, 0]).view(-1))
+        if self.tagger is None:
+            return zip(scores, repeat(np.zeros((0, 1 + len(SEVERITIES)), dtype=np.float32)))
+        logits: Tensor = self.tagger(states[self.settings.word_layer].float())
+        return zip(scores, logits.softmax(dim=-1).cpu().numpy(), strict=True)
 
     @torch.inference_mode()
     def _sentences(self, ids: Sequence[list[int]]) -> Tensor:

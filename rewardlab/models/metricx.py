@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import MT5Config, MT5Model, PreTrainedTokenizerBase
 
 from rewardlab.errors import Problem, UserError, one_line, shown
-from rewardlab.models.batches import batches_by_tokens, enough_memory, padded
+from rewardlab.models.batches import in_batches, padded
 from rewardlab.models.device import pick_device, pick_dtype
 from rewardlab.models.pretrained import (
     UnusableError,
@@ -86,12 +86,9 @@ class Regressor:
         """
         whole = input_ids(self.tokenizer, texts)
         ids = [row[: max_length - 1] for row in whole]
-        logits = np.full(len(texts), np.nan)
         on_cpu = self.head.device.type == "cpu"
         budget = batch_tokens or (CPU_TOKENS if on_cpu else ACCELERATOR_TOKENS)
-        with enough_memory(budget):
-            for batch in batches_by_tokens([len(row) for row in ids], budget=budget):
-                logits[batch] = self._logits([ids[row] for row in batch])
+        logits = np.array(in_batches(ids, self._logits, budget=budget), dtype=np.float64)
         errors = np.where(np.isfinite(logits), np.clip(logits, 0.0, WORST_ERROR), np.nan)
         cut = [len(read) < len(row) for read, row in zip(ids, whole, strict=True)]
         return Predicted(errors, np.array(cut, dtype=np.bool_))
