@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Side = Literal["hypothesis", "source"]
+SEVERITIES = ("minor", "major", "critical")
+"""Of the error spans of rewards and judges, the mildest first."""
 
 
 class Status(StrEnum):
@@ -188,15 +190,14 @@ WMT_MQM = SeverityTable(
 )
 """Freitag et al. 2021 (arXiv 2104.14478), as used since WMT20. ``critical`` counts as major."""
 
-_SEVERITIES = ("minor", "major", "critical")
 WMT_MQM_NO_SOURCE = SeverityTable(
     name="wmt-no-source",
     weights=MappingProxyType(
         {
             **WMT_MQM.weights,
-            **{f"{severity}/source error": 0.0 for severity in _SEVERITIES},
-            **{f"{severity}/source issue": 0.0 for severity in _SEVERITIES},
-            **{f"{severity}/accuracy/creative reinterpretation": 0.0 for severity in _SEVERITIES},
+            **{f"{severity}/source error": 0.0 for severity in SEVERITIES},
+            **{f"{severity}/source issue": 0.0 for severity in SEVERITIES},
+            **{f"{severity}/accuracy/creative reinterpretation": 0.0 for severity in SEVERITIES},
         }
     ),
 )

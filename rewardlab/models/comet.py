@@ -21,7 +21,8 @@ from transformers import PreTrainedModel
 from rewardlab.models.batches import in_batches, padded
 from rewardlab.models.comet_checkpoint import CometSettings
 from rewardlab.models.comet_inputs import CometTokenizer, Pieces
-from rewardlab.models.comet_spans import SEVERITIES, PieceLabels
+from rewardlab.models.comet_spans import PieceLabels
+from rewardlab.types import SEVERITIES
 
 PASS_WEIGHTS = (0.1667, 0.3333, 0.5)
 """Of the label probabilities read with source, with reference, and with both (UnifiedMetric)."""

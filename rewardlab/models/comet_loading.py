@@ -29,10 +29,10 @@ from rewardlab.models.comet_checkpoint import (
     unfit,
 )
 from rewardlab.models.comet_inputs import CometTokenizer, unusable
-from rewardlab.models.comet_spans import SEVERITIES
 from rewardlab.models.device import pick_device, pick_dtype
 from rewardlab.models.pretrained import UnusableError, fill, read_config
 from rewardlab.store.checkpoints import loaded_once
+from rewardlab.types import SEVERITIES
 
 PARTS = {
     "encoder": "encoder.model.",

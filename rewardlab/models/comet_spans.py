@@ -1,7 +1,7 @@
 """Error spans from the labels that an xCOMET model gives to pieces of a translation.
 
 Guerreiro et al. 2024 (arXiv 2310.10482): every piece is labelled as no error or as part of a minor,
-major or critical one, and neighbouring errors make a span.
+major or critical one (labels 0 to 3), and neighbouring errors make a span.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SEVERITIES = ("minor", "major", "critical")
-"""The labels 1, 2, 3; label 0 is no error."""
+from rewardlab.types import SEVERITIES
 
 
 class PieceLabels(NamedTuple):

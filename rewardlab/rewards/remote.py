@@ -165,5 +165,5 @@ def _output(call: Call) -> RewardOutput:
     return RewardOutput.of(
         [one.score for one in answers],
         status=[one.status for one in answers],
-        spans=None if no_spans else [one.error_spans() for one in answers],
+        spans=None if no_spans else [one.spans or [] for one in answers],
     )

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, FiniteFloat, Strict, model_validator
 
-from rewardlab.types import ErrorSpan, Status
+from rewardlab.types import SEVERITIES, ErrorSpan, Status
 
 KEY = "REWARDLAB_REMOTE_KEY"
 """Environment variable with the bearer token, which is stored nowhere else."""
@@ -40,40 +40,25 @@ def request_body(items: Mapping[str, Mapping[str, str | None]]) -> bytes:
     return json.dumps({"items": [{"id": id_, **texts} for id_, texts in items.items()]}).encode()
 
 
-class Span(BaseModel):
-    """An error: the fields of `rewardlab.types.ErrorSpan`."""
-
-    start: int = Field(ge=0)
-    end: int = Field(ge=1)
-    severity: Literal["minor", "major", "critical"]
-    category: str | None = None
-    side: Literal["hypothesis", "source"] = "hypothesis"
-    confidence: float = Field(default=1.0, ge=0, le=1)
-    explanation: str | None = None
-
-
 class Result(BaseModel):
     """The service's result for one item."""
 
     id: str
     score: Annotated[FiniteFloat, Strict()] | None
     status: Status = Status.OK
-    spans: list[Span] | None = None
+    spans: list[ErrorSpan] | None = None
 
     @model_validator(mode="after")
     def _agree(self) -> Result:
         if (self.score is not None) != self.status.scored:
             raise ValueError("score and status contradict each other")
+        if unknown := {span.severity for span in self.spans or []} - {*SEVERITIES}:
+            raise ValueError(f"unknown severity {min(unknown)}")
         return self
 
     def fits(self, texts: Mapping[str, str | None]) -> bool:
         """Whether its spans lie in the item's texts."""
-        spans = self.spans or []
-        return all(span.start < span.end <= len(texts[span.side] or "") for span in spans)
-
-    def error_spans(self) -> list[ErrorSpan]:
-        """Its spans, as the rest of the library uses them."""
-        return [ErrorSpan(**span.model_dump()) for span in self.spans or []]
+        return all(span.end <= len(texts[span.side] or "") for span in self.spans or [])
 
 
 class Answer(BaseModel):
