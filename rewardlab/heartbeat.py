@@ -1,4 +1,4 @@
-"""A progress line every half minute, so that no wait is silent."""
+"""Progress lines during long waits, from a background thread."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HEARTBEAT_SECONDS = 30.0
 def heartbeat(
     say: Callable[[str], None], line: Callable[[], str], *, every: float = HEARTBEAT_SECONDS
 ) -> Generator[None]:
-    """Print a line at intervals, from a separate thread, while the body runs.
+    """Print a line at regular intervals while the body runs.
 
     Args:
         say: Prints one line.
-        line: Makes the line.
-        every: Seconds between lines.
+        line: Makes the line, in the background thread.
+        every: Seconds between two lines.
     """
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Values as JSON has them: what is no finite number is null."""
+"""Values for JSON: numbers that are not finite become null."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, cast
 
 
 def json_value(value: Any) -> Any:
-    """Mappings, lists and scalars that ``json.dumps`` takes, without NaN and infinity.
+    """The value as mappings, lists and scalars that ``json.dumps`` takes; NaN becomes None.
 
     Args:
-        value: Scalars of any library, iterables, mappings and dataclasses of them, nested.
+        value: Numbers of any library, texts, iterables, mappings and dataclasses, nested.
 
     >>> json_value({"loss": float("nan"), "scores": (1, 0.5), "name": "chrf"})
     {'loss': None, 'scores': [1, 0.5], 'name': 'chrf'}

@@ -1,4 +1,4 @@
-"""One seed per item, so that order and batch size never matter."""
+"""Random seeds per item, so that results do not depend on order and batch size."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 
 
 def seed_for(seed: int, *names: str | int) -> int:
-    """A seed for one item, from the run's seed and the item's names, independent of the order.
+    """The seed of one item.
 
     Args:
-        seed: Of the run.
-        *names: What identifies the item.
+        seed: The run's seed.
+        *names: What identifies the item, such as its id and a number.
 
     Returns:
-        In [0, 2**63): the first bits of a SHA-256.
+        In [0, 2**63): the first bits of a SHA-256 of all arguments.
 
     >>> seed_for(0, "line 1") == seed_for(0, "line 1") != seed_for(0, "line 2")
     True

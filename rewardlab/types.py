@@ -46,12 +46,7 @@ class Status(StrEnum):
     @property
     def failed(self) -> bool:
         """The text caused the failure: the row gets the worst valid score of its group."""
-        return self in (
-            Status.UNPARSEABLE,
-            Status.REFUSED,
-            Status.TRUNCATED,
-            Status.NON_FINITE,
-        )
+        return not self.scored and self not in (Status.NOT_APPLICABLE, Status.UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from rewardlab.errors import Problem, UserError
 from rewardlab.text.prompts import Prompt
 
-__all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered", "refuse_beams"]
+__all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered"]
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,15 @@ class CheckpointGenerator(ABC):
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The checkpoint's tokenizer."""
-        return load_tokenizer(self.checkpoint)
+        """The checkpoint's tokenizer.
+
+        Raises:
+            UserError: E081, it cannot be loaded; exit code 2.
+        """
+        try:
+            return read_tokenizer(self.checkpoint)
+        except UnusableError as error:
+            raise _unusable(self.checkpoint, str(error)) from error
 
     @cached_property
     def _digest(self) -> str:
@@ -369,18 +376,6 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> li
     configured: Any = model.generation_config and model.generation_config.eos_token_id
     ends: Any = tokenizer.eos_token_id if configured is None else configured
     return [token for token in (ends if isinstance(ends, list) else [ends]) if token is not None]
-
-
-def load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a saved checkpoint.
-
-    Raises:
-        UserError: E081, it cannot be loaded; exit code 2.
-    """
-    try:
-        return read_tokenizer(checkpoint)
-    except UnusableError as error:
-        raise _unusable(checkpoint, str(error)) from error
 
 
 def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

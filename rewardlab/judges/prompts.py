@@ -12,7 +12,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -79,8 +79,7 @@ class Template:
     def followed_by(self, text: str) -> Template:
         """The same template with more instructions, such as a rubric."""
         digest = short_sha256(f"{self.digest}\0{text}".encode())
-        instructions = f"{self.instructions}\n{text.strip()}"
-        return Template(instructions, self.reminder, self.examples, digest)
+        return replace(self, instructions=f"{self.instructions}\n{text.strip()}", digest=digest)
 
 
 def write_question(

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rewardlab.errors import Problem, UserError, one_line, shown
+from rewardlab.store.files import sha256_of
 
 SAFETENSORS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
@@ -91,13 +92,9 @@ def load_pickle(path: Path, *, sha256: str) -> dict[str, Any]:
 
 def pickle_digest(files: list[Path]) -> str:
     """The sha256 of one file; for several, that of their hexadecimal digests in name order."""
-    digests: list[str] = []
-    for path in sorted(files):
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return (
-        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    )
+    digests = [sha256_of(path) for path in sorted(files)]
+    whole = "".join(digests)
+    return whole if len(digests) == 1 else hashlib.sha256(whole.encode()).hexdigest()
 
 
 def _admit(files: list[Path], sha256: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,9 +95,8 @@ class Remote(BaseReward):
         """
         call = self._call(candidates)
         try:
-            call.done.result(max(0.0, call.deadline - time.monotonic()))
-        except TimeoutError:
-            pass  # rows without an answer become unavailable
+            with suppress(TimeoutError):  # rows without an answer become unavailable
+                call.done.result(max(0.0, call.deadline - time.monotonic()))
         finally:
             call.expired = True
         return _output(call)

@@ -6,14 +6,12 @@ Neither is loaded, and a run that has an older one continues from that.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
-from rewardlab.store.files import disk_errors, replace_file
+from rewardlab.store.files import disk_errors, replace_file, sha256_of
 
 MANIFEST = "MANIFEST.json"
 
@@ -28,8 +26,8 @@ def write_manifest(directory: Path) -> None:
     with disk_errors(directory):
         for path in sorted(directory.rglob("*")):
             if path.is_file() and path.name != MANIFEST:
+                digests[path.relative_to(directory).as_posix()] = sha256_of(path)
                 with path.open("rb") as file:
-                    digests[path.relative_to(directory).as_posix()] = _sha256(file)
                     os.fsync(file.fileno())
     text = json.dumps({"sha256": digests}, indent=1, ensure_ascii=False)
     replace_file(directory / MANIFEST, f"{text}\n")
@@ -54,11 +52,6 @@ def damage(directory: Path) -> str | None:
         path = directory / name
         if not path.is_file():
             return f"{name} is missing"
-        with path.open("rb") as file:
-            if _sha256(file) != digest:
-                return f"{name} is not what was written"
+        if sha256_of(path) != digest:
+            return f"{name} is not what was written"
     return None
-
-
-def _sha256(file: BufferedReader) -> str:
-    return hashlib.file_digest(file, "sha256").hexdigest()
