@@ -74,7 +74,7 @@ class RewardEnsemble:
         for term in self.terms:
             if not isinstance(term, Term):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(
-                    f"{type(term).__name__} is no Term; write Term({term!r}, weight=1.0)"
+                    f"{type(term).__name__} is not a Term; write Term({term!r}, weight=1.0)"
                 )
         names = [term.reward.name for term in self.terms]
         if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -74,7 +74,7 @@ def test_two_rewards_with_one_name_are_refused():
 
 
 def test_a_bare_reward_is_told_to_be_a_term():
-    with pytest.raises(TypeError, match=r"Fake is no Term; write Term\(Fake"):
+    with pytest.raises(TypeError, match=r"Fake is not a Term; write Term\(Fake"):
         RewardEnsemble([Fake()])
     with pytest.raises(ValueError, match="at least one term"):
         RewardEnsemble([])
@@ -167,12 +167,12 @@ def test_why_a_reward_is_unavailable_is_said(caplog):
 
 def test_what_cannot_be_used_is_said_as_such_and_is_no_bug_of_the_reward():
     def refuse(_):
-        raise UserError([Problem("E080", "model", "'x' is no directory", "give another")], 2)
+        raise UserError([Problem("E080", "model", "'x' is not a directory", "give another")], 2)
 
     with pytest.raises(UserError) as error:
         RewardEnsemble([Term(Fake(refuse))])(rows("a"))
     assert error.value.exit_code == 2
-    assert str(error.value) == "error[E080] fake: model: 'x' is no directory. fix: give another"
+    assert str(error.value) == "error[E080] fake: model: 'x' is not a directory. fix: give another"
 
 
 @pytest.mark.parametrize(

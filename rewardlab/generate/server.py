@@ -302,7 +302,7 @@ class ServerGenerator:
         except (TimeoutError, openai.APITimeoutError):
             if limit.expired():
                 raise _NoAnswerError(f"gave no text within {total:g} seconds") from None
-            reason = f"no whole answer within {self.deadline:g} seconds"
+            reason = f"no complete answer within {self.deadline:g} seconds"
         except PassingError as error:
             reason = str(error)
         except openai.APIConnectionError as error:
@@ -382,7 +382,7 @@ def _certificates() -> SSLContext:
 
 
 def url_problem(url: str) -> Problem | None:
-    """E086: the URL is no address of a server, or holds a password."""
+    """E086: the URL is not the address of a server, or holds a password."""
     found = address_problem(url, variable=KEY, example="http://localhost:8000/v1")
     return found and Problem("E086", "url", *found)
 

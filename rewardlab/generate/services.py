@@ -55,7 +55,7 @@ def address_problem(url: str, *, variable: str, example: str) -> tuple[str, str]
         what = "the address holds a user name or password, which logs would record"
         return what, f"put a key into the environment variable {variable}"
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        return f"{shown(url)} is no address of a service", f"for example {example}"
+        return f"{shown(url)} is not the address of a service", f"for example {example}"
     return None
 
 
@@ -148,7 +148,7 @@ def parsed(content: bytes, form: type[Form]) -> Form:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the answer"
         begins = shown(content[:SHOWN].decode("utf-8", "replace"))
-        reason = f"it sends what is no answer ({place}: {first['msg']}): {begins}"
+        reason = f"it sends an invalid answer ({place}: {first['msg']}): {begins}"
         raise PassingError(reason) from None
 
 

@@ -148,8 +148,8 @@ def load_template(name: str, form: type[BaseModel], *, path: str = "") -> Templa
         path: A file to use instead; empty for the library's.
 
     Raises:
-        UserError: E340 it cannot be read, E341 it is no prompt file, or an example is wrong; exit
-            code 2.
+        UserError: E340 it cannot be read, E341 it is not a prompt file, or an example is wrong;
+            exit code 2.
     """
     place = path or name
     content = _content(path or f"{name}.toml", ours=not path)

@@ -99,7 +99,7 @@ def find_files(model: str, encoder: str = "") -> CometFiles:
     found = next((path for path in weights if path.is_file()), None)
     if not hparams.is_file() or found is None:
         lacks = "hparams.yaml" if not hparams.is_file() else "checkpoints/model.ckpt"
-        what = f"{shown(model)} {f'holds no {lacks}' if root.is_dir() else 'is no directory'}"
+        what = f"{shown(model)} {f'holds no {lacks}' if root.is_dir() else 'is not a directory'}"
         fix = "give the directory of a published COMET model: hparams.yaml with "
         fix += "checkpoints/model.ckpt or model.safetensors"
         raise UserError([Problem("E320", "model", what, fix)])

@@ -98,7 +98,7 @@ class Cached:
 
         Raises:
             RewardUnavailable: The reward is unavailable, and no row was in the file.
-            UserError: E352 the file is no score cache, or damaged; E210 it cannot be read or
+            UserError: E352 the file is not a score cache, or damaged; E210 it cannot be read or
                 written.
             TypeError: A key holds what cannot be written as JSON.
         """

@@ -284,7 +284,7 @@ class Service:
             async with asyncio.timeout(seconds):
                 content = await self._post(body, limit=LARGEST_ANSWER * (len(items) + 1))
         except TimeoutError:
-            raise PassingError(f"no whole answer within {seconds:.3g} seconds") from None
+            raise PassingError(f"no complete answer within {seconds:.3g} seconds") from None
         answer = parsed(content, Answer)
         self._check_signature(answer.signature)
         valid = _valid_results(answer, wanted)

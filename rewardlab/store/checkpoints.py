@@ -64,7 +64,7 @@ def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
     for place in (Path(path), Path(path) / "model"):
         if (place / "config.json").is_file():
             return place
-    exists = "holds no config.json" if Path(path).is_dir() else "is no directory"
+    exists = "holds no config.json" if Path(path).is_dir() else "is not a directory"
     what = f"{shown(str(path))} {exists}, so it is neither a saved checkpoint nor a finished run"
     fix = "give the directory that save_pretrained wrote, or a run directory with model/ in it"
     raise UserError([Problem("E080", where, what, fix)])

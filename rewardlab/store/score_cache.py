@@ -35,7 +35,7 @@ def score_cache(path: Path) -> ScoreCache:
     """The one cache of this process for a path, opened on first use.
 
     Raises:
-        UserError: E352 the file is no score cache, or damaged, or its directory is missing (exit
+        UserError: E352 the file is not a score cache, or damaged, or its directory is missing (exit
             code 2); E210 it cannot be read or written (75).
     """
     # A connection must not cross a fork, so a child opens its own.
@@ -118,7 +118,7 @@ def _prepared(path: Path, scores: Table) -> Table:
         names = ("application_id", "user_version")
         marks = [execute(f"PRAGMA {name}").fetchone()[0] for name in names]
     if marks != [APPLICATION, SCHEMA]:
-        raise _unusable(path, "it is no score cache of this version", "give another path")
+        raise _unusable(path, "it is not a score cache of this version", "give another path")
     execute("PRAGMA journal_mode = WAL")
     execute("PRAGMA synchronous = FULL")
     return scores
@@ -139,7 +139,7 @@ def _file_errors(path: Path) -> Generator[None]:
             if code not in DAMAGE:
                 raise
             if code == sqlite3.SQLITE_NOTADB:  # some other file, which is not ours to delete
-                raise _unusable(path, "it is no score cache", "give another path") from error
+                raise _unusable(path, "it is not a score cache", "give another path") from error
             fix = "delete that file: a cache holds nothing that cannot be computed again"
             raise _unusable(path, f"it is damaged: {error}", fix) from error
 

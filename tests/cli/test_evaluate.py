@@ -290,7 +290,7 @@ def test_a_translation_run_is_matched_by_id_and_remembers_its_model_and_rewards(
         (
             ["systems.1.model=none"],
             (
-                "error[E080] argument systems.1.model=none: 'none' is no directory, so it is "
+                "error[E080] argument systems.1.model=none: 'none' is not a directory, so it is "
                 "neither a saved checkpoint nor a finished run. fix: give the directory that "
                 "save_pretrained wrote, or a run directory with model/ in it"
             ),

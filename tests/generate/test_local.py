@@ -256,7 +256,10 @@ def test_a_checkpoint_is_found_in_a_run_directory(checkpoint, tmp_path):
     (tmp_path / "run").mkdir()
     checkpoint.rename(tmp_path / "run" / "model")
     assert find_checkpoint(tmp_path / "run") == tmp_path / "run" / "model"
-    for place, why in ((tmp_path, "holds no config.json"), (tmp_path / "rum", "is no directory")):
+    for place, why in (
+        (tmp_path, "holds no config.json"),
+        (tmp_path / "rum", "is not a directory"),
+    ):
         with pytest.raises(UserError) as error:
             find_checkpoint(place)
         assert error.value.exit_code == 2

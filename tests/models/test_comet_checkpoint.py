@@ -46,7 +46,7 @@ def change_tensors(path, change):
 class TestFiles:
     def test_no_directory(self, tmp_path):
         problem = refused(tmp_path / "nowhere")
-        assert (problem.code, "is no directory" in problem.what) == ("E320", True)
+        assert (problem.code, "is not a directory" in problem.what) == ("E320", True)
 
     def test_no_hparams(self, checkpoint):
         (checkpoint / "hparams.yaml").unlink()

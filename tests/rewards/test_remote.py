@@ -283,9 +283,9 @@ def test_it_survives_pickling_and_threads_end_with_the_process(server, reward):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ("url=localhost:8000", "is no address of a service"),
-        ("url=ftp://host/x", "is no address of a service"),
-        ("url=http://host/x?key=1", "is no address of a service"),
+        ("url=localhost:8000", "is not the address of a service"),
+        ("url=ftp://host/x", "is not the address of a service"),
+        ("url=http://host/x?key=1", "is not the address of a service"),
         ("url=http://host,timeout=0", "must be a number of seconds above 0"),
         ("url=http://host,batch_size=0", "batch_size=0 must be at least 1"),
         ("url=http://host,worst=inf", "must be finite"),
