@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import tiny_checkpoint
 
 from rewardlab.cli import main
+from rewardlab.generate import Generated
 from rewardlab.generate.server import ServerGenerator
 
 TEXT = "the dog runs across the old bridge and she says the translation is not good enough"
@@ -108,7 +110,7 @@ def test_kill_9_and_the_same_command_again_give_the_same_files(call, here):
     code, _, err = call(*command)
     assert code == 0
     assert f"took over journal.sqlite.lock from process {process.pid}" in err
-    assert "of 24 rows were translated before; going on" in err
+    assert "of 24 rows were translated before; resuming" in err
     for name in ("translations.jsonl", "hypotheses.txt"):
         assert Path("run", name).read_bytes() == Path("whole", name).read_bytes(), name
     assert Path("run/signature.txt").read_bytes() == Path("whole/signature.txt").read_bytes()
@@ -243,8 +245,8 @@ def test_dry_run_checks_and_writes_nothing(call):
         (
             ["generation.backend=server", "generation.url=localhost", "generation.server_model=m"],
             (
-                "E086] argument generation.url=localhost: 'localhost' is not the address of "
-                "a service. fix: for example http://localhost:8000/v1\n"
+                "E086] argument generation.url=localhost: 'localhost' is not the address of a "
+                "service. fix: for example http://localhost:8000/v1\n"
             ),
         ),
     ],
@@ -262,7 +264,7 @@ def test_a_chat_without_a_template_is_refused(call, checkpoint, tmp_path):
     tiny_checkpoint.save(Path("model"))
     code, _, err = call("translate", "t.yaml", "chat=true")
     assert code == 2
-    assert "error[E044] chat: the tokenizer of 'model' has no chat template. fix: chat: fal" in err
+    assert "error[E044] chat: the checkpoint's tokenizer has no chat template. fix: chat: f" in err
 
 
 def test_other_settings_in_the_same_directory_are_refused_by_name(call):
@@ -332,17 +334,44 @@ def test_a_full_disk_ends_with_75_and_a_way_on(here, call):
     assert (code, told["prompts"]) == (0, 24)
 
 
-def test_a_server_that_is_not_there_ends_with_4_and_a_way_on(call, monkeypatch):
-    impatient = partial(ServerGenerator, attempts=2, wait=0.01)
+SERVER = (
+    "generation.backend=server",
+    "generation.server_model=tiny",
+    "generation.url=http://127.0.0.1:9/v1",
+    "model=null",
+)
+
+
+@dataclass(frozen=True)
+class GoneServer(ServerGenerator):
+    """A server that answers the check, and no request after it."""
+
+    def ready(self):
+        pass
+
+
+@pytest.mark.parametrize("server", [ServerGenerator, GoneServer])
+def test_a_server_that_is_not_there_ends_with_4_and_a_way_on(call, monkeypatch, server):
+    impatient = partial(server, attempts=2, wait=0.01)
     monkeypatch.setattr("rewardlab.generate.server.ServerGenerator", impatient)
-    arguments = ["generation.backend=server", "generation.server_model=tiny", "model=null"]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-seeded-0815")
-    code, told, err = call(
-        "translate", "t.yaml", *arguments, "generation.url=http://127.0.0.1:9/v1"
-    )
+    code, told, err = call("translate", "t.yaml", *SERVER)
     assert (code, told) == (4, None)
     assert "error[E088] server http://127.0.0.1:9/v1: gave no text in 2 attempts" in err
     assert "fix: see that the server is up, then run this again; it resumes" in err
     assert "sk-seeded" not in err
-    for path in Path("run").iterdir():
+    assert Path("run").exists() == (server is GoneServer), "nothing is written before the check"
+    for path in Path().glob("run/*"):
         assert b"sk-seeded" not in path.read_bytes(), path
+
+
+def test_a_finished_run_needs_no_server(call, monkeypatch):
+    class Server(GoneServer):
+        def __call__(self, prompts, sampling, *, seeds):
+            return [[Generated("x", 1, finished=True)] for _ in prompts]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rewardlab.generate.server.ServerGenerator", Server)
+        code, told, _ = call("translate", "t.yaml", *SERVER)
+    assert code == 0
+    assert call("translate", "t.yaml", *SERVER)[:2] == (0, told)
