@@ -24,7 +24,7 @@ from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.results import MetaEvaluation
 from rewardlab.metaeval.scoring import compared_systems, score_gold
 from rewardlab.report.metaeval import gold_table, metric_table, span_table
-from rewardlab.rewards.registry import build_reward, reward_names
+from rewardlab.rewards.registry import rewards_without_options
 from rewardlab.store.run_directory import versions
 from rewardlab.types import Reward
 
@@ -159,7 +159,7 @@ def run(path: Path, pair: str, resamples: int) -> dict[str, object]:
     print(f"\n{pair}: {gold.funnel}")
     table = published_table(gold, PUBLISHED[pair])
     first, *others = REFERENCES[pair]
-    rewards = [build_reward(name) for name in reward_names()]
+    rewards = rewards_without_options()
     found, spent = measure(gold, rewards, first, LANGUAGES[pair], compare=True, resamples=resamples)
     Console(width=80).print(gold_table(found))
     show(found)

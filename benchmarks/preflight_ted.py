@@ -23,7 +23,7 @@ from rewardlab.preflight.honest_texts import Honest, honest_of_gold
 from rewardlab.preflight.preflight import Preflight, preflight
 from rewardlab.report.preflight import agreement_table, exposure_tables, gate_table, verdicts
 from rewardlab.rewards import LengthRatio, NotEmpty
-from rewardlab.rewards.registry import build_reward, reward_names
+from rewardlab.rewards.registry import rewards_without_options
 from rewardlab.store.run_directory import versions
 from rewardlab.types import Term
 
@@ -116,7 +116,7 @@ def main() -> None:
         started = time.process_time()
         result["gates_on_all_cases"] = gate_bars(honest)
         result["length_trade_off"] = length_trade_off(honest)
-        rewards = [Term(build_reward(name)) for name in reward_names()]
+        rewards = [Term(reward) for reward in rewards_without_options()]
         found = preflight(rewards, honest, most_cases=options.cases, tell=say)
         show(found)
         result["rewards"] = found.as_json()

@@ -43,6 +43,16 @@ def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
     raise UserError([Problem("E101", where, f"unknown reward {shown(name)}", fix)])
 
 
+def rewards_without_options() -> list[Reward]:
+    """Every reward that can be built from its name alone, sorted by name: those without a model."""
+    classes = [cast("type[Any]", reward_class(name)) for name in reward_names()]
+    return [cls() for cls in classes if not any(map(_is_required, dataclasses.fields(cls)))]
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.init and field.default is field.default_factory is dataclasses.MISSING
+
+
 def build_reward(
     name: str, options: Mapping[str, object] | None = None, *, where: str = "reward"
 ) -> Reward:
@@ -75,8 +85,7 @@ def build_reward(
         except ValueError as error:
             problems.append(Problem("E103", place, f"{shown(value)}: {error}"))
     for field in fields.values():
-        required = field.default is field.default_factory is dataclasses.MISSING
-        if required and field.name not in (options or {}):
+        if _is_required(field) and field.name not in (options or {}):
             place = f"{where}: {name}.{field.name}"
             problems.append(Problem("E103", place, "is required", f"{field.name}: ..."))
     if problems:

@@ -17,7 +17,7 @@ from rewardlab.rewards import (
     TargetScript,
     registry,
 )
-from rewardlab.rewards.registry import build_reward, parse_reward
+from rewardlab.rewards.registry import build_reward, parse_reward, rewards_without_options
 
 NAMES = {
     "bleu": BLEU,
@@ -146,3 +146,10 @@ def test_a_plugin_is_imported_only_when_asked_for(monkeypatch):
     point = EntryPoint("plugin", "no_such_module_anywhere:Plugin", registry.GROUP)
     monkeypatch.setattr("rewardlab.registry.entry_points", lambda group: [point])
     assert parse_reward("chrf") == ChrF()
+
+
+def test_rewards_without_options_are_those_without_a_model():
+    names = [reward.name for reward in rewards_without_options()]
+    assert names == sorted(names)
+    assert set(NAMES) < set(names)
+    assert not {"metricx", "comet", "automqm", "generalist", "remote"} & set(names)
