@@ -145,6 +145,12 @@ def test_text_rooms_load_models_on_first_use(module):
             assert library not in TENSOR_LIBRARIES, f"{module} (a text room) imports {library}"
 
 
+def test_no_room_imports_the_front_page():
+    """``rewardlab/__init__.py`` shows names of several rooms, so it comes after all of them."""
+    importers = [m for m, found in IMPORTS.items() if any(i.module == "rewardlab" for i in found)]
+    assert importers == []
+
+
 def test_no_circle_of_files():
     graph = {
         m: {i.module for i in ours(m) if i.module in MODULES and i.module != m} for m in MODULES
