@@ -22,7 +22,7 @@ def judge_backend(*, backend: Backend, model: str, url: str, batch_size: int) ->
         batch_size: Texts generated at once: rows of a batch, or requests.
 
     Raises:
-        UserError: E080 there is no such checkpoint, E086 the URL is not an address, E330 options that
+        UserError: E080 there is no such checkpoint, E086 the URL is not an address, E330 options
             contradict each other; exit code 2.
     """
     if batch_size < 1:

@@ -33,7 +33,7 @@ from rewardlab.metaeval.scoring import Scored
 from rewardlab.metaeval.span_agreement import span_agreement
 from rewardlab.metaeval.ties import accuracy_eq
 from rewardlab.scorers.examples import mqm_points
-from rewardlab.statistics import draws, interval
+from rewardlab.statistics import Estimate, draws, estimate, ratio
 
 CORRELATIONS = ("pearson", "spearman", "acc_eq", "accuracy")
 SPANS = ("span_f1", "span_f1_severity")
@@ -42,20 +42,6 @@ CONSTANT = "constant"
 
 Files: TypeAlias = Mapping[str, tuple[Gold, Sequence[Scored]]]
 """By name, human scores of the held-out segments, and scorers' scores of the same translations."""
-
-
-class Estimate(NamedTuple):
-    """A value with its 95% interval.
-
-    Attributes:
-        value: NaN where it is not defined.
-        low: Lower end; NaN where there is no interval.
-        high: Upper end, likewise.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 Figures: TypeAlias = Mapping[tuple[str, str], Estimate]
@@ -155,7 +141,7 @@ def preference_accuracy(
     found: _Samples = {}
     for name, (chosen, rejected) in scores.items():
         scored, right = ~np.isnan(chosen - rejected), _right(chosen - rejected)
-        found[name, "accuracy"] = _ratio(right[drawn].sum(axis=1), scored[drawn].sum(axis=1))
+        found[name, "accuracy"] = ratio(right[drawn].sum(axis=1), scored[drawn].sum(axis=1))
     return _figures(found)
 
 
@@ -204,7 +190,7 @@ def _correlations(
             "pearson": _or_zero(pearson(human, metric), pearson_samples(human, metric, counts)),
             "spearman": _or_zero(spearman(human, metric), spearman_samples(human, metric, counts)),
             "acc_eq": np.append(tied.value, accuracy_samples(human, metric, tied.epsilon, counts)),
-            "accuracy": _ratio(every @ right, every @ pairs),
+            "accuracy": ratio(every @ right, every @ pairs),
         }
         found |= {(name, statistic): samples for statistic, samples in own.items()}
     return found
@@ -274,15 +260,6 @@ def _span_counts(gold: Gold, scored: Scored) -> Floats:
 # ── figures ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    """Quotients, NaN where the divisor is 0."""
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-
-
 def _figures(samples: Mapping[tuple[str, str], Floats]) -> dict[tuple[str, str], Estimate]:
-    found: dict[tuple[str, str], Estimate] = {}
-    for key, values in samples.items():
-        ends = interval(values[1:])
-        low, high = (math.nan, math.nan) if ends is None else (ends.low, ends.high)
-        found[key] = Estimate(float(values[0]), low, high)
-    return found
+    """The value on all segments, which comes first in the samples, and its interval."""
+    return {key: estimate(float(values[0]), values[1:]) for key, values in samples.items()}
