@@ -42,11 +42,11 @@ _PAIR = re.compile(r"([a-z]{2,3}(?:_[A-Za-z]+)*)-([a-z]{2,3}(?:_[A-Za-z]+)*)")
 
 
 class Texts:
-    """The texts of one side; of each, the first version counts.
+    """The source texts or the translations; the first version of each text is kept.
 
     Attributes:
         first: The first version of every text.
-        spare: Texts of rows without a rating; used where there is no other version.
+        spare: Texts of rows without a rating; used if there is no other version.
     """
 
     def __init__(self, counts: Counter[str]) -> None:
@@ -58,12 +58,12 @@ class Texts:
         """Record a version of a text.
 
         Args:
-            key: What the text is of.
+            key: Identifies the text: all its versions have the same key.
             marked: The version with its marks.
 
         Returns:
-            The marks, as stretches of the first version. Marks on characters that it does not
-            have are lost, and counted.
+            The marks, as stretches of the first version. Marks on characters that the first
+            version does not have are dropped and counted.
         """
         self._counts.update(marked.faults)
         if marked.text is None:
@@ -78,7 +78,7 @@ class Texts:
         return [stretch for stretch in found if stretch is not None]
 
     def get(self, key: Hashable) -> str | None:
-        """The version that counts, None where there is no text."""
+        """The first version of the text, None if there is no text."""
         return self.first.get(key, self.spare.get(key))
 
 
@@ -86,12 +86,12 @@ class Annotations(Generic[T]):
     """What raters gave translations: values of type T.
 
     Attributes:
-        counts: How many rows were left out or are odd, by the reason.
+        counts: Reason -> number of rows left out, or odd, for this reason.
         ratings: (system, segment) -> rater -> what the rater gave, in the order of the file.
-            Translations without a rater are there, with no rater.
-        numbers: Segment -> its number in the test set, None where the file has none.
-        sources: By segment.
-        hypotheses: By system and segment.
+            A translation without a rater has an empty mapping.
+        numbers: Segment -> its number in the test set, None if the file has none.
+        sources: Source texts by segment.
+        hypotheses: Translations by system and segment.
     """
 
     def __init__(self) -> None:
@@ -101,12 +101,12 @@ class Annotations(Generic[T]):
         self.sources, self.hypotheses = Texts(self.counts), Texts(self.counts)
 
     def raters_of(self, system: str, key: Key, number: int | None) -> dict[str, list[T]]:
-        """What raters gave one translation so far, to be added to.
+        """The mapping of what raters gave one translation so far, for the caller to add to.
 
         Args:
-            system: Who translated.
+            system: Name of the system that translated.
             key: The segment.
-            number: Of the segment in the test set, None where the file has none.
+            number: Number of the segment in the test set, None if the file has none.
         """
         self.numbers.setdefault(key, number)
         return self.ratings.setdefault((system, key), {})
@@ -117,8 +117,9 @@ class Annotations(Generic[T]):
         """Put everything in order.
 
         Args:
-            file: Where the annotations are from.
-            score: Of what all raters gave one translation; higher is better, NaN for no score.
+            file: The file that the annotations are from.
+            score: Function from what all raters gave one translation to its score; higher is
+                better, NaN for no score.
             kind: First part of the signature.
 
         Raises:
@@ -161,12 +162,13 @@ class Annotations(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RatedError:
-    """One error that a rater found; it counts once, however many stretches are marked.
+    """One error that a rater found; it counts once, even if several stretches are marked.
 
     Attributes:
-        severity: The file's word.
-        category: The file's word, or None.
-        spans: Where it is marked, on either side; none for an error of the whole translation.
+        severity: Severity as written in the file.
+        category: Category as written in the file, or None.
+        spans: Stretches marked in source or translation; empty for an error of the whole
+            translation.
     """
 
     severity: str
@@ -179,14 +181,14 @@ class ErrorRow:
     """One row of a file: an error, a rating without errors, or a translation without a rating.
 
     Attributes:
-        system: Who translated.
+        system: Name of the system that translated.
         key: The segment.
-        rater: Empty where the translation has no rating yet.
-        severity: The file's word.
-        category: The file's word, or None.
-        source: With the marks of this row.
-        target: The translation, likewise.
-        number: Of the segment in the test set; None where the file has none.
+        rater: Name of the rater; empty if the translation has no rating yet.
+        severity: Severity as written in the file.
+        category: Category as written in the file, or None.
+        source: The source text with the marks of this row.
+        target: The translation with the marks of this row.
+        number: Number of the segment in the test set; None if the file has none.
     """
 
     system: str
@@ -247,11 +249,11 @@ class ErrorAnnotations(Annotations[RatedError]):
         """Weigh the errors.
 
         Args:
-            file: Where the annotations are from.
+            file: The file that the annotations are from.
             severities: What an error costs.
 
         Raises:
-            UserError: E228, the table knows no severity of the file; exit code 3.
+            UserError: E228, the table contains none of the file's severities; exit code 3.
         """
         weights = f"severities {severities.name}{self._unknown(severities, file.name)}"
         gold = self.gold(
@@ -293,7 +295,7 @@ class ErrorAnnotations(Annotations[RatedError]):
         yield ", ".join(f"{what}: {n:,}" for what in NOTICED if (n := self.counts[what]))
 
     def _unknown(self, severities: SeverityTable, name: str) -> str:
-        """A note on errors that weigh nothing because the table does not know their severity."""
+        """A note on errors that weigh nothing because the table does not contain their severity."""
         raters = [errors for found in self.ratings.values() for errors in found.values()]
         words = Counter(error.severity for errors in raters for error in errors)
         unknown = [word for word in sorted(words) if not severities.knows(word)]
@@ -315,9 +317,9 @@ def rater_error(errors: Iterable[RatedError], severities: SeverityTable) -> floa
         errors: In the order of the file.
         severities: What an error costs; the sum is cut at the table's cap.
     """
-    # Added one after another in the order of the file, and neither by fsum nor by sum, which
-    # compensates rounding since Python 3.12: the last bit decides which translations tie, and
-    # the published scores were added so.
+    # Added one after another in the order of the file, as the published scores were: the last
+    # bit decides which translations tie. fsum and sum would compensate rounding (sum since
+    # Python 3.12).
     total = 0.0
     for error in errors:
         total += severities.weight_of(error.severity, error.category)
@@ -345,8 +347,8 @@ def is_no_error(severity: str, category: str | None) -> bool:
     """Whether a row says that the translation has no error, in any of the spellings in use.
 
     Args:
-        severity: The file's word, which may be empty.
-        category: The file's word, or None.
+        severity: Severity as written in the file; may be empty.
+        category: Category as written in the file, or None.
 
     >>> is_no_error("No-error", "No-error"), is_no_error("", "no_error"), is_no_error("Minor", None)
     (True, True, False)
@@ -356,7 +358,7 @@ def is_no_error(severity: str, category: str | None) -> bool:
 
 
 def languages_of(documents: Sequence[str]) -> tuple[str | None, str | None]:
-    """The language pair at the end of every document's name, as Marot recommends to write it.
+    """The language pair that all document names end with, in the form that Marot recommends.
 
     >>> languages_of(["news.1:en-de", "news.2:en-de"]), languages_of(["news.1:en-de", "talk.1"])
     (('en', 'de'), (None, None))
@@ -370,7 +372,7 @@ def languages_of(documents: Sequence[str]) -> tuple[str | None, str | None]:
 
 
 def segment_id(key: Key) -> str:
-    """``document:number``, or the number alone where there is no document."""
+    """``document:number``, or the number alone if there is no document."""
     return ":".join(filter(None, key))
 
 
@@ -381,9 +383,10 @@ def segment_order(numbers: Mapping[Key, int | None]) -> tuple[list[Key], str]:
         numbers: Segments in the order of first appearance, with their numbers in the test set.
 
     Returns:
-        The segments by their numbers in the test set, where all have different ones; else document
-        by document in the order of first appearance, inside a document by integer number, or by
-        first appearance where one is no integer. And which of the two it was.
+        The segments, and a description of their order. If every segment has its own number in the
+        test set, they are sorted by it. Otherwise documents are in the order of first appearance.
+        The segments of a document are then sorted by number if all their numbers are integers,
+        else in the order of first appearance.
     """
     keys = [*numbers]
     known = {key: number for key, number in numbers.items() if number is not None}

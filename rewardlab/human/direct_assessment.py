@@ -1,7 +1,7 @@
 """The format ``esa``: scores that raters gave to whole translations; direct assessment (DA), ESA.
 
-A tab-separated file with a header, one score a row. Columns are known by their names, in any case
-and order:
+A tab-separated file with a header, one score per row. Columns are recognised by their names, in
+any case and order:
 
 ==========  ======================================================================
 system      ``system``, ``system_id``
@@ -62,20 +62,20 @@ def recognises(_name: str, lines: Sequence[Line]) -> Match:
     """Whether the first line is a header with a system, a segment and a score.
 
     Args:
-        lines: Of the file, at least one.
+        lines: Lines of the file, at least one.
     """
     return Match.NO if missing_columns(lines[0].cells, COLUMNS) else Match.HEADER
 
 
 def read(file: TextFile, _severities: SeverityTable) -> Gold:
-    """Read scores of translations, one score a row.
+    """Read scores of translations, one score per row.
 
     Args:
-        file: Its lines.
+        file: Lines of the file.
 
     Raises:
         UserError: E206 no rows; E220 the header lacks a column; E221 rows with too few or too many
-            cells, or without names; E222 scores that are no finite numbers. Exit code 3.
+            cells, or without names; E222 scores that are not finite numbers. Exit code 3.
     """
     header, *rows = filled_lines(file, least=2)
     if missing := missing_columns(header.cells, COLUMNS):
@@ -115,6 +115,6 @@ ESA = Format(recognises, read)
 
 
 def _score(raters: Iterable[list[float]]) -> float:
-    """The mean over raters of the mean of what each gave; NaN where nobody gave a score."""
+    """The mean over raters of the mean of each rater's scores; NaN if there is no score."""
     means = [fmean(given) for given in raters if given]
     return fmean(means) if means else math.nan

@@ -1,8 +1,8 @@
-"""Formats of human judgements, and the one way to read them.
+"""Formats of human judgements, and one function that reads them all.
 
-A new format is one file with a `Format`, and one line in `FORMATS`; another package adds one by an
-entry point of the group ``rewardlab.judgement_formats``. Every command that reads judgements then
-takes it: ``metaeval``, ``preflight`` and ``train-reward``.
+A new format is one file with a `Format`, and one line in `FORMATS`; another package adds a format
+by an entry point of the group ``rewardlab.judgement_formats``. Every command that reads judgements
+(``metaeval``, ``preflight`` and ``train-reward``) then accepts the format.
 
 ``mqm``    marked errors: `rewardlab.human.mqm`
 ``mtme``   mt-metrics-eval's scores and ratings, and the texts beside them: `rewardlab.human.mtme`
@@ -32,7 +32,10 @@ HEADER = "system doc docSegId rater source target category severity"
 
 
 class Match(IntEnum):
-    """How surely a file is in a format; the surest format reads it, the first one of equals."""
+    """How certain it is that a file is in a format.
+
+    The most certain format reads the file; among equals, the first one.
+    """
 
     NO = 0
     POSSIBLE = 1
@@ -50,10 +53,11 @@ class Format:
     """One format of human judgements.
 
     Attributes:
-        recognises: Of the file's name in lower case without ``.gz``, and its lines that are not
-            blank, at least one: whether the file is in this format.
-        read: Of the file, and of what an error costs: the human scores. Formats without marked
-            errors ignore the latter.
+        recognises: Function that says whether a file is in this format. Its arguments are the
+            file's name in lower case without ``.gz``, and the lines that are not blank, at least
+            one.
+        read: Function that reads the human scores. Its arguments are the file and the table of
+            what an error costs, which formats without marked errors ignore.
     """
 
     recognises: Callable[[str, Sequence[Line]], Match]
@@ -72,7 +76,7 @@ FORMATS: Registry[Format] = Registry(
 
 
 def format_names() -> list[str]:
-    """What `read_gold` takes as a format: ``auto``, and every registered format."""
+    """Names that `read_gold` accepts as a format: ``auto``, and every registered format."""
     return [AUTO, *FORMATS.names()]
 
 
@@ -90,15 +94,15 @@ def read_gold(
         format: One of `format_names`; ``auto`` decides by the name and the first line of the file,
             and the funnel says so.
         severities: What a marked error costs.
-        lower_is_better: The numbers of the file are errors. Ignored for formats with marked
-            errors, which are errors anyway.
+        lower_is_better: Whether lower numbers in the file are better. Ignored for formats with
+            marked errors, where lower is always better.
 
     Raises:
         UserError: E026, there is no such format (exit code 2). E201..E203, E205, E206 the file
             cannot be read or has no rows; E220 it is in none of the formats; E221 rows that cannot
-            be read; E222 scores that are no finite numbers; E223 fewer than two systems; E224
-            systems with different numbers of segments; E226 JSON that is no rating; E228
-            severities that the table does not know; E229 texts that do not belong to the scores
+            be read; E222 scores that are not finite numbers; E223 fewer than two systems; E224
+            systems with different numbers of segments; E226 JSON that is not a rating; E228
+            severities that the table does not contain; E229 texts that do not belong to the scores
             (3).
     """
     if format not in format_names():
@@ -117,8 +121,8 @@ def _format_of(file: TextFile, wanted: str) -> tuple[str, str]:
     """The name of the file's format, and how it was recognised.
 
     Raises:
-        UserError: E206, the file is blank; E220, it is in another format than the one that is
-            asked for, or in none; exit code 3.
+        UserError: E206, the file is blank; E220, it is not in the requested format, or not in any
+            format; exit code 3.
     """
     lines = filled_lines(file)
     title, names = bare_name(file), FORMATS.names()

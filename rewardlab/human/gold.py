@@ -1,7 +1,7 @@
-"""Human scores of translations, whatever file they came from (`rewardlab.human.formats` reads it).
+"""Human scores of translations, read from any format by `rewardlab.human.formats`.
 
-Scores are higher-is-better here: MQM, an error, is negated, and so is everything that the caller
-says is lower-is-better.
+Higher scores are better here: MQM, which counts errors, is negated, and so are scores that the
+caller declares lower-is-better.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ FEWEST_SYSTEMS = 2
 
 @dataclass(frozen=True, eq=False)
 class Gold:
-    """Human scores, and the translations they are scores of.
+    """Human scores, and the translations that they belong to.
 
     Attributes:
-        scores: Higher is better, NaN where a translation has no score; the S systems that have any,
-            sorted by name, and the M segments in the order of the test set.
-        documents: (M,), empty where unknown.
+        scores: Higher is better, NaN if a translation has no score. The rows are the S systems
+            with at least one score, sorted by name; the columns are the M segments in the order
+            of the test set.
+        documents: (M,), empty if unknown.
         funnel: What was read, left out and noticed, in one line.
-        raters: Number of raters; 0 where the file does not say.
-        sources: (M,), or None where the file has none.
+        raters: Number of raters; 0 if the file does not say.
+        sources: (M,), or None if the file has no sources.
         hypotheses: (system, segment id) -> text, where known; also of systems without scores.
-        spans: (system, segment id) -> for each rater the errors marked in the texts, on either
-            side; empty where the format has none.
-        source_lang: Language code, None where unknown.
-        target_lang: Language code, None where unknown.
-        severities: The table that weighed the errors; None where the file has scores.
+        spans: (system, segment id) -> for each rater the errors marked in source or translation;
+            empty if the format has no marks.
+        source_lang: Language code, None if unknown.
+        target_lang: Language code, None if unknown.
+        severities: The table that weighed the errors; None if the file contains scores.
         unscored: Systems of the file without any score.
-        negated: The file has errors, lower is better; ``scores`` have the opposite sign.
+        negated: Whether lower is better in the file; ``scores`` then have the opposite sign.
         name: Name of the file without its extensions.
         reference_system: The system whose texts are the references, or None.
     """
@@ -63,5 +64,5 @@ class Gold:
     def published(self) -> dict[str, float]:
         """System -> its mean with the sign of the file: MQM as an error, lower is better."""
         means = dict(zip(self.scores.systems, self.scores.system_scores().tolist(), strict=True))
-        # 0.0 - 0.0 is no negative zero
+        # 0.0 - 0.0 is not a negative zero
         return {name: 0.0 - mean for name, mean in means.items()} if self.negated else means

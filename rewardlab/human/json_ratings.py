@@ -1,11 +1,11 @@
 """Ratings in JSON, as mt-metrics-eval keeps them; a part of the format ``mtme``.
 
 A rating is ``{"errors": [{"start", "end", "category", "severity", "score", "is_source_error"}]}``,
-offsets in Unicode code points, end exclusive. Two files hold them:
+offsets in Unicode code points, end exclusive. Two kinds of files contain ratings:
 
 ``*.seg.rating``  tab-separated: system, rating or ``None``, perhaps the rater; the n-th line of a
                   system is its n-th segment
-``*.jsonl``       a line for each rating that also says ``source``, ``hypothesis``, ``system_id``,
+``*.jsonl``       one line per rating, also with ``source``, ``hypothesis``, ``system_id``,
                   ``segment_id`` (from 0), and perhaps ``document_id``, ``rater_id``, languages
 
 A `SeverityTable` weighs severity and category; the ``score`` of an error is not read.
@@ -35,7 +35,7 @@ FIX = 'write {"errors": [{"start": 0, "end": 4, "severity": "minor", "category":
 
 
 class _Error(NamedTuple):
-    """One error as the file has it."""
+    """One error as written in the file."""
 
     stretch: Stretch
     severity: str
@@ -47,15 +47,15 @@ def read_evalset_ratings(file: TextFile, beside: TextsBeside) -> ErrorAnnotation
     """Read a ``.seg.rating`` file.
 
     Args:
-        file: Its lines.
-        beside: The texts as far as known, and the rater where a line does not name one.
+        file: Lines of the file.
+        beside: The known texts, and the rater for lines that do not name one.
 
     Returns:
         Segments are named by their number, from 1.
 
     Raises:
         UserError: E206 no rows; E224 systems have different numbers of lines; E226 lines that are
-            no rating. Exit code 3.
+            not a rating. Exit code 3.
     """
     lines = filled_lines(file)
     problems = RowProblems(file.name, len(lines))
@@ -87,8 +87,8 @@ def read_standalone_ratings(file: TextFile) -> ErrorAnnotations:
         Segments are named ``document_id:segment_id``, or by their ``segment_id`` alone.
 
     Raises:
-        UserError: E206 no rows; E226 lines that are no rating, or rate again what the same rater
-            has rated. Exit code 3.
+        UserError: E206 no rows; E226 lines that are not a rating, or a second rating of the same
+            translation by the same rater. Exit code 3.
     """
     lines = filled_lines(file)
     problems = RowProblems(file.name, len(lines))
@@ -127,7 +127,7 @@ def _unrated(system: str, number: int, beside: TextsBeside) -> ErrorRow:
 
 
 def _rows(row: ErrorRow, errors: Sequence[_Error]) -> Iterator[ErrorRow]:
-    """One row for each error, or one that says that there is none."""
+    """One row for each error, or one row that says that there is no error."""
     if not errors:
         yield replace(row, severity=NO_ERROR)
     for (start, end), severity, category, on_source in errors:
@@ -146,7 +146,7 @@ def _rows(row: ErrorRow, errors: Sequence[_Error]) -> Iterator[ErrorRow]:
 def _parsed(
     text: str, parse: Callable[[Mapping[str, Any]], T], line: int, problems: RowProblems
 ) -> T | None:
-    """What ``parse`` reads from a JSON object; None, with a problem recorded, for anything else."""
+    """The result of ``parse`` on a JSON object; otherwise None, and a problem is recorded."""
     try:
         return parse(_object(json.loads(text)))
     except UNREADABLE as error:
@@ -156,7 +156,7 @@ def _parsed(
 
 
 def _standalone(rating: Mapping[str, Any]) -> tuple[ErrorRow, list[_Error], Languages]:
-    """The translation and its rater, the errors, and the languages."""
+    """The translation with its rater, the errors, and the languages."""
     number = rating["segment_id"]
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise TypeError(f"segment_id {shown(number)} is no number from 0")

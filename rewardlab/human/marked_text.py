@@ -3,10 +3,10 @@
 Offsets are Unicode code points of the text without marks. Faulty marks are read as follows, and
 counted:
 
-- a mark that is never closed reaches to the end of the text;
-- an end without a beginning is ignored;
+- a mark that is never closed extends to the end of the text;
+- an end mark without a start mark is ignored;
 - marks inside a mark are part of the outer one;
-- a mark around nothing is ignored.
+- an empty mark is ignored.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ FAULTS = (UNCLOSED, STRAY, NESTED, EMPTY, OUTSIDE)
 _TAG = re.compile(r"</?v>")
 
 Stretch = tuple[int, int]
-"""First character, and one past the last."""
+"""Position of the first character, and one past the last."""
 
 
 class Marked(NamedTuple):
     """A text and its marks.
 
     Attributes:
-        text: Without marks; None where only the offsets of marks are known.
+        text: The text without marks; None if only the offsets of marks are known.
         stretches: The marked parts, in order; each ``start < end``.
         faults: One entry of `FAULTS` for each faulty mark.
     """
@@ -79,16 +79,16 @@ def moved(stretch: Stretch, text: str, kept: str) -> Stretch | None:
     """Find a stretch of one version of a text in another version of it.
 
     A stretch inside the part that both versions begin with, or inside the part that both end with,
-    covers the same characters in both. Trailing white space that the other version lacks is cut
-    off a stretch.
+    covers the same characters in both. Trailing white space that the other version lacks is
+    removed from the stretch.
 
     Args:
         stretch: A part of ``text``.
         text: The version with the mark.
-        kept: The version that counts.
+        kept: The other version.
 
     Returns:
-        The same characters in ``kept``, or None where they are not all there.
+        The same characters in ``kept``, or None if ``kept`` lacks any of them.
 
     >>> moved((4, 9), "Ja, måske ", "Ja, måske"), moved((4, 10), "Ja, måske ", "Ja, måske")
     ((4, 9), (4, 9))

@@ -1,12 +1,12 @@
-"""Translations for annotators to mark errors in, as Marot reads them.
+"""Translations in Marot's format, in which annotators mark errors.
 
-Ten tab-separated columns under a header, one translation a row, segment by segment so that the
-translations of one source are next to each other. Rater, category and severity are empty. An
-annotator adds a row for each error, with ``<v>`` and ``</v>`` around it in the source or the
-target; `rewardlab.human.mqm` reads the file back, annotated or not.
+The file has ten tab-separated columns under a header and one translation per row, segment by
+segment, so that the translations of one source are next to each other. Rater, category and severity
+are empty. An annotator adds a row for each error, with ``<v>`` and ``</v>`` around the error in the
+source or the target; `rewardlab.human.mqm` reads the file back, annotated or not.
 
-Tabs and line breaks inside a text would break its row, and a ``<v>`` would be read as a mark. They
-are replaced by visible signs, one character for one, so offsets of marks hold in the original text.
+Tabs and line breaks inside a text would break its row, and a ``<v>`` would be read as a mark. Each
+such character is replaced by one visible sign, so offsets of marks are valid in the original text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BRACKETS = str.maketrans("<>", "‹›")
 
 
 def visible(text: str) -> str:
-    r"""The text with signs for what a row cannot hold; as long as before.
+    r"""The text with signs in place of characters that a row cannot contain; same length.
 
     >>> visible("Hej\n<v>du</v> & <du>")
     'Hej↵‹v›du‹/v› & <du>'
@@ -43,16 +43,16 @@ def write_marot(
 
     Args:
         path: The file; an existing one is replaced.
-        rows: M segments. Those of one document are numbered in it from 1; the names of documents
-            get the language pair after a colon.
+        rows: M segments. Segments are numbered within their document from 1; the language pair is
+            added to document names after a colon.
         systems: Name -> M translations.
-        document: The document of rows without a document and without a named corpus.
+        document: Document name for rows without a document and without a named corpus.
 
     Returns:
-        The number of texts with signs in place of characters.
+        The number of texts in which characters were replaced by signs.
 
     Raises:
-        ValueError: A system has not one translation for each row.
+        ValueError: A system does not have one translation for each row.
         UserError: E210, the disk is full; exit code 75.
     """
     for name, texts in systems.items():

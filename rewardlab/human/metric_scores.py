@@ -25,20 +25,20 @@ def read_scores(
     """Read a metric's scores of the translations that have human ones.
 
     Args:
-        path: A ``.seg.score`` file (or ``.sys.score``, where the human scores are of whole
-            systems), whose n-th line of a system is the n-th segment; or a table or rows with
-            the systems and segments of ``gold``, in any order.
+        path: A ``.seg.score`` file (or ``.sys.score``, if the human scores are of whole systems),
+            in which the n-th line of a system is its n-th segment; or a table or rows with the
+            systems and segments of ``gold``, in any order.
         gold: The human scores.
         name: Name of the metric.
         may_miss: Systems that the file may lack; their rows are then NaN.
 
     Returns:
-        As ``gold.scores``: the same systems and segments, NaN where the file has no score.
+        Scores of the same systems and segments as ``gold.scores``, NaN if the file has no score.
 
     Raises:
         UserError: E201..E203, E205, E206, E221, E222, E224 as `rewardlab.human.formats.read_gold`;
-            E220 it is no file of scores; E225 systems or segments are not those of the human
-            scores. Exit code 3.
+            E220 the file does not contain scores; E225 systems or segments differ from those of
+            the human scores. Exit code 3.
     """
     file = read_lines(path)
     found = _scores_of(file, gold)
@@ -52,7 +52,7 @@ def read_scores(
 
 
 def _differences(found: ScoreMatrix, gold: Gold, may_miss: Collection[str]) -> Iterator[str]:
-    """What a metric's file lacks, and what it has that is not in the human scores."""
+    """Systems and segments that only the human scores or only the metric's file contain."""
     wanted, scored = gold.scores, {*gold.scores.systems, *gold.unscored}
     parts = (
         (_without(wanted.systems, {*found.systems, *may_miss}), "systems are missing"),
@@ -68,7 +68,7 @@ def _without(names: Sequence[str], others: Collection[str]) -> list[str]:
 
 
 def _scores_of(file: TextFile, gold: Gold) -> ScoreMatrix:
-    """What the file has, under its own names."""
+    """The scores of the file, under the names in the file."""
     lines, name = filled_lines(file), bare_name(file)
     if not name.endswith(".score"):
         if ESA.recognises(name, lines):

@@ -1,23 +1,25 @@
 """The format ``mqm``: one row for each error that a rater marked in a translation.
 
 A row is one error of one rater, or says that a rater found none. Two forms of a tab-separated file
-are in use, told apart by the header: the raw form of WMT (``system doc doc_id seg_id rater source
-target category severity [comment]``) and Marot's (``... docSegId globalSegId ... metadata``),
-whose header may be missing, may be repeated further down, and may have cells that are no column.
-UTF-8, plain or gzipped; a byte-order mark and CRLF line ends are removed with a note.
+are in use, distinguished by the header: the raw form of WMT (``system doc doc_id seg_id rater
+source target category severity [comment]``) and Marot's (``... docSegId globalSegId ...
+metadata``). Marot's header may be missing, may be repeated further down, and may have cells that
+are not columns. Files are UTF-8, plain or gzipped; a byte-order mark and CRLF line ends are removed
+with a note.
 
-What is done with the rows, all of it counted in the funnel:
+Rows are treated as follows, and each case is counted in the funnel:
 
 - exact duplicates (every column) count once;
-- attention checks (severity ``HOTW-test``) are no errors and are left out; a rater with nothing
+- attention checks (severity ``HOTW-test``) are not errors and are left out; a rater with nothing
   else on a translation has not rated it;
-- rows without a rater, or with neither severity nor category, hold a translation without a rating;
-- texts of one translation must agree once marks are removed: the first one counts. In one that
-  differs, errors keep their weight, and their marks where they cover the same characters of the
-  first one;
+- rows without a rater, or with neither severity nor category, contain a translation without a
+  rating;
+- texts of one translation should be equal once marks are removed; the first text is kept. Errors
+  in a different text keep their weight, and keep their marks if these cover the same characters of
+  the first text;
 - odd marks are read as described in `rewardlab.human.marked_text`.
 
-Severity and category stay the words of the file: a `SeverityTable` weighs them.
+Severity and category are kept as written in the file: a `SeverityTable` weighs them.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def recognises(_name: str, lines: Sequence[Line]) -> Match:
     """Whether the first line is the header of an MQM file, or a row of Marot's form.
 
     Args:
-        lines: Of the file, at least one.
+        lines: Lines of the file, at least one.
     """
     missing = len(missing_columns(lines[0].cells, COLUMNS))
     if not missing:
@@ -92,7 +94,7 @@ def read_annotations(file: TextFile) -> ErrorAnnotations:
         rows = lines
     else:
         rows = filled_lines(file, least=2)[1:]
-    # Files that were joined have several headers; the second sign is Marot's.
+    # Files that were concatenated have several headers; the second test recognises Marot's.
     kept = [
         line
         for line in rows
@@ -112,11 +114,11 @@ def read(file: TextFile, severities: SeverityTable) -> Gold:
     """Read the human scores of an MQM file.
 
     Args:
-        file: Its lines.
+        file: Lines of the file.
         severities: What an error costs.
 
     Raises:
-        UserError: As `read_annotations`; E228 severities that the table does not know.
+        UserError: As `read_annotations`; E228 severities that the table does not contain.
     """
     return read_annotations(file).weighed(file, severities)
 

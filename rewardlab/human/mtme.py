@@ -1,11 +1,11 @@
 """The format ``mtme``: human scores and ratings as mt-metrics-eval keeps them.
 
 ``.seg.score``   scores of segments (`rewardlab.human.score_files`)
-``.sys.score``   scores of whole systems, likewise
-``.seg.rating``  marked errors in JSON, one line a segment (`rewardlab.human.json_ratings`)
-``.jsonl``       marked errors in JSON with their texts, likewise
+``.sys.score``   scores of whole systems (`rewardlab.human.score_files`)
+``.seg.rating``  marked errors in JSON, one line per segment (`rewardlab.human.json_ratings`)
+``.jsonl``       marked errors in JSON with their texts (`rewardlab.human.json_ratings`)
 
-The texts that lie beside the first three are read too (`rewardlab.human.mtme_texts`).
+Texts beside files of the first three kinds are read too (`rewardlab.human.mtme_texts`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rewardlab.human.tables import Line, bare_name, content_digest, filled_lines
 from rewardlab.types import SeverityTable
 
 WHOLE = "system"
-"""The one segment of scores of whole systems."""
+"""Id of the only segment if scores are of whole systems."""
 
 
 def _read_lists(file: TextFile, _severities: SeverityTable) -> Gold:
@@ -70,11 +70,11 @@ FILES = (
     ((".jsonl",), _is_json, _read_standalone),
     ((".rating",), _is_rating, _read_ratings),
 )
-"""Endings of names, whether a first line looks like it, and the reader."""
+"""Endings of file names, a test of the first line, and the reader."""
 
 
 def _reader(name: str, line: Line) -> tuple[Callable[[TextFile, SeverityTable], Gold], Match]:
-    """What reads the file, and how surely it is one of these."""
+    """The reader of the file, and how certain it is that the file has this format."""
     for endings, _, reader in FILES:
         if name.endswith(endings):
             return reader, Match.NAME
@@ -95,8 +95,8 @@ def recognises(name: str, lines: Sequence[Line]) -> Match:
     """Whether the file has a name of mt-metrics-eval, or its first line is a score or a rating.
 
     Args:
-        name: In lower case, without ``.gz``.
-        lines: Of the file, at least one.
+        name: File name in lower case, without ``.gz``.
+        lines: Lines of the file, at least one.
     """
     return _reader(name, lines[0])[1]
 
@@ -105,13 +105,13 @@ def read(file: TextFile, severities: SeverityTable) -> Gold:
     """Read scores or ratings.
 
     Args:
-        file: Its lines.
+        file: Lines of the file.
         severities: What a marked error costs.
 
     Raises:
-        UserError: E206 there are no rows; E220 the file is none of these; E221, E222, E224 as
-            `read_lists`; E226 JSON that is no rating; E228 severities that the table does not
-            know; E229 texts that do not belong to the scores. Exit code 3.
+        UserError: E206 there are no rows; E220 the file is in none of these formats; E221, E222,
+            E224 as `read_lists`; E226 JSON that is not a rating; E228 severities that the table
+            does not contain; E229 texts that do not belong to the scores. Exit code 3.
     """
     reader, _ = _reader(bare_name(file), filled_lines(file)[0])
     return reader(file, severities)
@@ -121,10 +121,10 @@ MTME = Format(recognises, read)
 
 
 def _with_texts(gold: Gold, beside: TextsBeside, name: str) -> Gold:
-    """Add the texts that lie beside the file.
+    """Add the texts beside the file.
 
     Raises:
-        UserError: E229, they have another number of segments; exit code 3.
+        UserError: E229, their number of segments differs from that of the scores; exit code 3.
     """
     have = beside.sources or beside.documents
     if have is not None and len(have) != len(gold.scores.segments):

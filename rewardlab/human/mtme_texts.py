@@ -3,8 +3,8 @@
 ::
 
     human-scores/en-de.mqm.seg.score    the file; or .seg.rating
-    sources/en-de.txt                   one segment a line
-    documents/en-de.docs                domain and document of each
+    sources/en-de.txt                   one segment per line
+    documents/en-de.docs                domain and document of each segment
     references/en-de.refA.txt           a human translation
     system-outputs/en-de/NAME.txt       translations by a system
 
@@ -32,12 +32,12 @@ _NAME = re.compile(
 
 
 class TextsBeside(NamedTuple):
-    """The texts that lie beside a score file.
+    """The texts beside a score file.
 
     Attributes:
         name: Name of the human score: ``mqm``, or a rater's.
         source_lang: Language code, None outside such a directory.
-        target_lang: Language code, likewise.
+        target_lang: Language code, None outside such a directory.
         documents: (M,), or None.
         sources: (M,), or None.
         hypotheses: (system, number of the segment from 1) -> text.
@@ -52,11 +52,11 @@ class TextsBeside(NamedTuple):
 
 
 def read_texts_beside(path: Path) -> TextsBeside:
-    """Read the texts beside a score file; none where it lies elsewhere.
+    """Read the texts beside a score file; none if the file is not in such a directory.
 
     Raises:
         UserError: E201..E203, E205 a file cannot be read; E226 a line of a ``.jsonl`` file has no
-            text; E229 texts that are not of the same segments. Exit code 3.
+            text; E229 texts that do not belong to the same segments. Exit code 3.
     """
     named = _NAME.fullmatch(path.name.removesuffix(".gz"))
     if named is None:
@@ -85,12 +85,12 @@ def read_texts_beside(path: Path) -> TextsBeside:
 
 
 def _texts(folder: Path, prefix: str, key: str) -> dict[str, tuple[str, ...]]:
-    """The texts of a folder, by what is between prefix and extension in the names of their files.
+    """The texts of a folder, by the part of the file name between prefix and extension.
 
     Args:
-        folder: May not exist.
-        prefix: The language pair, empty where the folder is of one pair.
-        key: Of the text in a line of a ``.jsonl`` file.
+        folder: The folder; it may be missing.
+        prefix: The language pair; empty if the folder is for a single pair.
+        key: Key of the text in a line of a ``.jsonl`` file.
     """
     found: dict[str, tuple[str, ...]] = {}
     for path in sorted(folder.glob(f"{prefix}*")):
@@ -117,7 +117,7 @@ def _text(file: TextFile, at: int, key: str) -> str:
 
 
 def _documents(path: Path) -> tuple[str, ...] | None:
-    """The second column of a ``.docs`` file, where there is one."""
+    """The second column of a ``.docs`` file; None if the file is missing."""
     if not path.is_file():
         return None
     return tuple([*line.split(), "", ""][1] for line in read_lines(path).lines)

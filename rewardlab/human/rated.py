@@ -14,9 +14,10 @@ class Rated:
 
     Attributes:
         candidate: The translation; its ``id`` names the segment, the same for every system.
-        score: Higher is better; for MQM minus the error, at most 0.
-        spans: For each rater the errors marked, on either side; empty where there are no raters.
-        system: Who wrote the translation; for a synthetic one, what was done to it.
+        score: Higher is better; for MQM the negated error, at most 0.
+        spans: For each rater the errors marked in source or translation; empty if there are no
+            raters.
+        system: System that wrote the translation; for a synthetic one, the change made to it.
         document: The document of the segment, unique among all files of a run.
     """
 
@@ -34,7 +35,7 @@ class Preference:
     Attributes:
         chosen: The better answer, as rewards read it.
         rejected: The worse answer to the same request.
-        margin: How much better; 0 or more. 0 says only which is better.
+        margin: How much better, at least 0; 0 says only which is better.
         document: The document of the request, unique among all files of a run.
     """
 

@@ -1,11 +1,12 @@
 """Files of numbers, one score for each system and segment; among them the format ``table``.
 
-lists   ``system score`` on each line, ``None`` where there is none; the n-th line of a system is
-        its n-th segment (mt-metrics-eval's ``.seg.score``; ``.sys.score`` has one line a system)
+lists   ``system score`` on each line, with ``None`` for a missing score; the n-th line of a system
+        is its n-th segment (mt-metrics-eval's ``.seg.score``; ``.sys.score`` has one line per
+        system)
 table   tab-separated; the header is ``system`` and segment ids, or ``segment`` and systems; a cell
         without a number is empty, ``None`` or ``NaN``
 
-Numbers are written so that reading them gives the same bits.
+Numbers are written with enough digits that reading them gives the same bits.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def read_lists(file: TextFile) -> dict[str, list[float]]:
     """Read ``system score`` lines.
 
     Returns:
-        System -> its scores in the order of the lines, NaN for ``None``; equally many for each.
+        System -> its scores in the order of the lines, NaN for ``None``; all of one length.
 
     Raises:
         UserError: E206 no rows; E221 lines that are not two words; E222 scores that are no finite
@@ -68,7 +69,7 @@ def read_lists(file: TextFile) -> dict[str, list[float]]:
 
 
 def is_list_line(line: Line) -> bool:
-    """Whether a line can be one of `read_lists`: a word, and a number or ``None``."""
+    """Whether `read_lists` could read this line: a word, and a number or ``None``."""
     words = line.text.split()
     return len(words) == len(PAIR) and (words[1] == NONE or number_of(words[1]) is not None)
 
@@ -77,7 +78,7 @@ def recognises(_name: str, lines: Sequence[Line]) -> Match:
     """Whether the first line can be the header of a table of systems and segments.
 
     Args:
-        lines: Of the file, at least one.
+        lines: Lines of the file, at least one.
     """
     first, *others = lines[0].cells
     known = first.strip().lower() in SYSTEM_NAMES | SEGMENT_NAMES
@@ -88,12 +89,12 @@ def read_table(file: TextFile) -> ScoreMatrix:
     """Read a table of systems and segments.
 
     Returns:
-        Systems and segments in the order of the file; segments whose ids are all integers in that
-        of the integers.
+        Systems and segments in the order of the file; if all segment ids are integers, segments
+        are sorted by them.
 
     Raises:
-        UserError: E206 no rows; E220 it has no header; E221 rows without a name or with another
-            number of cells than the header, and names that occur twice; E222 cells that are no
+        UserError: E206 no rows; E220 no header; E221 rows without a name, rows with more or fewer
+            cells than the header, and names that occur twice; E222 cells that are no
             finite numbers. Exit code 3.
     """
     line, *rows = filled_lines(file, least=2)
@@ -139,7 +140,7 @@ def read(file: TextFile, _severities: SeverityTable) -> Gold:
     """Read human scores from a table.
 
     Args:
-        file: Its lines.
+        file: Lines of the file.
 
     Raises:
         UserError: As `read_table`.
@@ -182,11 +183,11 @@ def write_sys_scores(matrix: ScoreMatrix, path: Path) -> None:
 
 
 def check_names(systems: Sequence[str], where: str) -> None:
-    """Refuse names that such a file cannot hold.
+    """Refuse system names that a score file cannot contain.
 
     Args:
         systems: Names of systems.
-        where: What the message names: the file or the option.
+        where: The file or option that the message names.
 
     Raises:
         UserError: E230, a system's name is empty or has white space; exit code 3.

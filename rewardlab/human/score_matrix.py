@@ -1,4 +1,4 @@
-"""Scores of S systems on M segments: what every statistic of meta-evaluation reads."""
+"""Scores of S systems on M segments, the input of every statistic of meta-evaluation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ScoreMatrix:
     Attributes:
         systems: S unique names, in the order of the rows.
         segments: M unique ids, in the order of the columns.
-        values: float64 (S, M), NaN where there is no score. A read-only copy is kept.
-        signature: What the numbers depend on.
+        values: float64 (S, M), NaN if there is no score. A read-only copy is kept.
+        signature: Names everything that the numbers depend on.
 
     Raises:
         ValueError: The shape is not (S, M), a name occurs twice, or a value is infinite.
@@ -60,13 +60,13 @@ class ScoreMatrix:
         scores: Mapping[tuple[str, str], float],
         signature: str,
     ) -> ScoreMatrix:
-        """A matrix of single scores.
+        """A matrix made of single scores.
 
         Args:
             systems: S unique names.
             segments: M unique ids.
-            scores: (system, segment) -> score; others are NaN.
-            signature: What the numbers depend on.
+            scores: (system, segment) -> score; missing ones are NaN.
+            signature: Names everything that the numbers depend on.
         """
         rows, columns = tuple(systems), tuple(segments)
         values = np.full((len(rows), len(columns)), np.nan)
@@ -75,7 +75,7 @@ class ScoreMatrix:
         return cls(rows, columns, values, signature)
 
     def by_cell(self) -> dict[tuple[str, str], float]:
-        """(system, segment) -> score, of what has a score."""
+        """(system, segment) -> score, without missing scores."""
         return {
             (system, segment): value
             for system, row in zip(self.systems, self.values.tolist(), strict=True)
@@ -84,7 +84,7 @@ class ScoreMatrix:
         }
 
     def only(self, systems: Sequence[str]) -> ScoreMatrix:
-        """These systems, in this order.
+        """The matrix of only these systems, in this order.
 
         Raises:
             ValueError: Some are unknown; the message names them.

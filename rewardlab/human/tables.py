@@ -1,4 +1,4 @@
-"""Lines and tab-separated columns of annotation files, and everything that is wrong with them.
+"""Lines and tab-separated columns of annotation files, and a collector of their errors.
 
 A cell is whatever stands between two tabs; quotes are ordinary characters. All problems of a file
 are collected and reported together, with their line numbers.
@@ -29,8 +29,8 @@ class Line(NamedTuple):
     """One line of a file.
 
     Attributes:
-        number: From 1.
-        text: Without its line end.
+        number: Line number, from 1.
+        text: Text without its line end.
     """
 
     number: int
@@ -47,11 +47,11 @@ def filled_lines(file: TextFile, *, least: int = 1, fix: str = FIX) -> list[Line
 
     Args:
         file: All lines.
-        least: How many there must be: 1, or 2 for a header and a row.
-        fix: What the message about a file with fewer proposes.
+        least: Smallest number of lines allowed: 1, or 2 for a header and a row.
+        fix: Fix proposed by the message about a file with fewer lines.
 
     Raises:
-        UserError: E206, there are fewer; exit code 3.
+        UserError: E206, there are fewer lines; exit code 3.
     """
     lines = [Line(at, text) for at, text in enumerate(file.lines, start=1) if text.strip()]
     if len(lines) < least:
@@ -60,11 +60,11 @@ def filled_lines(file: TextFile, *, least: int = 1, fix: str = FIX) -> list[Line
 
 
 def distinct(lines: Iterable[Line], counts: Counter[str]) -> Iterator[Line]:
-    """Every text once.
+    """The lines without repetitions.
 
     Args:
-        lines: Of one file.
-        counts: Repeated lines are counted here, as `DUPLICATES`.
+        lines: Lines of one file.
+        counts: Counter to which repeated lines are added, as `DUPLICATES`.
     """
     seen: set[str] = set()
     for line in lines:
@@ -120,7 +120,7 @@ def number_of(cell: str) -> float | None:
 
 
 def integer_of(word: str) -> int | None:
-    """The integer of up to 18 digits that a word is, None for any other text.
+    """The integer that a word of up to 18 digits represents, None for any other text.
 
     >>> integer_of("10"), integer_of("10a")
     (10, None)
@@ -133,7 +133,7 @@ class Column(NamedTuple):
 
     Attributes:
         names: Names it may have in the header, the most specific first.
-        needed: The table cannot be read without it.
+        needed: Whether the table cannot be read without this column.
     """
 
     names: tuple[str, ...]
@@ -141,11 +141,11 @@ class Column(NamedTuple):
 
 
 def columns_of(header: Sequence[str], wanted: Mapping[str, Column]) -> dict[str, int]:
-    """The positions of the wanted columns that a header has.
+    """The positions of the wanted columns, as far as the header has them.
 
     Args:
         header: Column names, in any case.
-        wanted: By key, which column to look for.
+        wanted: Key -> the column to look for.
     """
     names = [name.strip().lower() for name in header]
     return {
@@ -190,7 +190,7 @@ class RowProblems:
         self._found.setdefault((code, what, fix), []).append((line, shown(value)))
 
     def check_width(self, line: Line, width: int) -> bool:
-        """Whether a row has as many cells as the header; records a problem where not.
+        """Whether a row has as many cells as the header; if not, a problem is recorded.
 
         Args:
             line: The row.
@@ -202,10 +202,10 @@ class RowProblems:
         return cells == width
 
     def finite(self, word: str, line: int) -> float:
-        """The finite number that a word is; NaN, with a problem recorded, for any other word.
+        """The finite number that a word represents; otherwise NaN, and a problem is recorded.
 
         Args:
-            word: A number.
+            word: A number as text.
             line: Line number.
         """
         value = number_of(word)
@@ -219,10 +219,10 @@ class RowProblems:
         return math.nan if cell.strip().lower() in MISSING else self.finite(cell, line)
 
     def raise_if_any(self, *others: Problem) -> None:
-        """Report everything together: one problem of each kind, with how many rows have it.
+        """Report all problems together, each kind once, with the number of rows affected.
 
         Args:
-            *others: Problems that are not of single rows.
+            *others: Problems that do not concern single rows.
 
         Raises:
             UserError: If there is any problem; exit code 3.
@@ -249,7 +249,7 @@ def _of_rows(places: Sequence[tuple[int, str]], total: int) -> str:
 
 
 def some_of(words: Sequence[str]) -> str:
-    """At most five of the words, escaped, and the number of the others.
+    """At most five of the words, escaped, and the number of remaining words.
 
     >>> some_of(["a", "b"])
     "'a', 'b'"
@@ -261,5 +261,5 @@ def some_of(words: Sequence[str]) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """``3 of this, 1 of that``: the counts that are not 0, in their order."""
+    """Text such as ``3 of this, 1 of that``: the counts that are not 0, in their order."""
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
