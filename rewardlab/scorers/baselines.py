@@ -1,10 +1,10 @@
-"""Baselines for a trained scorer: answers that need no look at the texts.
+"""Baselines for a trained scorer, which do not read what the texts say.
 
 ``length``            score by least squares from the lengths of source and hypothesis
 ``mark_everything``   every character of every hypothesis, with the most frequent severity
-``random``            random words, with the share of characters and severities that people mark
+``random``            random words; as many characters, and as many of each severity, as people mark
 
-Slopes, rates and severities come from the training side.
+Slopes, rates and severities are estimated on the training side.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class LengthModel:
 
     Attributes:
         intercept: In the unit of the scores.
-        per_source: For each character of the source.
-        per_hypothesis: For each character of the hypothesis.
+        per_source: Change per character of the source.
+        per_hypothesis: Change per character of the hypothesis.
     """
 
     intercept: float
@@ -45,7 +45,7 @@ class LengthModel:
 
     @classmethod
     def fitted(cls, rows: Sequence[Rated]) -> LengthModel:
-        """By least squares on rows of one language pair.
+        """The model fitted by least squares on rows of one language pair.
 
         Raises:
             ValueError: There are no rows.
@@ -62,7 +62,7 @@ class LengthModel:
 
         Args:
             gold: Human scores with texts.
-            systems: Whose translations.
+            systems: Systems whose translations are scored.
         """
         segments = gold.scores.segments
         sources = np.array([len(source) for source in gold.sources or ("",) * len(segments)])
@@ -78,7 +78,7 @@ class MarkingRates(NamedTuple):
 
     Attributes:
         rate: Share of the characters that are marked.
-        major: Of those, the share whose worst severity is major or critical.
+        major: Share of the marked characters whose worst severity is major or critical.
     """
 
     rate: float
@@ -86,7 +86,7 @@ class MarkingRates(NamedTuple):
 
     @classmethod
     def counted(cls, rows: Sequence[Rated]) -> MarkingRates:
-        """Over all raters of all rows."""
+        """The rates over all raters of all rows."""
         counts: Counter[int] = Counter()
         for row in rows:
             for spans in row.spans:
@@ -108,12 +108,12 @@ class MarkingRates(NamedTuple):
 
 
 def mark_everything(gold: Gold, systems: Sequence[str], rates: MarkingRates) -> Scored:
-    """One span over each hypothesis.
+    """Mark each hypothesis with one span over all of its characters.
 
     Args:
         gold: Human scores with texts.
-        systems: Whose translations.
-        rates: Of the training side.
+        systems: Systems whose translations are marked.
+        rates: Rates of the training side.
     """
     spans = {
         cell: [ErrorSpan(0, len(text), rates.commonest)] if text else []
@@ -124,12 +124,12 @@ def mark_everything(gold: Gold, systems: Sequence[str], rates: MarkingRates) -> 
 
 
 def mark_at_random(gold: Gold, systems: Sequence[str], rates: MarkingRates, *, seed: int) -> Scored:
-    """Random words, each as likely to be marked as people mark a character.
+    """Mark random words, each with the probability that people mark a character.
 
     Args:
         gold: Human scores with texts.
-        systems: Whose translations.
-        rates: Of the training side.
+        systems: Systems whose translations are marked.
+        rates: Rates of the training side.
         seed: Seed of the draws.
     """
     spans: dict[Cell, list[ErrorSpan]] = {}
@@ -151,7 +151,7 @@ def _scored(
     values: Floats | None = None,
     spans: Mapping[Cell, Sequence[ErrorSpan]] | None = None,
 ) -> Scored:
-    """What a baseline says; without ``values`` the same score of everything."""
+    """The baseline's output; without ``values``, all translations get the same score."""
     segments = gold.scores.segments
     values = np.zeros((len(systems), len(segments))) if values is None else values
     matrix = ScoreMatrix(tuple(systems), segments, values, f"baseline:{name}")

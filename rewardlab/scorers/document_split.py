@@ -1,7 +1,7 @@
 """Training, validation and test side by whole documents, so that no text is on two sides.
 
 One talk may be in several files: the source in one language pair is the reference or a translation
-in another. So documents that share a text of some length stay together.
+in another pair. So documents that share a text of at least `LONG` characters stay together.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class DocumentSplit(NamedTuple):
     """Which documents are on which side.
 
     Attributes:
-        train: For training.
-        validation: For the validation loss, which decides when to stop.
-        test: For measuring only.
+        train: Documents for training.
+        validation: Documents for the validation loss, which decides when to stop.
+        test: Documents for measuring only.
         linked: Sets of documents that had to stay together.
     """
 
@@ -52,16 +52,16 @@ def split_documents(
 ) -> DocumentSplit:
     """Draw whole documents at random until a side has its share of the texts.
 
-    Test documents are drawn first. A set of linked documents is skipped if a side would be further
-    from its share with it than without it; if all are skipped, the smallest is taken. Folds are
-    filled with the largest set first, always the fold with the fewest texts.
+    Test documents are drawn first. A set of linked documents is skipped if adding it would move a
+    side further from its share; if all sets are skipped, the smallest is taken. For folds, sets are
+    assigned from the largest to the smallest, each to the fold with the fewest texts so far.
 
     Args:
         texts: Document -> its texts in all languages, repeated ones included.
         validation: Share of all texts, in [0, 1); 0 for none.
-        test: Share of all texts, with ``validation`` below 1; or a fold, whose documents are the
+        test: Share of all texts, less than ``1 - validation``; or a fold, whose documents are the
             test side.
-        seed: Seed of the draw; for folds, of the order among sets of one size.
+        seed: Seed of the draw; for folds, seed of the order among sets of equal size.
 
     Raises:
         ValueError: The shares are out of range, or nothing is left to train on.
@@ -100,7 +100,9 @@ def split_documents(
 
 
 def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:
-    """Documents that share a text of at least `LONG` characters, directly or through others.
+    """Sets of documents that share a text of at least `LONG` characters.
+
+    Two documents are in one set also if they are linked through other documents.
 
     Returns:
         Disjoint sets, single documents included, in the order of their first documents.
@@ -129,7 +131,7 @@ def linked_documents(texts: Mapping[str, Sequence[str]]) -> list[frozenset[str]]
 
 
 def by_opening(texts: Iterable[str]) -> dict[str, list[str]]:
-    """Texts of at least `LONG` characters by their first `LONG` characters, for `quoted`."""
+    """Texts of at least `LONG` characters, grouped by their first `LONG`, for `quoted`."""
     found: dict[str, list[str]] = defaultdict(list)
     for text in dict.fromkeys(texts):
         if len(text) >= LONG:
@@ -138,15 +140,15 @@ def by_opening(texts: Iterable[str]) -> dict[str, list[str]]:
 
 
 def quoted(text: str, known: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The known texts that another text contains, each from the beginning of a word.
+    """The known texts that another text contains, each from the start of a word.
 
     Args:
-        text: Such as a prompt that contains a source.
-        known: From `by_opening`.
+        text: A text, such as a prompt that contains a source.
+        known: Known texts, as returned by `by_opening`.
 
     >>> source = "A sentence that nobody writes twice by chance."
     >>> list(quoted(f"Translate: {source}", by_opening([source, "Thank you."])))
-    ['A sentence that nobody writes twice by chance.']
+    ['A sentence that no one writes twice by chance.']
     """
     for at in range(len(text) - LONG + 1):
         if at and text[at - 1].isalnum() and text[at].isalnum():

@@ -1,9 +1,9 @@
 """From human scores to rated translations, which scorers learn from and are measured on.
 
-Scores are on one scale, whatever the file has: minus MQM points, -25 to 0. MetricX learns from
-direct assessments first and from MQM after (arXiv 2410.03983). Scores of whole translations are
-standardised over the file, clipped to one standard deviation either way, and mapped onto that
-range; this mapping is ours.
+All scores are converted to one scale: negated MQM points, -25 to 0. MetricX learns from direct
+assessments first and then from MQM (arXiv 2410.03983). Scores of whole translations are
+standardised over the file, clipped to ±1 standard deviation, and mapped onto -25 to 0; this mapping
+is ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rewardlab.metaeval.scoring import candidates
 
 
 def documents_of(gold: Gold) -> dict[str, str]:
-    """Segment id -> its document, unique among files; a segment without one is its own."""
+    """Segment id -> document, unique among files; a segment without one is its own document."""
     segments = zip(gold.scores.segments, gold.documents, strict=True)
     return {segment: f"{gold.name}:{document or segment}" for segment, document in segments}
 
@@ -53,7 +53,7 @@ def rated(gold: Gold) -> list[Rated]:
 
 
 def only_documents(gold: Gold, documents: Collection[str]) -> Gold | None:
-    """The segments of some documents; None where there are none.
+    """The human scores of some documents; None if the file has no segment of them.
 
     Args:
         gold: Human scores.
@@ -81,9 +81,9 @@ def only_documents(gold: Gold, documents: Collection[str]) -> Gold | None:
 
 
 def mqm_points(gold: Gold) -> ScoreMatrix:
-    """The scores as minus MQM points; see the module.
+    """The scores as negated MQM points; see the module docstring.
 
-    Marked errors are that already, and are cut at `WORST_ERROR`.
+    Scores of marked errors are in this unit already, and are cut at `WORST_ERROR`.
     """
     values = gold.scores.values
     if gold.severities is not None:

@@ -1,11 +1,13 @@
-"""How good a trained scorer is: measured on held-out texts, beside baselines that learn nothing.
+"""Quality of a trained scorer on held-out texts, compared with simple baselines.
 
-Statistics are of segments: Pearson's and Spearman's correlation over all translations of a file,
-acc*_eq by item, and the accuracy of preference: the share of pairs of translations of one text
-whose order is people's (a tie of the scorer counts half). They are averaged over files; character
-F1 is counted over all files together. Intervals are from bootstrap resamples of segments, the same
-for all scorers, so that a difference has an interval too. A difference is taken on the translations
-that the trained scorer scored; what it left unscored has no marks.
+There are four statistics of scores: Pearson's and Spearman's correlation over all translations of a
+file, acc*_eq by item, and preference accuracy. The last is the share of pairs of translations of
+one text that the scorer orders as people do; a tie of the scorer counts half. These statistics are
+averaged over files. Character F1 is counted over all files together.
+
+Intervals are from bootstrap resamples of segments. All scorers are measured on the same resamples,
+so differences between scorers have intervals too. A difference is computed on the translations that
+the trained scorer scored. For F1, a translation without a score has no predicted marks.
 """
 
 from __future__ import annotations
@@ -41,22 +43,22 @@ STATISTICS = (*CORRELATIONS, *SPANS)
 CONSTANT = "constant"
 
 Files: TypeAlias = Mapping[str, tuple[Gold, Sequence[Scored]]]
-"""By name, human scores of the held-out segments, and scorers' scores of the same translations."""
+"""By file name, human scores of the held-out segments and every scorer's scores of them."""
 
 
 Figures: TypeAlias = Mapping[tuple[str, str], Estimate]
-"""By scorer and statistic, one of `STATISTICS`."""
+"""Values by scorer and statistic, one of `STATISTICS`."""
 _Samples: TypeAlias = dict[tuple[str, str], Floats]
-"""By scorer and statistic, (1 + B,): the value on the whole, then on each resample."""
+"""By scorer and statistic, (1 + B,): the value on all segments, then on each resample."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What was measured.
+    """The results of `measure_heldout`.
 
     Attributes:
         files: By file, the figures of every scorer.
-        overall: Over all files.
+        overall: The figures over all files.
         leads: By baseline and statistic, the trained scorer's value minus the baseline's, over all
             files.
         segments: By file, the number of segments.
@@ -69,7 +71,7 @@ class HeldOut:
 
 
 class _File(NamedTuple):
-    """One file's statistics: of all that each scorer scored, and of what the first one scored."""
+    """Statistics of one file: on all that each scorer scored, and on what the first one scored."""
 
     all: _Samples
     paired: _Samples
@@ -80,13 +82,13 @@ def measure_heldout(
 ) -> HeldOut:
     """Compare a trained scorer with people and with baselines.
 
-    A baseline that some file lacks, because it has no references for instance, is in the figures
-    of the files that have it, and not in those over all of them.
+    A baseline may be missing for some files, for example for files without references. Such a
+    baseline is in the figures of the other files, but not in the figures over all files.
 
     Args:
-        files: Of every file, the trained scorer first.
-        smallest_margin: Pairs whose human scores differ by less are no preferences, in MQM points
-            (`rewardlab.scorers.examples.mqm_points`); 0 takes all differences above 0.
+        files: Scores by file, the trained scorer first in each.
+        smallest_margin: Smallest difference in human score for a pair to count as a preference, in
+            MQM points (`rewardlab.scorers.examples.mqm_points`); 0 for all differences above 0.
         resamples: B, at least 1.
         seed: Seed of the draws.
     """
@@ -123,11 +125,11 @@ def preference_accuracy(
 ) -> Figures:
     """How often scorers prefer what people preferred; a tie counts half.
 
-    A pair with an answer that a scorer leaves unscored is left out for this scorer.
+    If a scorer leaves an answer unscored, the pair is left out for this scorer.
 
     Args:
         preferences: N pairs.
-        scores: By scorer, of the chosen and of the rejected answers, (N,) each.
+        scores: By scorer, the scores of the chosen and of the rejected answers, (N,) each.
         resamples: Number of resamples of the pairs.
         seed: Seed of the draws.
 
@@ -166,7 +168,7 @@ def _file(
 
 
 def _means(files: Sequence[_Samples], names: Sequence[str]) -> _Samples:
-    """Over the files, of the scorers that each of them has."""
+    """Means over the files, for the scorers that every file has."""
     return {
         (scorer, statistic): np.mean([found[scorer, statistic] for found in files], axis=0)
         for scorer in names
@@ -177,7 +179,7 @@ def _means(files: Sequence[_Samples], names: Sequence[str]) -> _Samples:
 def _correlations(
     human: Floats, points: Floats, counts: Counts, smallest: float, values: Mapping[str, Floats]
 ) -> _Samples:
-    """Against people's scores, and in MQM points for what is preferred; NaN without a score."""
+    """Correlations with human scores, and preference accuracy (in MQM points); NaN = no score."""
     found: _Samples = {}
     every = np.vstack([np.ones_like(counts[:1]), counts])
     for name, metric in values.items():
@@ -197,12 +199,12 @@ def _correlations(
 
 
 def _or_zero(value: float, samples: Floats) -> Floats:
-    """A correlation; 0 for a constant, which has none: it says nothing about what people say."""
+    """The correlation; 0 instead of undefined for a constant scorer, which is uninformative."""
     return np.zeros(1 + len(samples)) if math.isnan(value) else np.append(value, samples)
 
 
 def _preferences(human: Floats, metric: Floats, smallest: float) -> tuple[Floats, Floats]:
-    """By segment (M,), the pairs in people's order and all pairs that people order."""
+    """By segment (M,), the pairs that both order alike, and all pairs that people order."""
     right = np.zeros(human.shape[1])
     pairs = np.zeros(human.shape[1])
     for row in range(len(human)):
@@ -214,7 +216,7 @@ def _preferences(human: Floats, metric: Floats, smallest: float) -> tuple[Floats
 
 
 def _right(difference: Floats) -> Floats:
-    """1 where the better one is preferred, ½ at a tie, else 0; 0 too where there is no answer."""
+    """1 if the better one is preferred, ½ for a tie, else 0; also 0 for a missing score."""
     return np.nan_to_num(np.asarray((np.sign(difference) + 1.0) / 2.0), nan=0.0)
 
 
@@ -222,7 +224,7 @@ def _right(difference: Floats) -> Floats:
 
 
 def _span_samples(files: Files, names: Sequence[str], resamples: int, seed: int) -> _Samples:
-    """Character F1 of these scorers, over all files in which people marked errors together."""
+    """Character F1 of these scorers, counted over all files in which people marked errors."""
     found: _Samples = {}
     marked = [(gold, scored) for gold, scored in files.values() if gold.spans]
     for name in names if marked else ():
@@ -242,7 +244,7 @@ def _span_samples(files: Files, names: Sequence[str], resamples: int, seed: int)
 
 
 def _span_counts(gold: Gold, scored: Scored) -> Floats:
-    """By segment (M, 4): characters predicted, marked, in both, in both with one severity."""
+    """By segment (M, 4): characters predicted, marked, in both, in both with equal severity."""
     spans = scored.spans or {}
     rows: list[tuple[int, int, int, int]] = []
     for segment in gold.scores.segments:

@@ -1,16 +1,16 @@
-r"""Which of two answers is better: preferences read from a file, or drawn from ratings.
+r"""Preferences between two answers, read from a file or drawn from ratings.
 
 A file has one JSON object on each line, in the formats that TRL calls preference data:
 
 - ``{"prompt": "...", "chosen": "...", "rejected": "..."}``;
-- the same with lists of messages, ``prompt`` one user turn and each answer one assistant turn;
-- no ``prompt``, and ``chosen`` and ``rejected`` whole conversations that begin alike.
+- the same with lists of messages: ``prompt`` is one user turn, each answer is one assistant turn;
+- no ``prompt``; ``chosen`` and ``rejected`` are whole conversations with the same beginning.
 
 A line may also have ``margin`` (how much better the better answer is, 0 or more), ``source_lang``,
-``target_lang``, ``document``, and for translations ``source`` in place of the prompt: the request
-is then the standard one, made of source and languages. Other keys are not read. Unlike TRL, we
-refuse two texts without a prompt, because it is unknown where the request ends and the answer
-begins, and conversations of several turns, which no reward reads.
+``target_lang``, ``document``, and for translations ``source`` instead of the prompt: the request
+is then the standard one for this source and these languages. Other keys are not read. Unlike TRL,
+we refuse two texts without a prompt, because it is unknown where the request ends and the answer
+begins. We also refuse conversations of several turns, which no reward reads.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rewardlab.types import Candidate
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 ROUNDING = 1e-9
-"""Above the rounding errors of differences between sums of 0.1."""
+"""Tolerance larger than the rounding errors of differences between sums of 0.1."""
 EXAMPLE = '{"prompt": "...", "chosen": "...", "rejected": "..."} on each line'
 
 Segment: TypeAlias = tuple[str, str, str, str | None, str | None, str | None]
@@ -53,13 +53,13 @@ def read_preferences(path: str | Path) -> list[Preference]:
     """Read a file of preferences, plain or gzipped; blank lines are left out.
 
     Returns:
-        One for each line; the ``id`` of both answers is the file's name and the line number.
+        One preference per line; the ``id`` of both answers is the file name and the line number.
 
     Raises:
-        UserError: E201..E205 the file cannot be read; E206 it has no rows; E370 lines that are no
-            JSON object, E371 keys that are missing or hold something else, E372 conversations that
-            are not one request and one answer, E373 answers that are empty or the same text. Exit
-            code 3, with every problem of every line.
+        UserError: E201..E205 the file cannot be read; E206 it has no rows; E370 lines that are not
+            a JSON object, E371 keys that are missing or have a value of the wrong type, E372
+            conversations that are not one request and one answer, E373 answers that are empty or
+            equal. Exit code 3, with every problem of every line.
     """
     file = read_lines(path)
     rows = filled_lines(file, fix=f"write {EXAMPLE}")
@@ -79,19 +79,20 @@ def preferences_of(
 ) -> list[Preference]:
     """Pairs of translations of one segment; the one with the higher score is preferred.
 
-    A segment is one id, document, source, prompt and pair of languages. A text that several
-    systems wrote counts once, with the mean of its scores. All pairs that are far enough apart are
-    equally likely to be drawn. The order of the translations does not matter.
+    Translations belong to one segment if id, document, source, prompt and languages are equal. A
+    text that several systems wrote counts once, with the mean of its scores. All pairs with a large
+    enough difference are equally likely to be drawn. The order of the translations does not matter.
 
     Args:
         rated: Translations with scores, of any number of segments.
         smallest_margin: Smallest difference between the scores of a pair, at least 0; equal scores
             never make a pair.
-        most_per_segment: Most pairs of one segment, at least 1.
+        most_per_segment: Maximum number of pairs from one segment, at least 1.
         seed: Seed of the draws.
 
     Returns:
-        Segment by segment, in the order of the first row of each; ``margin`` is the difference.
+        Preferences segment by segment, in the order in which segments first appear; ``margin`` is
+        the difference of the scores.
 
     Raises:
         ValueError: A number is out of range.
@@ -177,7 +178,7 @@ def _preference(entry: Mapping[str, Any], name: str) -> Preference:
 
 
 def _pair(entry: Mapping[str, Any]) -> tuple[str | None, str, str]:
-    """The request, None if it is made of source and languages, and the two answers."""
+    """The request (None for the standard request of a source), and the two answers."""
     for key in ("chosen", "rejected"):
         if entry.get(key) is None:
             raise _Unusable("E371", f"there is no {key}", f"write {EXAMPLE}")

@@ -21,4 +21,4 @@ FAMILIES: Registry[type[Family]] = Registry(
         "generalist": "rewardlab.scorers.families.generalist:GeneralistFamily",
     },
 )
-"""By the name of the reward that is trained; importing a family imports torch."""
+"""Families by the name of the reward that is trained; importing a family imports torch."""

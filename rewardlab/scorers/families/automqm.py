@@ -1,7 +1,7 @@
 """The family ``automqm``: a causal language model that lists errors, trained on human error spans.
 
-Each rating becomes the question that `rewardlab.rewards.automqm` asks, and its correct answer. The
-loss is the mean over all answer tokens of a step; question tokens carry none.
+Each rating becomes the question that `rewardlab.rewards.automqm` asks, and the correct answer. The
+loss is the mean over all answer tokens of a step; question tokens do not contribute.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from rewardlab.trainers.policy import end_of_turn, load_policy, load_tokenizer, 
 from rewardlab.trainers.sft import Example, sft_trainer, token_ids
 
 PROMPT_FILE = "prompt.toml"
-"""Saved with the weights of a scorer that was not trained with the standard prompt."""
+"""File saved with the weights of a scorer that was not trained with the standard prompt."""
 IGNORE_INDEX = -100
-"""The label of a token that carries no loss."""
+"""The label of a token that does not contribute to the loss."""
 
 
 UNRATED, TOO_LONG = "rows without spans", "ratings too long"
@@ -54,13 +54,13 @@ class Answers(NamedTuple):
     """Questions with their answers.
 
     Attributes:
-        examples: In the order of the rows; a row with two raters gives two.
+        examples: Questions and answers, in the order of the rows; a row with two raters gives two.
         flawless: For each example, whether its answer lists no error.
-        counts: `UNRATED`: rows without spans by a rater, or with a score that none of their spans
-            accounts for; "no errors" would be the wrong answer. `NEUTRAL`: errors that weigh
-            nothing, left out. `AMBIGUOUS`: errors in the answers whose text occurs elsewhere too.
+        counts: `UNRATED`: rows without a rater's spans, or whose spans do not explain their score,
+            left out because "no errors" would be a wrong answer. `NEUTRAL`: errors that weigh
+            nothing, left out. `AMBIGUOUS`: errors in the answers whose text also occurs elsewhere.
             `BEYOND`: errors that the answer has no room for, left out. `TOO_LONG`: ratings left
-            out, as `AutoMQMFamily.answers` says.
+            out because they are too long, see `AutoMQMFamily.answers`.
     """
 
     examples: list[Example]
@@ -81,11 +81,11 @@ class AutoMQMFamily(Family):
     Attributes:
         reference: The questions include the reference.
         chat: Questions go through the model's chat template.
-        prompt: A prompt file in place of the standard one, or the name of one of the library's
-            (``automqm_short`` for models from scratch).
+        prompt: A prompt file used instead of the standard one, or the name of a prompt of the
+            library (``automqm_short`` for models from scratch).
         no_errors: Share of the answers that list no error, in [0, 1): such examples are dropped or
             repeated to reach it. A lower share makes the model mark more.
-        max_new_tokens: Longest answer in tokens; the trained judge stops there.
+        max_new_tokens: Maximum number of tokens in an answer; the trained judge stops there.
 
     Raises:
         ValueError: A number is out of range.
@@ -109,13 +109,13 @@ class AutoMQMFamily(Family):
     def new(
         self, directory: Path, examples: Sequence[TrainingExample], shape: Shape, *, seed: int
     ) -> None:
-        """Write a Qwen3 with random weights, and a tokenizer with tokens for the words of the form.
+        """Write a Qwen3 with random weights, and a tokenizer that includes the `form_tokens`.
 
-        With two layers or more, the weights can quote from the start (`copying`).
+        With two layers or more, the untrained model can already quote (`copying`).
 
         Args:
             directory: Created if it does not exist.
-            examples: Those of all stages.
+            examples: Examples of all stages.
             shape: Shape of the model.
             seed: Seed of the weights.
 
@@ -149,9 +149,9 @@ class AutoMQMFamily(Family):
 
         Raises:
             TypeError: The options are not TRL's SFTConfig.
-            ValueError: They ask for a loss on the questions too.
+            ValueError: The options ask for a loss on the questions too.
             UserError: E028, E044, the checkpoint cannot be used; E340, E341, the prompt file;
-                E365, nothing is left to learn from; E366, the examples are no ratings.
+                E365, nothing is left to learn from; E366, the examples are not ratings.
         """
         args = stage.args
         if not isinstance(args, SFTConfig):
@@ -178,14 +178,14 @@ class AutoMQMFamily(Family):
         return trainer
 
     def describe(self, stage: Stage) -> Iterator[str]:
-        """How many answers a stage learns from, and what is left out; see `Family.describe`."""
+        """Report the number of answers of a stage, and what is left out; see `Family.describe`."""
         for side, answers in zip(
             SIDES, self._sides(stage, load_tokenizer(stage.start)), strict=True
         ):
             yield f"{side}: {answers}"
 
     def _sides(self, stage: Stage, tokenizer: PreTrainedTokenizerBase) -> list[Answers]:
-        """Training and validation, balanced.
+        """The balanced answers of the training and the validation side.
 
         Raises:
             UserError: As `trainer`.
@@ -207,7 +207,7 @@ class AutoMQMFamily(Family):
         return sides
 
     def save(self, trainer: Trainer, directory: Path) -> None:
-        """Write weights, tokenizer, and the prompt file where it is not the standard one.
+        """Write weights, tokenizer, and the prompt file if it is not the standard one.
 
         Args:
             trainer: One that `trainer` returned.
@@ -219,7 +219,7 @@ class AutoMQMFamily(Family):
         trainer.accelerator.wait_for_everyone()
 
     def reward(self, directory: Path) -> AutoMQM:
-        """The judge on what `save` wrote, asked as it was trained."""
+        """The judge that `save` wrote, with the questions that it was trained on."""
         asked = directory / PROMPT_FILE
         return AutoMQM(
             model=str(directory),
@@ -243,11 +243,11 @@ class AutoMQMFamily(Family):
 
         Args:
             rows: Rated translations.
-            tokenizer: Of the model; None leaves nothing out.
-            max_length: Longest question with its answer in tokens, None for any.
+            tokenizer: The model's tokenizer; None leaves nothing out.
+            max_length: Maximum number of tokens in a question and its answer, None for no limit.
 
         Raises:
-            UserError: E340, E341, the prompt file cannot be used; E366, the rows are no ratings.
+            UserError: E340, E341, the prompt file cannot be used; E366, the rows are not ratings.
         """
         counts: dict[str, int] = dict.fromkeys((UNRATED, NEUTRAL, AMBIGUOUS, BEYOND, TOO_LONG), 0)
         answers = Answers([], [], counts)
@@ -276,7 +276,7 @@ class AutoMQMFamily(Family):
         question = write_question(
             judge.template, judge.question(row.candidate), chat=self.chat, attempt=0
         )
-        # A text goes on with a space, as the prompt's examples do: a token boundary everywhere.
+        # The answer begins with a space, as in the prompt's examples: a token boundary everywhere.
         return Example(
             question, [{"role": "assistant", "content": answer}] if self.chat else f" {answer}"
         )
@@ -290,23 +290,23 @@ class AutoMQMFamily(Family):
 
     @cached_property
     def _judge(self) -> AutoMQM:
-        """Writes the questions; its model is never loaded."""
+        """A judge that writes the questions; its model is never loaded."""
         prompt = str(self._prompt_file) if self.prompt else ""
         return AutoMQM(model="", reference=self.reference, chat=self.chat, prompt=prompt)
 
     @property
     def _prompt_file(self) -> Path:
-        """The path of one of the library's, or the path given."""
+        """The path of a prompt of the library, or the path given."""
         ours = Path(str(files("rewardlab.judges"))) / "prompts" / f"{self.prompt}.toml"
         return ours if ours.is_file() else Path(self.prompt)
 
 
 class AnswerTrainer(LikeLengths, SFTTrainer):
-    """TRL's trainer, faster on a CPU: there, it takes the logits of answers only.
+    """TRL's trainer, made faster on a CPU, where it computes logits of answer tokens only.
 
-    A question is several times as long as its answer, and without its GPU kernel TRL takes the
-    logits of every token of both and drops those of the questions. The loss is the same: the sum
-    over the answer tokens, divided by their number in the global batch.
+    A question is several times as long as its answer. Without its GPU kernel, TRL computes logits
+    of every token of both and discards those of the questions. The loss is the same: the sum over
+    the answer tokens, divided by their number in the global batch.
     """
 
     def compute_loss(
@@ -316,13 +316,13 @@ class AnswerTrainer(LikeLengths, SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Nats per answer token.
+        """The loss in nats per answer token.
 
         Args:
             model: The policy.
             inputs: A batch of token ids and labels.
             return_outputs: Return the model's outputs too.
-            num_items_in_batch: Answer tokens in the global batch.
+            num_items_in_batch: Number of answer tokens in the global batch.
         """
         options = cast("SFTConfig", self.args)
         usual = options.loss_type == "nll" and not options.label_smoothing_factor
@@ -337,20 +337,21 @@ class AnswerTrainer(LikeLengths, SFTTrainer):
         loss = cross_entropy(logits[taught].float(), labels[taught], reduction="sum")
         if num_items_in_batch is None:
             return loss / taught.sum().clamp(min=1)
-        # The number is that of all ranks, and their gradients are averaged.
+        # The number counts all ranks, and the gradients of the ranks are averaged.
         ranks = self.accelerator.num_processes if options.average_tokens_across_devices else 1
         return loss * ranks / num_items_in_batch
 
 
 def balanced(answers: Answers, no_errors: float, *, seed: int) -> Answers:
-    """The same with another share of answers that list no error.
+    """Change the share of answers that list no error.
 
-    Answers with errors stay. Of the others some are drawn, or all are repeated and some drawn once
-    more; if there are none of either kind, nothing is changed.
+    All answers with errors are kept. Answers without errors are sampled to lower their share, or
+    repeated to raise it (all equally often, then some once more). If either kind is missing,
+    nothing is changed.
 
     Args:
-        answers: Any number.
-        no_errors: The share, in [0, 1).
+        answers: Any number of answers.
+        no_errors: Share of answers that list no error, in [0, 1).
         seed: Seed of the draw.
     """
     without = [place for place, fine in enumerate(answers.flawless) if fine]
@@ -371,10 +372,10 @@ def balanced(answers: Answers, no_errors: float, *, seed: int) -> Answers:
 
 
 def form_tokens() -> list[str]:
-    """The fixed text of questions and answers, in pieces between the words they quote.
+    """The fixed text of questions and answers, in pieces between the quoted words.
 
-    With one token for each piece, an answer without errors is one token, and an error takes a
-    handful besides its words; a tokenizer trained on the same texts needs thirty.
+    With one token for each piece, an answer without errors is one token, and an error takes only a
+    few tokens besides its words; a tokenizer trained on the same texts needs thirty.
     """
     severities = ("minor", "major", "critical")
     sides = ("translation", "source")
@@ -402,7 +403,7 @@ def add_form(tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 def _bare(example: Example, form: Sequence[str]) -> Iterator[str]:
-    """An example's texts without the form, for a tokenizer to learn from."""
+    """The texts of an example without the fixed text, for training a tokenizer."""
     for text in example.texts:
         for piece in sorted(form, key=len, reverse=True):
             text = text.replace(piece, "\n")  # noqa: PLW2901 - piece by piece

@@ -1,13 +1,15 @@
-"""An induction circuit in the initial weights of a small model, so that it can quote untrained.
+"""An induction circuit in the initial weights, so that a small model can quote without training.
 
 A judge's answer quotes its question, and a model quotes with an induction head (Olsson et al. 2022,
-arXiv 2209.11895): a head of one layer writes at each token which token came before it, and a head
-of the next layer looks for the place where the current token occurred before, and repeats what
-followed it. Small models find this circuit only after thousands of steps. Here it is written into
-the random weights of the first two layers, as random directions, and is trained with all others.
+arXiv 2209.11895): a head of one layer stores at each token which token came before, and a head of
+the next layer looks for an earlier occurrence of the current token and repeats the token that
+followed there. Small models learn this circuit only after thousands of steps. Here the circuit is
+written into the random weights of the first two layers, as random directions, and is trained
+together with all other weights.
 
-A hidden state of H numbers is split: one is the same for every token, ``m = (H - 2) // 2`` say
-which token it is (the embeddings, tied to the output head), and m which token came before it.
+A hidden state of H numbers has three parts: one number is the same for every token,
+``m = (H - 2) // 2`` numbers encode the token (the embeddings, tied to the output head), and m
+numbers encode the previous token.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 SCALE = 0.1
 """Standard deviation of the embeddings; their products are the logits."""
 GAIN = 6.0
-"""How much stronger the copied token is than the current one."""
+"""Factor by which the copied token is stronger than the current one."""
 ONE_BACK_FREQUENCIES = 4
 """Number of the fastest rotations, which tell the previous token from all others."""
 ONE_BACK_SHARPNESS, LOOKUP_SHARPNESS = 3.0, 2.3
@@ -29,8 +31,8 @@ ONE_BACK_SHARPNESS, LOOKUP_SHARPNESS = 3.0, 2.3
 SLOW = 0.004
 """Radians per token; a slower rotation hardly changes what is compared."""
 SHARED = 0.8
-"""Correlation between a word with a space before it and the same word without: quotations start
-without one."""
+"""Correlation between the embeddings of a word with and without a space before it: quotations
+start without a space."""
 
 
 def write_copying(
@@ -39,12 +41,12 @@ def write_copying(
     """Write the circuit into a Qwen3 with tied embeddings.
 
     Args:
-        policy: As `rewardlab.trainers.from_scratch.new_policy` makes it; it is changed.
-        tokenizer: Byte-level, as `rewardlab.trainers.from_scratch.train_tokenizer` makes it.
+        policy: A model made by `rewardlab.trainers.from_scratch.new_policy`; changed in place.
+        tokenizer: A byte-level one made by `rewardlab.trainers.from_scratch.train_tokenizer`.
         seed: Seed of the directions.
 
     Returns:
-        Whether the circuit fits: it takes two layers, and heads with slow rotations.
+        Whether the circuit fits: it needs two layers, and heads with slow rotations.
     """
     model: Any = policy
     config, layers = model.config, model.model.layers
@@ -71,7 +73,7 @@ def _write_embeddings(
     this: torch.Tensor,
     generator: torch.Generator,
 ) -> None:
-    """A direction for each token, close to that of the same word without the space before it."""
+    """Write a direction for each token; a word has similar ones with and without a space before."""
     weight = cast("torch.Tensor", policy.get_input_embeddings().weight)
     drawn = torch.randn(weight.shape[0], len(this), generator=generator)
     directions = drawn.clone()
@@ -91,7 +93,7 @@ def _write_one_back(
     this: torch.Tensor,
     before: torch.Tensor,
 ) -> None:
-    """Heads that look at the previous token and write which it is.
+    """Write heads that look at the previous token and store which token it is.
 
     Query and key are the same for every token, rotated against each other by one position.
     """
@@ -116,9 +118,9 @@ def _write_lookup(
     before: torch.Tensor,
     generator: torch.Generator,
 ) -> None:
-    """Heads that look for a token after an earlier copy of the current one, and repeat it.
+    """Write heads that find an earlier copy of the current token and repeat the token after it.
 
-    Each compares its own few random projections of the two, in dimensions that hardly rotate.
+    Each head compares the two by its own few random projections, in dimensions that hardly rotate.
     """
     for norm in (attention.q_norm, attention.k_norm):
         norm.weight.fill_(LOOKUP_SHARPNESS)
@@ -133,7 +135,7 @@ def _write_lookup(
 
 
 def _carriers(attention: Any, numbers: int) -> range:
-    """As many heads as it takes to carry so many numbers, or all of them."""
+    """As many heads as are needed to carry this many numbers, or all heads."""
     return range(min(attention.config.num_attention_heads, math.ceil(numbers / attention.head_dim)))
 
 

@@ -1,10 +1,10 @@
 """The family ``generalist``: a Bradley-Terry reward model, trained on preferences.
 
-Each pair of answers to one request becomes two conversations, read exactly as
-`rewardlab.models.classifier` reads them afterwards. With the logits r⁺ and r⁻ of the better and the
-worse answer, the loss is TRL's ``-log σ(r⁺ - r⁻ - m)``, to which ``center_rewards_coefficient``
-adds that many times ``(r⁺ + r⁻)²``. The margin m says how much better people found an answer, as in
-Llama 2 (arXiv 2307.09288).
+Each pair of answers to one request becomes two conversations, tokenized exactly as
+`rewardlab.models.classifier` does for the trained reward. With the logits r⁺ and r⁻ of the better
+and the worse answer, the loss is TRL's ``-log σ(r⁺ - r⁻ - m)``, plus
+``center_rewards_coefficient`` times ``(r⁺ + r⁻)²``. The margin m says how much better people found
+the better answer, as in Llama 2 (arXiv 2307.09288).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<assistant>' }}{% endif %}"
 )
-"""Of a model from scratch. Its last token is the end of the answer's turn, and never padding."""
+"""Chat template of a model from scratch; its last token ends the answer and is never padding."""
 POSITIONS = 2048
 CLASSIFIER = "ForSequenceClassification"
 LONGEST_REASON = 300
@@ -64,8 +64,8 @@ class Pairs(NamedTuple):
     """Pairs of tokenized conversations.
 
     Attributes:
-        columns: As TRL's trainer takes them: ``chosen_ids``, ``rejected_ids``, ``length`` of the
-            longer one, and ``margin`` where there is one.
+        columns: Columns for TRL's trainer: ``chosen_ids``, ``rejected_ids``, ``length`` of the
+            longer conversation, and ``margin`` if the loss uses margins.
         too_long: Number of pairs left out because a conversation has too many tokens.
     """
 
@@ -85,9 +85,9 @@ class GeneralistFamily(Family):
     Ratings become pairs of translations of one source; preferences are taken as they are.
 
     Attributes:
-        smallest_margin: Smallest difference between the scores of two rated translations that
-            makes a pair; in MQM points, where 1 is a minor error.
-        most_per_segment: Most pairs drawn from the translations of one source.
+        smallest_margin: Smallest score difference for which two rated translations make a pair; in
+            MQM points, where 1 is a minor error.
+        most_per_segment: Maximum number of pairs drawn from the translations of one source.
         margins: Whether the loss uses how much better the better answer is.
         margin_scale: Logits per point of difference. MQM differs by up to 25 points, and with a
             margin of 25 only the largest differences would matter to the loss.
@@ -96,7 +96,7 @@ class GeneralistFamily(Family):
         ValueError: A number is out of range.
     """
 
-    smallest_margin: Annotated[float, Field(gt=0)] = 1.0  # in a file; here it may be 0
+    smallest_margin: Annotated[float, Field(gt=0)] = 1.0  # gt=0 holds for files; 0 works in Python
     most_per_segment: Annotated[int, Field(ge=1)] = 8
     margins: bool = True
     margin_scale: Annotated[float, Field(gt=0)] = 0.1
@@ -116,13 +116,13 @@ class GeneralistFamily(Family):
 
         Args:
             directory: Created if it does not exist.
-            examples: Those of all stages.
+            examples: Examples of all stages.
             shape: Shape of the model.
             seed: Seed of the weights.
 
         Raises:
             ValueError: The shape is not possible: too few tokens for bytes and turns, or a width
-                that is no multiple of the heads.
+                that is not a multiple of the heads.
         """
         tokenizer = train_tokenizer(
             (text for row in examples for one in _candidates(row) for text in _exchange(one)),
@@ -145,8 +145,8 @@ class GeneralistFamily(Family):
     def trainer(self, stage: Stage, callbacks: Sequence[TrainerCallback] = ()) -> Trainer:
         """TRL's trainer on pairs of conversations.
 
-        The stage may also start from a causal language model with a chat template: it gets a new
-        head. Nothing is truncated: a pair is left out if a conversation has more than
+        The stage may also start from a causal language model with a chat template, which gets a
+        new head. Nothing is truncated: a pair is left out if a conversation has more than
         ``max_length`` tokens, or more than the model has positions for.
 
         Args:
@@ -179,7 +179,7 @@ class GeneralistFamily(Family):
         return trainer
 
     def describe(self, stage: Stage) -> Iterator[str]:
-        """How many pairs a stage learns from, and how many are too long; see `Family.describe`."""
+        """Report how many pairs a stage uses, and how many are too long; see `Family.describe`."""
         sides = self._sides(stage, _tokenizer(stage.start), _config(stage.start))
         for side, pairs in zip(SIDES, sides, strict=True):
             yield f"{side}: {pairs}"
@@ -190,7 +190,7 @@ class GeneralistFamily(Family):
         """The pairs of both sides.
 
         Raises:
-            UserError: E374, none is left to learn from, or to validate with although the options
+            UserError: E374, no pair is left to learn from, or to validate with although the options
                 ask for it.
         """
         args = cast("RewardConfig", stage.args)
@@ -207,11 +207,11 @@ class GeneralistFamily(Family):
         return sides
 
     def reward(self, directory: Path) -> Generalist:
-        """The reward on what `save` wrote."""
+        """The reward with the checkpoint that `save` wrote."""
         return Generalist(model=directory)
 
     def preferences(self, rows: Sequence[TrainingExample], *, seed: int) -> list[Preference]:
-        """The preferences among the examples, then those that ratings make.
+        """The preferences among the examples, then pairs drawn from ratings.
 
         Args:
             rows: Rated translations and preferences.
@@ -232,12 +232,12 @@ class GeneralistFamily(Family):
         *,
         seed: int,
     ) -> Pairs:
-        """The `preferences` as the trainer reads them.
+        """The `preferences` as tokenized pairs for the trainer.
 
         Args:
             rows: Rated translations and preferences.
             tokenizer: A tokenizer with a chat template.
-            longest: Most tokens of one conversation.
+            longest: Maximum number of tokens in one conversation.
             seed: Seed of the pairs drawn from ratings.
         """
         ids = cache(
@@ -329,7 +329,7 @@ def _model(start: Path, args: RewardConfig) -> PreTrainedModel:
 
 
 def _freeze_vision_tower(model: PreTrainedModel) -> None:
-    """Freeze what sees no text: text gives it no gradient, and DDP then fails."""
+    """Freeze the vision tower: text gives it no gradient, and DDP then fails."""
     learning = {id(parameter) for parameter in model.get_decoder().parameters()}
     for parameter in model.base_model.parameters():  # the head is not part of it
         if id(parameter) not in learning:

@@ -1,7 +1,7 @@
 """Batches of similar length, in an order that a resumed run repeats.
 
-transformers' own grouping by length draws from the global random generator, which dropout advances:
-a run resumed in the middle of an epoch would see other batches.
+transformers' own grouping by length draws from the global random generator, which dropout advances,
+so a run resumed in the middle of an epoch would see different batches.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class LikeLengths:
     _order_seed: int = 0
 
     def order_by(self, lengths: Sequence[int], *, seed: int) -> None:
-        """Set the order of the training rows; to be called before training.
+        """Set the order of the training rows; call this before training.
 
         Args:
-            lengths: Of each training row, in tokens.
+            lengths: Length of each training row, in tokens.
             seed: Seed of the order.
         """
         self._lengths, self._order_seed = lengths, seed
@@ -44,11 +44,11 @@ class LikeLengths:
 class ByLength(Sampler[int]):
     """A new order for each epoch, in which the rows of a batch have similar lengths.
 
-    Rows are shuffled, every `POOL` batches of them sorted by length, and the batches shuffled.
+    Rows are shuffled, sorted by length within every `POOL` batches, and the batches are shuffled.
     The order depends only on seed and epoch.
 
     Args:
-        lengths: Of each row.
+        lengths: Length of each row.
         batch_size: Rows per batch.
         seed: Seed of the draws.
     """

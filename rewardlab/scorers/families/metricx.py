@@ -1,8 +1,8 @@
 """The family ``metricx``: mT5 regression on MQM errors, trained by transformers' trainer.
 
 Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983). A row becomes exactly the text that
-`rewardlab.rewards.metricx.MetricX` scores; `rewardlab.models.metricx_training` has the model and
-its loss.
+`rewardlab.rewards.metricx.MetricX` scores. The model and its loss are in
+`rewardlab.models.metricx_training`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 
 Forms = Literal["qe", "reference", "hybrid"]
 FIRST_LOOK = 64
-"""Number of inputs whose mean error a new model starts at."""
+"""Number of inputs whose mean error is the initial output of a new model."""
 
 
 def _digest(value: str) -> str:
@@ -61,12 +61,14 @@ class MetricXFamily(Family):
     """Scorers in the format of MetricX-23 and -24.
 
     Attributes:
-        mode: What the model reads besides the hypothesis: ``qe`` the source, ``reference`` the
-            reference (24: and the source), ``hybrid`` (24) each row both ways, where it has a
-            reference.
-        version: How inputs are written.
-        max_length: Longest input in tokens, as for the reward; 0 for that of the version.
-        failures: Synthetic errors per training row, see `rewardlab.perturbations.failures`.
+        mode: What the model reads besides the hypothesis: ``qe`` the source; ``reference`` the
+            reference (version 24: and the source); ``hybrid`` (version 24) each row in both ways,
+            if it has a reference.
+        version: Version of the input format.
+        max_length: Maximum number of tokens in an input, as for the reward; 0 for the default of
+            the version.
+        failures: Rows with synthetic errors per training row, see
+            `rewardlab.perturbations.failures`.
         span_weight: Weight of a second training loss, in squared MQM points per nat: the encoder
             predicts which tokens of the hypothesis raters marked. 0 for no such loss.
         tokenizer: Directory of the tokenizer; None for the starting checkpoint's own.
@@ -100,7 +102,7 @@ class MetricXFamily(Family):
         self.rewards(Path())  # refuses what it cannot be made with
 
     def rewards(self, directory: Path) -> tuple[MetricX, ...]:
-        """The rewards that read a model of this family: for a hybrid one per mode."""
+        """The rewards that can load a model of this family; for ``hybrid``, one per mode."""
         modes: tuple[Mode, ...] = ("qe", "reference") if self.mode == "hybrid" else (self.mode,)
         return tuple(
             MetricX(model=directory, version=self.version, mode=mode, max_length=self.max_length)
@@ -108,7 +110,7 @@ class MetricXFamily(Family):
         )
 
     def reward(self, directory: Path) -> MetricX:
-        """The reward on what `save` wrote; of a hybrid the one that needs no reference."""
+        """The reward with the checkpoint that `save` wrote; for ``hybrid``, without references."""
         return self.rewards(directory)[0]
 
     def new(
@@ -123,7 +125,7 @@ class MetricXFamily(Family):
             seed: Seed of the weights.
 
         Raises:
-            ValueError: There are no examples, or some that cannot be learned from.
+            ValueError: There are no examples, or some cannot be learned from.
         """
         rows = _rated(examples)
         inputs = self._inputs(rows)
@@ -155,8 +157,8 @@ class MetricXFamily(Family):
             callbacks: Passed to the trainer.
 
         Raises:
-            ValueError: An example is not `Rated`, has no finite score of at most 0, or no
-                reference where one is read.
+            ValueError: An example is not `Rated`, has no finite score of at most 0, or lacks a
+                reference that the model reads.
             UserError: The checkpoint or tokenizer cannot be used: E301 to E308; exit code 2.
         """
         train, validation = self._sides(stage)
@@ -167,7 +169,7 @@ class MetricXFamily(Family):
             pickle_sha256=self.pickle_sha256,
         )
         readings = self._readings(tokenizer, train)
-        # Sorted by length, so that little of a batch is padding; the mean is the same.
+        # Sorted by length, so that batches have little padding; the mean is the same.
         check = sorted(self._readings(tokenizer, validation), key=lambda row: len(row.ids))
         trainer = MetricXTrainer(
             model=model,
@@ -184,12 +186,12 @@ class MetricXFamily(Family):
         return trainer
 
     def describe(self, stage: Stage) -> Iterator[str]:
-        """How many inputs a stage learns from, and how many are truncated; see `Family.describe`.
+        """Report how many inputs a stage uses, and how many are truncated; see `Family.describe`.
 
         Raises:
             ValueError: As `trainer`.
-            UserError: E301, E302, E304 there are no weights that may be read; E305, E307, E308 the
-                configuration or tokenizer cannot be used; exit code 2.
+            UserError: E301, E302, E304 weights are missing or may not be read; E305, E307, E308
+                the configuration or tokenizer cannot be used; exit code 2.
         """
         find_weights(stage.start, pickle_sha256=self.pickle_sha256)
         tokenizer = read_words(stage.start, tokenizer=self.tokenizer or stage.start)
@@ -220,7 +222,7 @@ class MetricXFamily(Family):
         """Write the trainer's model as MetricX is published, with its tokenizer.
 
         Args:
-            trainer: One that `trainer` returned; the checkpoint that it started from is read again.
+            trainer: One that `trainer` returned; its starting checkpoint is read again.
             directory: Created if it does not exist.
         """
         ours, accelerator = cast("MetricXTrainer", trainer), trainer.accelerator
@@ -242,7 +244,7 @@ class MetricXFamily(Family):
         """The model's inputs with their targets.
 
         Raises:
-            ValueError: A row has no reference, and every input reads one.
+            ValueError: A row has no reference, but the mode needs one.
         """
         rewards = self.rewards(Path())
         inputs: list[ModelInput] = []
@@ -262,7 +264,7 @@ class MetricXFamily(Family):
 
     @property
     def _longest(self) -> int:
-        """Tokens of an input at most, without the end of the sequence."""
+        """Maximum number of tokens in an input, without the end of the sequence."""
         return (self.max_length or LONGEST[self.version]) - 1
 
     def _readings(
@@ -285,7 +287,7 @@ class ModelInput(NamedTuple):
     Attributes:
         row: The translation and its score.
         text: The input, as the reward writes it.
-        at: Where the hypothesis starts in the text.
+        at: Position in ``text`` where the hypothesis starts.
     """
 
     row: Rated
@@ -301,10 +303,10 @@ class ModelInput(NamedTuple):
         """For each token the share of raters who marked any of its characters.
 
         Args:
-            places: Of each token its first character in the text, and one past its last.
+            places: For each token its first character in the text, and one past its last.
 
         Returns:
-            -1 for tokens without an answer: outside the hypothesis, or without a rater.
+            Shares; -1 for tokens outside the hypothesis, and for all tokens if there is no rater.
         """
         if not self.row.spans:
             return [-1.0] * len(places)
@@ -331,11 +333,11 @@ class MetricXTrainer(LikeLengths, Trainer):
 
 
 def train_tokenizer(texts: Sequence[str], *, vocab_size: int) -> PreTrainedTokenizerBase:
-    """A tokenizer of T5's kind: SentencePiece's unigram model and normalisation, padding first.
+    """Train a tokenizer like T5's: unigram model and normalisation of SentencePiece, pad id 0.
 
     Args:
-        texts: Training text.
-        vocab_size: Most pieces; short texts give fewer.
+        texts: Training texts.
+        vocab_size: Maximum number of pieces; short texts give fewer.
 
     Raises:
         ValueError: The vocabulary is too small for the characters.
@@ -391,7 +393,7 @@ def _rated(examples: Sequence[TrainingExample]) -> list[Rated]:
 
 
 def _texts(rows: Sequence[Rated]) -> list[str]:
-    """Each text once, after the word that precedes it in the model's input."""
+    """Each text once, with the prefix that precedes it in the model's input."""
     found: dict[str, None] = {}
     for candidate in (row.candidate for row in rows):
         found[f"source: {candidate.source}"] = None

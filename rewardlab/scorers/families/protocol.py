@@ -1,8 +1,8 @@
-"""What a family of scorers offers the command that trains it.
+"""The interface between a family of scorers and the command that trains it.
 
 A new family is one file with a frozen dataclass derived from `Family`, and one line in
-`rewardlab.scorers.families.FAMILIES`. Its fields are its options. The reward class of the same name
-reads what it saves, like any published checkpoint.
+`rewardlab.scorers.families.FAMILIES`. The fields of the dataclass are the family's options. The
+reward class of the same name loads what the family saves, like any published checkpoint.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Shape(NamedTuple):
     """The shape of a model from scratch.
 
     Attributes:
-        vocab_size: Of its tokenizer.
-        hidden_size: A multiple of ``heads``.
-        layers: Transformer blocks; of an encoder-decoder, in the encoder.
-        heads: Attention heads.
+        vocab_size: Vocabulary size of the tokenizer.
+        hidden_size: Width of the hidden states, a multiple of ``heads``.
+        layers: Number of transformer blocks; for an encoder-decoder, in the encoder.
+        heads: Number of attention heads.
     """
 
     vocab_size: int
@@ -44,8 +44,8 @@ class Stage(NamedTuple):
             the family.
         train: Examples to learn from.
         validation: Examples for ``eval_loss``.
-        args: Options of the trainer, of `Family.options_class`.
-        seed: Seed of everything that is drawn from the examples.
+        args: Options of the trainer, an instance of `Family.options_class`.
+        seed: Seed of all draws from the examples.
     """
 
     start: Path
@@ -59,8 +59,8 @@ class Family(ABC):
     """How scorers of one kind are initialised, trained, saved and used.
 
     Attributes:
-        name: The name of its reward.
-        options_class: The class whose fields the ``trainer`` sections of a configuration are.
+        name: Name of the family's reward.
+        options_class: Class whose fields are the keys of a configuration's ``trainer`` sections.
     """
 
     name: ClassVar[str]
@@ -74,7 +74,7 @@ class Family(ABC):
 
         Args:
             directory: An empty directory, or a new one.
-            examples: Those of all stages.
+            examples: Examples of all stages.
             shape: Shape of the model.
             seed: Seed of the weights.
         """
@@ -90,17 +90,17 @@ class Family(ABC):
 
     @abstractmethod
     def describe(self, stage: Stage) -> Iterator[str]:
-        """How many examples a stage uses and why others are left out, one line a side.
+        """Report how many examples a stage uses and why others are left out, one line per side.
 
-        Known before weights are read; raises what `trainer` raises about tokenizer and examples.
+        Weights are not read; raises what `trainer` raises about tokenizer and examples.
         """
 
     @abstractmethod
     def reward(self, directory: Path) -> Reward:
-        """The reward on what `save` wrote."""
+        """The reward with the checkpoint that `save` wrote."""
 
     def save(self, trainer: Trainer, directory: Path) -> None:
-        """Write the trainer's model with its tokenizer, as the family is published.
+        """Write the trainer's model and tokenizer in the format of the family's published models.
 
         Args:
             trainer: One that `trainer` returned.
