@@ -1,12 +1,13 @@
 """Bootstrap resamples of segments: the value of every statistic on each of them.
 
 A resample draws M of the M segments with replacement (Efron 1979; Koehn 2004, W04-3250), with all
-their systems, or draws whole documents. Every statistic here takes the same ``counts``, how often
-each segment was drawn, so metrics are compared on the same resamples: the interval of
-``samples_a - samples_b`` is that of their difference, and `rewardlab.statistics.interval` makes a
-percentile interval of either. `rewardlab.metaeval.intervals` has those of a whole meta-evaluation.
+their systems, or draws whole documents. Every statistic here takes the same ``counts``, which say
+how often each segment was drawn, so metrics are compared on the same resamples.
+`rewardlab.statistics.interval` computes percentile intervals from samples; on
+``samples_a - samples_b`` it gives the interval of the difference between two metrics.
+`rewardlab.metaeval.intervals` computes all intervals of a meta-evaluation.
 
-A segment drawn twice counts as two segments. Only sums are computed anew per resample: of moments
+A segment drawn twice counts as two segments. Only sums are recomputed per resample: of moments
 for Pearson, of weighted ranks for Spearman, and for pairs (Kendall's τ_b, accuracy) the quadratic
 form ``½ cᵀKc`` with K the segment by segment matrix of what the pairs of their cells contribute.
 """
@@ -38,12 +39,12 @@ Counts: TypeAlias = NDArray[np.int64]
 BothSides: TypeAlias = tuple[Floats, Floats]
 """Human and metric scores of one system, each (M,)."""
 Contribution: TypeAlias = Callable[[BothSides, BothSides], Floats]
-"""What the pairs of cells of two systems add to a statistic: (M, M)."""
+"""Contributions of all pairs of cells of two systems to a statistic: (M, M)."""
 
 BLOCK = 1 << 17
 """Numbers processed at once; they stay in the processor's cache."""
 MOST_SEGMENTS = 4000
-"""A segment by segment matrix of this size takes 128 MB; up to three are held."""
+"""A segment by segment matrix of this size takes 128 MB; up to three are in memory at once."""
 
 
 def segment_counts(
@@ -56,17 +57,18 @@ def segment_counts(
     """How often each segment is drawn.
 
     Args:
-        segments: M.
-        resamples: B.
-        seed: Of the draws, which are those of `rewardlab.statistics.draws`.
-        documents: The document of each segment (M,), to draw as many documents as there are; None
-            draws segments.
+        segments: Number of segments, M.
+        resamples: Number of resamples, B.
+        seed: Seed of the draws, which are those of `rewardlab.statistics.draws`.
+        documents: The document of each segment (M,), to draw whole documents (as many as there
+            are); None draws segments.
 
     Returns:
-        (B, M).
+        (B, M) counts.
 
     Raises:
-        ValueError: There are no segments, not one document for each, or a single document.
+        ValueError: There are no segments, ``documents`` does not have length M, or there is only
+            one document.
     """
     names = {name: at for at, name in enumerate(dict.fromkeys(documents or ()))}
     units = segments if documents is None else len(names)
@@ -90,7 +92,7 @@ def pearson_samples(
         by: Which cells are compared with each other.
 
     Returns:
-        (B,), NaN where a resample has no group in which the statistic is defined.
+        (B,), NaN if no group of a resample has a value.
     """
     if by == "item":
         return _by_item(pearson_rows, gold, metric, counts)
@@ -119,7 +121,7 @@ def spearman_samples(
         by: Which cells are compared with each other.
 
     Returns:
-        (B,), NaN where a resample has no group in which the statistic is defined.
+        (B,), NaN if no group of a resample has a value.
     """
     if by == "item":
         return _by_item(spearman_rows, gold, metric, counts)
@@ -145,7 +147,7 @@ def kendall_samples(
         by: Which cells are compared with each other.
 
     Returns:
-        (B,), NaN where a resample has no group in which the statistic is defined.
+        (B,), NaN if no group of a resample has a value.
 
     Raises:
         TooManyPairs: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
@@ -168,12 +170,13 @@ def accuracy_samples(
     Args:
         gold: Human scores (S, M), NaN = missing.
         metric: Metric scores (S, M), NaN = missing.
-        epsilon: As calibrated on the whole; calibrating each resample would widen the interval.
+        epsilon: Threshold calibrated on the whole test set; calibrating it on each resample would
+            widen the interval.
         counts: (B, M) of `segment_counts`.
         by: Which cells are compared with each other.
 
     Returns:
-        (B,), NaN where a resample has no pair.
+        (B,), NaN if a resample has no pair.
 
     Raises:
         TooManyPairs: There are more than `MOST_SEGMENTS` segments; ``by="item"`` has no limit.
@@ -201,13 +204,14 @@ def system_samples(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> 
     """Resamples of a statistic of the systems' means.
 
     Args:
-        rows: (B, S) and (B, S) to (B,), such as `system_level.STATISTICS`.
+        rows: Function of (B, S) human and (B, S) metric scores to (B,), such as one of
+            `system_level.STATISTICS`.
         gold: Human scores (S, M), NaN = missing.
         metric: Metric scores (S, M), NaN = missing.
         counts: (B, M) of `segment_counts`.
 
     Returns:
-        (B,), NaN where a system has no score in a resample.
+        (B,), NaN if a system has no score in a resample.
     """
     human, machine = (_system_means(side, counts) for side in (gold, metric))
     complete = ~np.isnan(human + machine).any(axis=1)
@@ -225,7 +229,7 @@ def spa_samples(gold: Floats, metrics: Mapping[str, Floats], counts: Counts) -> 
         counts: (B, M) of `segment_counts`.
 
     Returns:
-        By name, (B,); NaN for a resample without a complete segment.
+        Samples (B,) by name; NaN for a resample without a complete segment.
     """
     complete = np.flatnonzero(~np.isnan([gold, *metrics.values()]).any(axis=(0, 1)))
     samples = {name: np.full(len(counts), np.nan) for name in metrics}
@@ -241,7 +245,7 @@ def spa_samples(gold: Floats, metrics: Mapping[str, Floats], counts: Counts) -> 
 
 
 def _by_item(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> Floats:
-    """A mean over segments of a statistic that no resample changes."""
+    """Resamples of the mean over segments of a statistic; its value per segment never changes."""
     values = group_values(rows, gold, metric, "item")
     defined = ~np.isnan(values)
     summed = np.stack([np.where(defined, values, 0.0), defined], axis=1)
@@ -250,13 +254,13 @@ def _by_item(rows: Rows, gold: Floats, metric: Floats, counts: Counts) -> Floats
 
 
 def _mean_of_defined(values: Floats) -> Floats:
-    """(groups, B) to (B,), NaN where no group has a value."""
+    """Means over groups, (groups, B) to (B,); NaN if no group has a value."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0))
 
 
 def _centred(gold: Floats, metric: Floats, by: Grouping) -> tuple[Floats, Floats, Floats]:
-    """Both sides around their means, 0 where a cell is not known, and which are known."""
+    """Both sides minus their means, 0 for cells without both scores, and which cells have both."""
     known = ~np.isnan(gold + metric)
     axis = 1 if by == "system" else None
     number = np.maximum(known.sum(axis=axis, keepdims=True), 1)
@@ -287,7 +291,7 @@ class _Order(NamedTuple):
     """The order of N values.
 
     Attributes:
-        group: (N,) which of the distinct values each is.
+        group: (N,) index of each value among the distinct values.
         order: (N,) positions, ascending.
         ends: Position of the last of each distinct value in that order.
     """
@@ -307,13 +311,13 @@ class _Order(NamedTuple):
         """Ranks around their mean; equal values and copies share the middle of their ranks.
 
         Args:
-            weights: (B, N), how many copies of each there are.
+            weights: (B, N) number of copies of each value.
 
         Returns:
-            (B, N).
+            (B, N) centred ranks.
         """
         above = weights.take(self.order, axis=1).cumsum(axis=1).take(self.ends, axis=1)
-        # the middle of the ranks from those below, plus 1, to above, less the mean rank (n+1)/2
+        # the middle of the ranks from below + 1 to above, minus the mean rank (n+1)/2
         middle = above.copy()
         middle[:, 1:] += above[:, :-1]
         middle -= above[:, -1:]
@@ -363,7 +367,7 @@ def _quadratic(form: Floats, counts: Counts) -> Floats:
 
 
 def _system_means(values: Floats, counts: Counts) -> Floats:
-    """Means of systems in each resample (B, S), NaN where one has no score."""
+    """Means of systems in each resample (B, S), NaN if a system has no score."""
     known = ~np.isnan(values)
     number = counts @ known.T.astype(np.float64)
     return ratio(counts @ np.where(known, values, 0.0).T, number)

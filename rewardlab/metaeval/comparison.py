@@ -6,11 +6,11 @@ two mixtures is at least the one observed: one-sided, for "the first is better".
 accuracy swaps the outcomes of pairs instead (Deutsch et al. 2023, arXiv 2305.14324), because a
 mixture of scores would need thresholds of its own.
 
-Draws and counting are mt-metrics-eval's: seeding numpy's global generator with ``seed`` before each
-of its tests gives the p-values here. There is no early stopping (with 1,000 draws that tool has
-none either) and, as there, no correction for the number of comparisons. All comparisons share the
-draws. A cell that lacks a human score, or a score of either metric, is left out. A metric without
-spread gets the z-score 0 (NaN there).
+Draws and counting follow mt-metrics-eval: if numpy's global generator is seeded with ``seed``
+before each of its tests, it gives the same p-values. There is no early stopping (that tool has none
+either with 1,000 draws) and, as in that tool, no correction for the number of comparisons. All
+comparisons share the draws. A cell that lacks a human score, or a score of either metric, is left
+out. A metric whose scores are constant gets z-scores of 0 (NaN in mt-metrics-eval).
 
 A new comparison of a report is a line in `rankings`; `compare_by_scores` takes any statistic.
 """
@@ -33,17 +33,17 @@ from rewardlab.metaeval.ties import TooManyPairs, accuracy_eq
 
 Metrics: TypeAlias = Mapping[str, Floats]
 ALPHA = 0.05
-"""p-values up to here are significant."""
+"""p-values up to this one are significant."""
 
 
 class Comparison(NamedTuple):
     """Two metrics on the same data.
 
     Attributes:
-        first: The one with the higher value.
-        second: The other.
-        difference: Of the statistic; >= 0, NaN where either has none.
-        p: Of the first not being better; NaN where either has no value.
+        first: Name of the metric with the higher value.
+        second: Name of the other metric.
+        difference: Difference of the statistic; >= 0, NaN if either metric has no value.
+        p: p-value of "the first is better"; NaN if either metric has no value.
     """
 
     first: str
@@ -56,8 +56,9 @@ class Ranking(NamedTuple):
     """Metrics from best to worst.
 
     Attributes:
-        values: The statistic of each; equal ones by name, NaN last.
-        ranks: From 1; metrics of one rank are not significantly worse than any before them in it.
+        values: The statistic of each metric; equal values are sorted by name, NaN last.
+        ranks: Rank of each metric, from 1. A metric is not significantly worse than any better
+            metric of the same rank.
         comparisons: Every pair, the better one first.
     """
 
@@ -69,15 +70,15 @@ class Ranking(NamedTuple):
 def rankings(gold: Floats, metrics: Metrics) -> tuple[dict[str, Ranking], list[str]]:
     """Rank metrics by acc_eq (by item), SPA and pairwise accuracy, with 1,000 draws each.
 
-    Systems are compared over the cells that all metrics have. A metric without scores of two
-    translations of one text has no rank.
+    Systems are compared over the cells that all metrics have. A metric has no rank if there is no
+    text of which it scored at least two translations.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
         metrics: Metric scores (S, M) by name, NaN = missing.
 
     Returns:
-        By statistic, and notes on what was left out.
+        Rankings by statistic, and notes on what was left out.
     """
     metrics = {name: scores for name, scores in metrics.items() if _have_pair(gold, scores)}
     if len(metrics) < 2:  # noqa: PLR2004 - a pair
@@ -93,7 +94,7 @@ def rankings(gold: Floats, metrics: Metrics) -> tuple[dict[str, Ranking], list[s
     notes: list[str] = []
     try:
         ranked["acc_eq"] = compare_accuracy_eq(gold, metrics)
-    except TooManyPairs as error:  # the others can be compared
+    except TooManyPairs as error:  # the other statistics can still be compared
         notes.append(f"acc_eq is not compared: {error}")
     if common.all(axis=0).any():
         ranked["spa"] = compare_spa(gold, metrics)
@@ -116,8 +117,8 @@ def compare_spa(gold: Floats, metrics: Metrics, *, draws: int = 1000, seed: int 
     Args:
         gold: Human scores (S, M), NaN = missing.
         metrics: Metric scores (S, M) by name, NaN = missing.
-        draws: How often scores are swapped.
-        seed: Of the draws.
+        draws: Number of random swaps of the scores.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: The shapes differ.
@@ -135,8 +136,8 @@ def compare_pairwise_accuracy(
     Args:
         gold: Human scores of systems (S,).
         metrics: Metric scores of systems (S,) by name.
-        draws: How often scores are swapped.
-        seed: Of the draws.
+        draws: Number of random swaps of the scores.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: The lengths differ.
@@ -157,11 +158,11 @@ def compare_by_scores(
     """Compare metrics by any statistic, which is measured twice per draw.
 
     Args:
-        statistic: Of human and metric scores (S, M) with NaN for what is left out.
+        statistic: Function of human and metric scores (S, M), with NaN for left-out cells.
         gold: Human scores (S, M), NaN = missing.
         metrics: Metric scores (S, M) by name, NaN = missing.
-        draws: How often scores are swapped.
-        seed: Of the draws.
+        draws: Number of random swaps of the scores.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: The shapes differ.
@@ -187,13 +188,13 @@ def compare_accuracy_eq(
 ) -> Ranking:
     """Compare metrics by `accuracy_eq` by item, each at its own threshold.
 
-    Outcomes of pairs are swapped. Time grows with the pairs.
+    Outcomes of pairs are swapped. Time is proportional to the number of pairs.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
         metrics: Metric scores (S, M) by name, NaN = missing.
-        draws: How often outcomes are swapped.
-        seed: Of the draws.
+        draws: Number of random swaps of the outcomes.
+        seed: Seed of the draws.
 
     Raises:
         ValueError: The shapes differ.
@@ -216,10 +217,10 @@ def compare_accuracy_eq(
 def _alike(
     gold: Floats, metrics: Metrics, values: Mapping[str, float]
 ) -> Iterator[tuple[Bools, list[Pair]]]:
-    """Pairs of metrics that have values, better one first, those with the same cells together.
+    """Pairs of metrics with a value, the better one first, grouped by their common cells.
 
     Yields:
-        Which cells are known (S, M), and the pairs.
+        The cells that both have (S, M), and the pairs of metrics with exactly these cells.
     """
     names = [name for name in _ordered(values) if not math.isnan(values[name])]
     groups: dict[bytes, tuple[Bools, list[Pair]]] = {}
@@ -235,8 +236,8 @@ def _ranking(values: Mapping[str, float], counts: Mapping[Pair, int], draws: int
 
     Args:
         values: The statistic, by metric.
-        counts: Draws that reach the observed difference, by pair of metrics that have values.
-        draws: Of how many.
+        counts: By pair of metrics, the number of draws that reach the observed difference.
+        draws: Total number of draws.
     """
     names = _ordered(values)
     p = np.full((len(names), len(names)), np.nan)
@@ -251,7 +252,7 @@ def _ranking(values: Mapping[str, float], counts: Mapping[Pair, int], draws: int
 
 
 def _ordered(values: Mapping[str, float]) -> list[str]:
-    """From best to worst, equal ones by name, NaN last."""
+    """Names from best to worst value; equal values by name, NaN last."""
     return sorted(values, key=lambda name: (math.isnan(values[name]), -values[name], name))
 
 
@@ -261,8 +262,8 @@ def significance_ranks(p: Floats, *, alpha: float = ALPHA) -> list[int]:
     A metric opens a new rank when any metric of the current rank is significantly better.
 
     Args:
-        p: (R, R), p_ij of "i is no better than j" above the diagonal.
-        alpha: p-values up to here are significant.
+        p: (R, R); above the diagonal, p_ij is the p-value of "i is better than j".
+        alpha: p-values up to this one are significant.
 
     >>> significance_ranks(np.array([[0, 0.3, 0.01], [0, 0, 0.2], [0, 0, 0]]))
     [1, 1, 2]

@@ -1,10 +1,10 @@
 """Correlations of human and metric scores: Pearson, Spearman, Kendall; grouped as in WMT tables.
 
-Grouping a (S, M) matrix says which cells are compared with each other: ``none`` all S*M of them,
-``item`` the S translations of one segment, ``system`` the M segments of one system. The statistic
-is the plain mean over the groups in which it is defined. A cell in which either side is NaN is
-left out, and so is a group that keeps fewer than two cells or on which either side is constant.
-Where no group is left the statistic is NaN (mt-metrics-eval returns 0 there).
+The grouping of a (S, M) matrix says which cells are compared with each other: ``none`` all S*M
+cells, ``item`` the S translations of one segment, ``system`` the M segments of one system. The
+statistic is the unweighted mean over the groups in which it is defined. A cell in which either side
+is NaN is left out. A group is left out if fewer than two cells remain, or if either side is
+constant. If no group is left, the statistic is NaN (mt-metrics-eval returns 0).
 
 A new correlation is a function of the rows of groups (``*_rows``) here, its resamples in
 `rewardlab.metaeval.bootstrap`, and a line in `rewardlab.metaeval.segment_level.STATISTICS`.
@@ -24,11 +24,13 @@ Bools: TypeAlias = NDArray[np.bool_]
 Grouping: TypeAlias = Literal["none", "item", "system"]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Rows: TypeAlias = Callable[[Floats, Floats], Floats]
-"""A statistic of each row: (g, n) human and (g, n) metric scores without NaN to (g,)."""
+"""Function from (g, n) human and (g, n) metric scores without NaN to a statistic of each row (g,).
+"""
 
 GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 SMALL_GROUP = 128
-"""Up to this size all pairs of a group are enumerated; above it scipy's n log n algorithm runs."""
+"""Up to this size all pairs of a group are enumerated; larger groups use scipy's n log n algorithm.
+"""
 BLOCK = 1 << 13
 """Cells processed at once; they and their pairs stay in the processor's cache."""
 
@@ -37,12 +39,13 @@ def pearson(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
     """Pearson's r, ``Σ(x-x̄)(y-ȳ) / √(Σ(x-x̄)² Σ(y-ȳ)²)``, averaged over groups.
 
     Args:
-        gold: Human scores (S, M), NaN = missing. For scores of systems (S, 1) and ``by="none"``.
+        gold: Human scores (S, M), NaN = missing. For scores of systems, use (S, 1) and
+            ``by="none"``.
         metric: Metric scores (S, M), NaN = missing.
         by: Which cells are compared with each other.
 
     Returns:
-        In [-1, 1]; NaN where no group has one.
+        In [-1, 1]; NaN if undefined in every group.
 
     Raises:
         ValueError: The shapes differ.
@@ -62,7 +65,7 @@ def spearman(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
         by: Which cells are compared with each other.
 
     Returns:
-        In [-1, 1]; NaN where no group has one.
+        In [-1, 1]; NaN if undefined in every group.
 
     Raises:
         ValueError: The shapes differ.
@@ -73,8 +76,8 @@ def spearman(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
 def kendall(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
     """Kendall's τ_b (1945) over pairs of cells, averaged over groups.
 
-    ``τ_b = (C - D) / √((P - T_x)(P - T_y))`` with C concordant and D discordant ones among the
-    ``P = n(n-1)/2`` pairs of n cells, and T_x, T_y tied in x, in y.
+    ``τ_b = (C - D) / √((P - T_x)(P - T_y))``: of the ``P = n(n-1)/2`` pairs of n cells, C are
+    concordant, D discordant, T_x tied in x and T_y tied in y.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
@@ -82,7 +85,7 @@ def kendall(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
         by: Which cells are compared with each other.
 
     Returns:
-        In [-1, 1]; NaN where no group has one. Time grows as n log n in the cells of large groups.
+        In [-1, 1]; NaN if undefined in every group. Time grows as n log n in the cells of large groups.
 
     Raises:
         ValueError: The shapes differ.
@@ -126,7 +129,7 @@ def grouped(values: NDArray[Scalar], by: Grouping) -> NDArray[Scalar]:
 def complete_groups(
     gold: Floats, metric: Floats, by: Grouping
 ) -> Iterator[tuple[NDArray[np.int64], Floats, Floats]]:
-    """Groups without their incomplete cells, some of the same size at a time.
+    """Yield groups without their incomplete cells, several groups of equal size at a time.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
@@ -134,7 +137,7 @@ def complete_groups(
         by: Which cells form a group.
 
     Yields:
-        Numbers of the groups (g,), their human scores (g, n) and their metric scores (g, n), for
+        Indices of the groups (g,), their human scores (g, n) and their metric scores (g, n), for
         sizes n of at least 2.
 
     Raises:
@@ -166,7 +169,7 @@ def group_values(rows: Rows, gold: Floats, metric: Floats, by: Grouping) -> Floa
         by: Which cells form a group.
 
     Returns:
-        (1,), (M,) or (S,); NaN where it is not defined.
+        (1,), (M,) or (S,); NaN if undefined.
     """
     values = np.full(len(grouped(gold, by)), np.nan)
     for chosen, x, y in complete_groups(gold, metric, by):
@@ -188,7 +191,7 @@ def pearson_rows(x: Floats, y: Floats) -> Floats:
         y: (g, n), no NaN.
 
     Returns:
-        (g,); NaN where either side is constant.
+        (g,); NaN if either side is constant.
     """
     x_range, y_range = ((side.max(axis=1), side.min(axis=1)) for side in (x, y))
     varies = (x_range[0] > x_range[1]) & (y_range[0] > y_range[1])
@@ -201,9 +204,9 @@ def pearson_rows(x: Floats, y: Floats) -> Floats:
 
 
 def _unit(x: Floats, most: Floats, least: Floats) -> Floats:
-    """Rows centred and of length 1; none may be constant.
+    """Rows centred and scaled to length 1; no row may be constant.
 
-    The steps are scipy's, so that rows which vary by rounding alone vary in the same way.
+    The steps are those of scipy, so that rows which vary only by rounding give the same result.
     """
     mean = x.mean(axis=1)
     centred = x - mean[:, None]
@@ -215,15 +218,15 @@ def _unit(x: Floats, most: Floats, least: Floats) -> Floats:
 def spearman_rows(x: Floats, y: Floats) -> Floats:
     """Spearman's ρ of each row.
 
-    Sums of centred ranks are exact, and the divisions are those of numpy's ``corrcoef``: equal
-    values must have equal last digits.
+    Sums of centred ranks are exact, and the divisions are those of numpy's ``corrcoef``, so that
+    equal correlations are equal to the last bit.
 
     Args:
         x: (g, n), no NaN.
         y: (g, n), no NaN.
 
     Returns:
-        (g,); NaN where either side is constant.
+        (g,); NaN if either side is constant.
     """
     from scipy.stats import rankdata
 
@@ -246,7 +249,7 @@ def kendall_rows(x: Floats, y: Floats) -> Floats:
         y: (g, n), no NaN.
 
     Returns:
-        (g,); NaN where either side is constant.
+        (g,); NaN if either side is constant.
     """
     if x.shape[1] > SMALL_GROUP:
         from scipy.stats import kendalltau
@@ -260,13 +263,13 @@ def kendall_rows(x: Floats, y: Floats) -> Floats:
     net, x_untied, y_untied = np.concatenate(counts, axis=1)
     defined = (x_untied > 0) & (y_untied > 0)
     tau = np.full(len(x), np.nan)
-    # divided twice, as scipy does: equal values must have equal last digits
+    # divided twice, as in scipy, so that equal values are equal to the last bit
     tau[defined] = net[defined] / np.sqrt(x_untied[defined]) / np.sqrt(y_untied[defined])
     return np.clip(tau, -1.0, 1.0)
 
 
 def pair_differences(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """First minus second of all pairs within each row, some rows at a time.
+    """Differences (first minus second) of all pairs within each row, several rows at a time.
 
     Args:
         x: (g, n).

@@ -17,12 +17,14 @@ from rewardlab.statistics import Interval, interval
 
 @dataclass(frozen=True)
 class Intervals:
-    """Where 95% of the resamples lie, for the statistics that can be resampled.
+    """95% intervals of the statistics that can be resampled.
+
+    A statistic without a value in any resample is missing.
 
     Attributes:
-        system: By statistic. What has no value in any resample is not there.
-        segment: By grouping and statistic, likewise. ``epsilon`` has none: ``acc_eq`` is resampled
-            with the threshold of the whole test set.
+        system: Intervals by statistic.
+        segment: Intervals by grouping and statistic. ``epsilon`` has no interval: ``acc_eq`` is
+            resampled with the threshold of the whole test set.
     """
 
     system: Mapping[str, Interval]
@@ -40,12 +42,12 @@ def intervals_of(
 
     Args:
         gold: Human scores (S, M), NaN = missing.
-        metrics: Metric scores (S, M) by name, NaN = missing; of at least two systems.
+        metrics: Metric scores (S, M) by name, NaN = missing, for at least two systems.
         epsilons: Tie thresholds by metric and grouping; NaN for none.
-        resamples: How many, at least 1.
+        resamples: Number of resamples, at least 1.
 
     Returns:
-        By metric. What is too large to resample is not there.
+        Intervals by metric. Statistics that are too large to resample are missing.
     """
     counts = segment_counts(gold.shape[1], resamples=resamples)
     soft = _spa_samples(gold, metrics, counts)
@@ -69,7 +71,7 @@ def _system_samples(gold: Floats, metric: Floats, counts: Counts) -> dict[str, F
 
 
 def _spa_samples(gold: Floats, metrics: Mapping[str, Floats], counts: Counts) -> dict[str, Floats]:
-    """Metrics that lack the same segments share the p-values of the humans."""
+    """Resamples of SPA; metrics that lack the same segments share the human p-values."""
     alike: dict[bytes, dict[str, Floats]] = {}
     for name, metric in metrics.items():
         alike.setdefault(np.isnan(gold + metric).any(axis=0).tobytes(), {})[name] = metric

@@ -1,7 +1,7 @@
-"""Meta-evaluation: how far metrics agree with people, all statistics in one call.
+"""Meta-evaluation: agreement of metrics with people, all statistics in one call.
 
-Both sides are higher-is-better, and a cell (one translation) counts where both have a score. The
-statistics are in `system_level`, `segment_level` and `span_agreement` beside this file.
+For both sides higher is better. A cell (one translation) counts if both sides have a score. The
+statistics are in `system_level`, `segment_level` and `span_agreement`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from rewardlab.metaeval.span_agreement import SpanAgreement, span_agreement
 from rewardlab.metaeval.system_level import scored_systems, system_statistics
 
 FEWEST_SEGMENTS = 2
-"""One segment is the same in every resample."""
+"""With a single segment, all resamples would be equal."""
 
 
 def meta_evaluate(
@@ -40,15 +40,16 @@ def meta_evaluate(
 
     Args:
         gold: Human scores.
-        metrics: With different names, each of the compared systems and all segments.
-        systems: Those that are compared (`compared_systems`), at least two.
-        reference_system: Whose texts were the references, for the record.
-        compare: Test the differences between metrics.
-        resamples: Bootstrap resamples of segments for intervals; 0 for none. A single segment has
-            none either.
+        metrics: Metrics with different names, each with scores of the compared systems and all
+            segments.
+        systems: The compared systems (see `compared_systems`), at least two.
+        reference_system: System whose texts were the references; only recorded.
+        compare: Whether to test the differences between metrics.
+        resamples: Number of bootstrap resamples of segments for intervals; 0 for no intervals.
+            There are no intervals for a single segment either.
 
     Raises:
-        ValueError: Two metrics of one name, or one of other systems or segments.
+        ValueError: Two metrics have the same name, or a metric has other systems or segments.
     """
     human = gold.scores.only(systems)
     names = [metric.name for metric in metrics]
@@ -97,7 +98,7 @@ def _result(gold: Gold, human: Floats, metric: Scored) -> MetricResult:
 def _with_intervals(
     gold: Floats, metrics: Sequence[Scored], results: Sequence[MetricResult], resamples: int
 ) -> list[MetricResult]:
-    """The same results with intervals; a metric of fewer than two systems has none."""
+    """The same results with intervals, except for a metric with fewer than two systems."""
     epsilons: dict[str, dict[Grouping, float]] = {
         one.name: {by: values["epsilon"] for by, values in one.segment.items()} for one in results
     }
@@ -111,7 +112,7 @@ def _with_intervals(
 
 
 def _span_agreement(gold: Gold, metric: Scored) -> SpanAgreement | None:
-    """Agreement about the errors of the translations that the metric scored and people marked."""
+    """Agreement on errors, over the translations that the metric scored and people annotated."""
     if metric.spans is None or not gold.spans:
         return None
     scored = metric.scored_cells()

@@ -1,4 +1,4 @@
-"""Notes of a meta-evaluation: what a reader must know and the numbers do not say.
+"""Notes of a meta-evaluation: facts that a reader must know and that the numbers do not show.
 
 A new note is a line that `notes_on` yields. Notes are part of the JSON document.
 """
@@ -19,11 +19,12 @@ from rewardlab.metaeval.scoring import Scored
 FEW_SYSTEMS = 5
 """Below this number, statistics of systems get a warning."""
 STANDARD_ERRORS = 1.5
-"""Of no correlation, 1/√n: a correlation of n cells further below 0 points the wrong way."""
+"""A correlation over n cells below ``-1.5/√n`` is noted as pointing the wrong way; 1/√n is the
+standard error of a zero correlation."""
 
 
 def notes_on(evaluation: MetaEvaluation) -> Iterator[str]:
-    """What the numbers do not say by themselves, one line each."""
+    """Notes on what the numbers do not show, one line each."""
     human = evaluation.gold.scores.only(evaluation.systems).values
     if missing := int(np.isnan(human).sum()):
         yield f"{missing:,} of {human.size:,} translations have no human score and count nowhere"
@@ -66,10 +67,11 @@ def _notes_on_metric(human: Floats, scored: Scored, metric: MetricResult) -> Ite
 
 
 def _notes_on_signs(evaluation: MetaEvaluation) -> Iterator[str]:
-    """Metrics, or the human scores, that seem to point the wrong way.
+    """Notes on metrics, or human scores, that seem to have the wrong sign.
 
-    On systems any negative correlation counts, on translations one below -1.5 standard errors of
-    none at all: a guard that is right nearly everywhere has one a little below 0 by chance.
+    For systems any negative correlation counts. For translations it must be more than 1.5 standard
+    errors below 0: a guard that gives nearly all translations the same score can have a slightly
+    negative correlation by chance.
     """
     human = evaluation.gold.scores.only(evaluation.systems).values
     known: list[str] = []
@@ -96,14 +98,14 @@ def _notes_on_signs(evaluation: MetaEvaluation) -> Iterator[str]:
 
 
 def flat_items(gold: Floats, metric: Floats) -> int:
-    """Segments on which a metric gives all translations that people scored the same score.
+    """Number of segments in which a metric gives all humanly scored translations the same score.
 
     Args:
         gold: Human scores (S, M), NaN = missing.
         metric: Metric scores (S, M), NaN = missing.
 
     Returns:
-        0 where these are less than half of the segments: a few of them need no note.
+        The number; 0 if it is less than half of the segments, since a few need no note.
     """
     values = np.where(known_cells(gold, metric), metric, np.nan)
     several = values[:, (~np.isnan(values)).sum(axis=0) >= FEWEST_SYSTEMS]

@@ -1,9 +1,9 @@
-"""Random swaps between two metrics, counted: how many reach the observed difference?
+"""Random swaps between two metrics: how many draws reach the observed difference?
 
-In every draw a 1 leaves a cell (or a pair of cells) to its own metric and a 0 gives it to the
-other one, so all ones reproduce the two metrics. Each test here turns blocks of draws into the
-number of them whose difference is at least the observed one; `rewardlab.metaeval.comparison` makes
-p-values of these numbers.
+In every draw, a 1 leaves the scores of a cell (or the outcomes of a pair of cells) as they are, and
+a 0 swaps them between the two metrics, so all ones reproduce the two metrics. Each test here counts
+the draws whose difference is at least the observed one; `rewardlab.metaeval.comparison` computes
+p-values from these counts.
 """
 
 from __future__ import annotations
@@ -21,28 +21,31 @@ from rewardlab.metaeval.correlations import Bools
 from rewardlab.metaeval.ties import TooManyPairs
 
 BLOCK = 1 << 17
-"""Random numbers drawn at once: little more than one draw, in the processor's cache."""
+"""Random numbers drawn at once, or one draw if that takes more; they fit the processor's cache."""
 MOST_NUMBERS = 50_000_000
-"""Random numbers of one draw by pairs, 8 bytes each: the sum of n² over groups of n cells."""
+"""Maximum number of random numbers (8 bytes each) in one draw for pairs: the sum of n² over groups
+of n cells."""
 HALF = 0.5
 """A fair coin."""
 
 Pair: TypeAlias = tuple[str, str]
 Statistic: TypeAlias = Callable[[Floats, Floats], float]
-"""Of human and metric scores (S, M), NaN where a cell is left out."""
+"""Function of human and metric scores (S, M), with NaN for left-out cells."""
 Reached: TypeAlias = Callable[[Floats], int]
-"""How many draws of a block (B, N) of zeros and ones reach the observed difference."""
+"""Function that counts the draws of a block (B, N) of zeros and ones that reach the observed
+difference."""
 
 
 def numbers(count: int, draws: int, seed: int) -> Iterator[Floats]:
-    """Random numbers of all draws, some draws at a time.
+    """Random numbers of all draws, several draws at a time.
 
-    ``number > 0.5`` is what ``RandomState(seed).binomial(1, 0.5, count)`` draws, but faster.
+    ``number > 0.5`` equals the draws of ``RandomState(seed).binomial(1, 0.5, count)``, but is
+    faster.
 
     Args:
-        count: N, random numbers of one draw.
-        draws: How many.
-        seed: Of the generator.
+        count: Number of random numbers in one draw, N.
+        draws: Number of draws.
+        seed: Seed of the generator.
 
     Yields:
         (B, N) in [0, 1).
@@ -54,11 +57,11 @@ def numbers(count: int, draws: int, seed: int) -> Iterator[Floats]:
 
 
 def count_reached(tests: Mapping[Pair, Reached], blocks: Iterable[Floats]) -> dict[Pair, int]:
-    """Sum up over blocks of draws that all pairs of metrics share.
+    """Count the draws that reach the observed difference, for each pair of metrics.
 
     Args:
-        tests: By pair of metrics.
-        blocks: Numbers (B, N) in [0, 1).
+        tests: By pair of metrics, the function that counts in one block.
+        blocks: Random numbers (B, N) in [0, 1), shared by all pairs.
     """
     counts = dict.fromkeys(tests, 0)
     for block in blocks:
@@ -72,7 +75,7 @@ def count_reached(tests: Mapping[Pair, Reached], blocks: Iterable[Floats]) -> di
 
 
 def standardised(values: Floats) -> Floats:
-    """z-scores (N,); all 0 where the values do not vary."""
+    """z-scores (N,); all 0 if the values are constant."""
     if not len(values) or (values == values[0]).all():
         return np.zeros_like(values)
     return (values - values.mean()) / values.std()
@@ -84,11 +87,11 @@ def swapped_scores(
     """A test that swaps the scores of cells and measures both mixtures, draw by draw.
 
     Args:
-        statistic: What is compared; where it is not defined it counts as 0.
+        statistic: The statistic that is compared; undefined values count as 0.
         gold: Human scores (S, M).
         known: The N cells that take part, bool (S, M).
         first: z-scores (N,) of the better metric.
-        second: z-scores (N,) of the other.
+        second: z-scores (N,) of the other metric.
     """
 
     def value(mixed: Floats) -> float:
@@ -117,12 +120,13 @@ class Outcomes:
     """Pairs of known cells within groups, and the order that humans give them.
 
     Attributes:
-        cells: (2, P) positions in the groups laid end to end, first and second cell of each pair.
+        cells: (2, P) positions of the first and second cell of each pair in the concatenated
+            groups.
         group: (P,) number of the pair's group, ascending.
-        sizes: (R,) pairs of each group.
+        sizes: (R,) number of pairs in each group.
         order: (P,) -1, 0 or 1: the sign of first minus second human score.
-        upper: (P,) which of a draw's numbers belongs to the pair: a group of n cells takes n².
-        numbers: Random numbers of one draw.
+        upper: (P,) index of the pair's random number within a draw; a group of n cells uses n².
+        numbers: Number of random numbers in one draw.
     """
 
     cells: NDArray[np.int64]
@@ -137,7 +141,7 @@ class Outcomes:
         """Enumerate the pairs.
 
         Args:
-            human: (groups, cells).
+            human: Human scores (groups, cells).
             known: Which cells take part, bool (groups, cells).
 
         Raises:
@@ -170,7 +174,7 @@ class Outcomes:
         """Which pairs the metric orders, or ties, as humans do.
 
         Args:
-            metric: (groups, cells).
+            metric: Metric scores (groups, cells).
             epsilon: Differences up to this size are ties.
 
         Returns:
@@ -181,11 +185,11 @@ class Outcomes:
         return np.where(np.abs(differences) <= epsilon, 0.0, np.sign(differences)) == self.order
 
     def blocks(self, draws: int, seed: int) -> Iterator[Floats]:
-        """Random numbers of the pairs, some draws at a time.
+        """Random numbers of the pairs, several draws at a time.
 
         Args:
-            draws: How many.
-            seed: Of the generator.
+            draws: Number of draws.
+            seed: Seed of the generator.
 
         Yields:
             (B, P) in [0, 1).
@@ -194,11 +198,13 @@ class Outcomes:
             yield block[:, self.upper]
 
     def test(self, first: Bools, second: Bools) -> Reached:
-        """A test that swaps outcomes of pairs: the mean over groups of the share of correct ones.
+        """A test that swaps outcomes of pairs.
+
+        The statistic is the share of correct pairs, averaged over groups.
 
         Args:
             first: Correct pairs of the better metric, bool (P,).
-            second: Those of the other.
+            second: Correct pairs of the other metric, bool (P,).
         """
         differ = np.flatnonzero(first != second)
         gain = first[differ].astype(np.float64) - second[differ]

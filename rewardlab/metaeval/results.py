@@ -1,4 +1,4 @@
-"""Results of a meta-evaluation: one object per metric, one for all, and their JSON document."""
+"""Results of a meta-evaluation, per metric and overall, and their JSON document."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from rewardlab.statistics import Interval
 CONSTANT = "constant"
 """Name of the metric that gives every translation the same score."""
 HUMAN = "human"
-"""Name of the gold scores among those of metrics."""
+"""Name of the human scores among the names of metrics."""
 
 
 @dataclass(frozen=True)
 class MetricResult:
-    """How one metric agrees with people; NaN is what has no value.
+    """Agreement of one metric with people; undefined values are NaN.
 
     Attributes:
-        name: The metric's.
-        signature: What its scores depend on.
-        system: By statistic: ``pearson``, ``kendall``, ``pairwise_accuracy``, ``spa``.
-        segment: By grouping and statistic: ``pearson``, ``spearman``, ``kendall``, ``acc_eq``,
-            ``epsilon``.
-        unscored: How many translations it has no score for, by reason.
-        spans: Agreement of its error spans with those of the raters; None where either has none.
-        intervals: Of what was resampled; None where none were asked for.
+        name: Name of the metric.
+        signature: Names everything that the metric's scores depend on.
+        system: Values by statistic: ``pearson``, ``kendall``, ``pairwise_accuracy``, ``spa``.
+        segment: Values by grouping and statistic: ``pearson``, ``spearman``, ``kendall``,
+            ``acc_eq``, ``epsilon``.
+        unscored: Number of translations without a score, by reason.
+        spans: Agreement of the metric's error spans with the raters' spans; None if either has no
+            spans.
+        intervals: Intervals of the resampled statistics; None if not requested.
         notes: What is missing, and why.
     """
 
@@ -71,18 +72,18 @@ class MetricResult:
 
 @dataclass(frozen=True, eq=False)
 class MetaEvaluation:
-    """How metrics agree with people about one set of translations.
+    """Agreement of metrics with people on one set of translations.
 
     Attributes:
-        gold: The human side, all systems of the file.
-        systems: Those that were compared.
-        reference_system: Whose texts were the references, or None.
-        scores: Of every metric, in the order they were given.
-        metrics: Their results, in the same order.
-        constant: The result of a metric that gives every translation the same score: what ties
-            alone are worth.
+        gold: Human scores of all systems of the file.
+        systems: The compared systems.
+        reference_system: System whose texts were the references, or None.
+        scores: Scores of every metric, in the order given.
+        metrics: Results of every metric, in the same order.
+        constant: The result of a metric that gives every translation the same score: a baseline
+            that shows what ties alone achieve.
         rankings: Tests of the differences, by statistic: ``acc_eq`` (by item),
-            ``pairwise_accuracy``, ``spa``; empty where none were asked for.
+            ``pairwise_accuracy``, ``spa``; empty if not requested.
         notes: What a reader must know, one line each.
     """
 
@@ -97,7 +98,7 @@ class MetaEvaluation:
 
     @property
     def signature(self) -> str:
-        """What the numbers depend on besides the metrics: each of those has its own signature."""
+        """Names what the numbers depend on, except the metrics, which have their own signatures."""
         left_out = [repr(name) for name in self.gold.scores.systems if name not in self.systems]
         packages = [f"{name}:{version(name)}" for name in ("rewardlab", "numpy", "scipy")]
         return "|".join(
@@ -112,10 +113,10 @@ class MetaEvaluation:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Everything that was measured, as plain values for a JSON file; what has no value is None.
+        """All results as plain values for a JSON file; undefined values are None.
 
         Keys: ``signature``; ``gold`` (``systems`` with their means as published, ``n_segments``,
-        ``n_raters``, ``funnel``, what was compared and with which reference); ``metrics`` by name
+        ``n_raters``, ``funnel``, compared systems and reference system); ``metrics`` by name
         and ``constant``, each with ``system``, ``segment`` by grouping, ``spans``, ``intervals``,
         ``unscored`` and ``signature``; ``comparisons``; ``ranks`` by statistic; ``notes``.
         """

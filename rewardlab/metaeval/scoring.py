@@ -1,7 +1,8 @@
-"""Scoring the translations that people judged with rewards, and choosing the compared systems.
+"""Scoring human-judged translations with rewards, and choosing the compared systems.
 
-`score_gold` asks rewards, `compared_systems` says whose translations; a file of scores becomes a
-`Scored` directly. How far they agree with people is measured in `rewardlab.metaeval.meta_evaluate`.
+`score_gold` calls rewards on the translations of the systems that `compared_systems` chooses; a
+file of scores becomes a `Scored` directly. `rewardlab.metaeval.meta_evaluate` measures the
+agreement with people.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
 
 NO_TEXT = "no_text"
-"""Stands beside the names of statuses for translations that are not in the file."""
+"""Used like the name of a status, for translations that are not in the file."""
 ROWS_PER_DEADLINE = 512
 SECONDS_PER_DEADLINE = 600.0
 REFERENCE_NAME = re.compile(r"(?i:ref|reference|human)(?:[-_.]?[A-Z0-9]|[-_.][a-z])?(?:\.[0-9]+)?")
@@ -32,9 +33,9 @@ REFERENCE_NAME = re.compile(r"(?i:ref|reference|human)(?:[-_.]?[A-Z0-9]|[-_.][a-
 def is_reference_name(system: str) -> bool:
     """Whether a system's name says that people wrote its texts.
 
-    The rule, on the whole name: ``ref``, ``reference`` or ``human`` in any case, then at most one
-    capital or digit, or one letter or digit behind ``-``, ``_`` or ``.``, then at most a number
-    behind a dot. These are the names that the files of WMT have.
+    The whole name must have this form: ``ref``, ``reference`` or ``human`` in any case; then
+    optionally one capital or digit, or one letter or digit after ``-``, ``_`` or ``.``; then
+    optionally a dot and a number. The files of WMT use such names.
 
     >>> [is_reference_name(name) for name in ("refA", "Human-B.0", "refiner", "GPT4_with_refA")]
     [True, True, False, False]
@@ -56,10 +57,10 @@ def compared_systems(
 
     Args:
         gold: Human scores.
-        reference_system: Its texts are the references; it is left out, and so is every other
-            system that `is_reference_name` takes for one.
+        reference_system: System whose texts are the references. It is left out, and so is every
+            other system that `is_reference_name` recognises as a reference.
         exclude: Systems to leave out.
-        exclude_references: Leave out what `is_reference_name` takes for references.
+        exclude_references: Whether to leave out systems that `is_reference_name` recognises.
 
     Raises:
         UserError: E250 an unknown system, E251 fewer than two are left; exit code 3.
@@ -67,7 +68,7 @@ def compared_systems(
     systems = gold.scores.systems
     named = [("--exclude-systems", name) for name in exclude]
     named += [("--reference-system", reference_system)] if reference_system is not None else []
-    # a reference may be there as a text that nobody judged
+    # a reference may be in the file as a text without human scores
     known = sorted({*systems, *gold.unscored, *(system for system, _ in gold.hypotheses)})
     if problems := [_unknown(where, name, known) for where, name in named if name not in known]:
         refuse(*problems)
@@ -92,19 +93,22 @@ def _unknown(where: str, name: str, known: Sequence[str]) -> Problem:
 
 
 def deadline(rows: int) -> float:
-    """Seconds to score so many rows in one call: a deadline for each call that training makes."""
+    """Deadline in seconds for scoring this many rows in one call.
+
+    It adds up the deadlines of as many calls as training would make for these rows.
+    """
     return SECONDS_PER_DEADLINE * max(1, math.ceil(rows / ROWS_PER_DEADLINE))
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What one metric says about the translations.
+    """Scores and error spans that one metric gives the translations.
 
     Attributes:
         name: Unique among the metrics of a meta-evaluation.
-        scores: Higher is better, NaN where there is none; the signature says what they are.
-        spans: The errors it marked, by cell; None where it marks none.
-        unscored: How many cells have no score, by status or `NO_TEXT`.
+        scores: Higher is better, NaN for a missing score; the signature says what they are.
+        spans: The errors that the metric marked, by cell; None if it does not mark errors.
+        unscored: Number of cells without a score, by status or `NO_TEXT`.
     """
 
     name: str
@@ -130,15 +134,15 @@ def candidates(
     """The translations that people judged, as rewards read them; system by system.
 
     Args:
-        gold: With texts.
-        systems: Whose; all of them by default.
-        reference_system: Whose texts are the references; None for no references.
-        source_lang: In place of the one that the gold file names.
-        target_lang: Likewise.
+        gold: Human scores with texts.
+        systems: Systems whose translations are returned; all by default.
+        reference_system: System whose texts are the references; None for no references.
+        source_lang: Overrides the source language that the gold file names.
+        target_lang: Overrides the target language that the gold file names.
 
     Returns:
-        By system and segment; a cell whose text the file lacks is not there. The candidate's
-        ``id`` is the segment's.
+        Candidates by system and segment; cells without a text in the file are missing. The
+        candidate's ``id`` is the segment's.
     """
     sources = gold.sources or [""] * len(gold.scores.segments)
     return {
@@ -157,12 +161,12 @@ def candidates(
 
 
 def check_texts(rewards: Sequence[Reward], gold: Gold, reference_system: str | None) -> None:
-    """Refuse rewards that read what the gold file lacks.
+    """Refuse rewards that need texts which the gold file lacks.
 
     Args:
-        rewards: Those that are to be asked.
+        rewards: The rewards to be used.
         gold: Human scores, perhaps with texts.
-        reference_system: Whose texts are the references, or None.
+        reference_system: System whose texts are the references, or None.
 
     Raises:
         UserError: E042 no references (exit code 2), E252 no texts or no sources (3).
@@ -205,12 +209,12 @@ def score_gold(
     """Score all translations with several rewards; those with the same key are scored once.
 
     Args:
-        rewards: With different names.
-        gold: With texts.
-        systems: Whose translations, at least one system.
-        reference_system: Whose texts are the references, or None.
-        source_lang: In place of the one that the gold file names.
-        target_lang: Likewise.
+        rewards: Rewards with different names.
+        gold: Human scores with texts.
+        systems: Systems whose translations are scored, at least one.
+        reference_system: System whose texts are the references, or None.
+        source_lang: Overrides the source language that the gold file names.
+        target_lang: Overrides the target language that the gold file names.
 
     Raises:
         UserError: As `check_texts`.
@@ -246,15 +250,15 @@ def ask_about(
     source_lang: str | None = None,
     target_lang: str | None = None,
 ) -> Scored:
-    """As `score_gold` for one reward, however many translations it leaves unscored.
+    """As `score_gold` for one reward, but any number of translations may stay unscored.
 
     Args:
-        reward: Whose failures are themselves of interest.
-        gold: With texts.
-        systems: Whose translations.
-        reference_system: Whose texts are the references, or None.
-        source_lang: In place of the one that the gold file names.
-        target_lang: Likewise.
+        reward: The reward; its failures are themselves of interest.
+        gold: Human scores with texts.
+        systems: Systems whose translations are scored.
+        reference_system: System whose texts are the references, or None.
+        source_lang: Overrides the source language that the gold file names.
+        target_lang: Overrides the target language that the gold file names.
 
     Raises:
         UserError: As `check_texts`.
@@ -272,7 +276,7 @@ def ask_about(
 
 
 def _column(scores: Scores, at: int) -> RewardOutput:
-    """The output of one of the rewards; without spans where it marked none at all."""
+    """The output of one of the rewards; without spans if it did not mark any."""
     spans = [row[at] for row in scores.spans]
     status = [row[at] for row in scores.status]
     return RewardOutput(scores.values[:, at], status, spans if any(spans) else None)
@@ -285,7 +289,7 @@ def _scored(
     shape: ScoreMatrix,
     reference_system: str | None,
 ) -> Scored:
-    """One reward's output, put back into its cells."""
+    """The output of one reward, assigned to the cells."""
     row = {system: at for at, system in enumerate(shape.systems)}
     column = {segment: at for at, segment in enumerate(shape.segments)}
     values = np.full(shape.values.shape, np.nan)

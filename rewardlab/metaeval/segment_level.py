@@ -1,8 +1,8 @@
 """Segment-level statistics: does a metric order single translations as humans do?
 
-A new statistic is a line in `STATISTICS`, with the function of its resamples; its intervals
-follow. Tie-calibrated accuracy stands apart, because its resamples keep the threshold of the whole
-test set.
+A new statistic is a line in `STATISTICS`, with the function that resamples it; its intervals are
+then computed automatically. Tie-calibrated accuracy is handled separately, because its resamples
+keep the threshold of the whole test set.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def segment_statistics(
         metric: Metric scores (S, M), NaN = missing.
 
     Returns:
-        By grouping and name, with ``acc_eq`` and its ``epsilon`` last; and notes on what was left
-        out because it has too many pairs.
+        Values by grouping and name, with ``acc_eq`` and its ``epsilon`` last; and notes on
+        statistics that were left out because they have too many pairs.
 
     Raises:
         ValueError: The shapes differ.
@@ -85,7 +85,7 @@ def segment_samples(
         epsilon: Tie threshold of ``acc_eq`` on the whole test set; NaN leaves it out.
 
     Returns:
-        By name, (B,). Statistics of more pairs than can be resampled are left out.
+        Samples (B,) by name. Statistics with too many pairs to resample are left out.
     """
     draw = {name: one.samples for name, one in STATISTICS.items()}
     if not math.isnan(epsilon):

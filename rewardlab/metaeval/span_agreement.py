@@ -1,19 +1,19 @@
 """Agreement of error spans: do predicted spans cover the characters that humans marked?
 
-Counted over the characters of the hypothesis, summed over all rated translations and all their
-raters before anything is divided (micro average). With P the characters of predicted spans, G
-those of a rater's, and the severity of a character that of the worst span over it:
+Characters of the hypothesis are counted over all rated translations and all their raters before
+anything is divided (micro average). P are the characters in predicted spans and G the characters in
+a rater's spans; the severity of a character is that of the worst span over it:
 
     precision = #(P ∩ G) / #P,   recall = #(P ∩ G) / #G,   F1 = 2 #(P ∩ G) / (#P + #G)
 
-and weighted by severity, as in the error-span tasks of WMT23 and WMT24, with a credit of 1 for a
-character in both whose severity is the same and ½ where it is minor on one side and major on the
-other (critical counts as major):
+The statistics weighted by severity follow the error-span tasks of WMT23 and WMT24. A character in
+both P and G gets a credit of 1 if the severities are equal, and ½ if one is minor and the other
+major (critical counts as major):
 
     credit = #same + ½ #different,   in place of #(P ∩ G)
 
-Where minor and major spans overlap, the published script of WMT23 gives the full credit for either;
-here only the worst one counts.
+If minor and major spans overlap, the published script of WMT23 gives full credit for either
+severity; here only the worst one counts.
 
 A new statistic of spans is a field of `SpanAgreement`, and a column in `rewardlab.report.metaeval`.
 """
@@ -39,19 +39,19 @@ class SpanAgreement(NamedTuple):
     """Agreement on characters, and the counts it is computed from.
 
     Attributes:
-        precision: Share of predicted characters that are marked; NaN where nothing is predicted.
-        recall: Share of marked characters that are predicted; NaN where nothing is marked.
-        f1: Their harmonic mean, 0 where they share nothing; NaN only where both are NaN.
-        weighted_precision: With half credit for another severity.
-        weighted_recall: The same.
-        weighted_f1: The same.
-        characters: Of all texts, once for each rater.
+        precision: Share of predicted characters that are marked; NaN if nothing is predicted.
+        recall: Share of marked characters that are predicted; NaN if nothing is marked.
+        f1: Harmonic mean of the two, 0 if no character is in both; NaN only if both are NaN.
+        weighted_precision: Precision with half credit for a different severity.
+        weighted_recall: Recall with half credit for a different severity.
+        weighted_f1: F1 with half credit for a different severity.
+        characters: Characters of all texts, once for each rater.
         predicted: Characters in predicted spans, once for each rater.
         marked: Characters in raters' spans.
         both: Characters in both.
         same_severity: Characters in both with the same severity.
         ratings: Pairs of a translation and a rater.
-        ignored: Spans on the source, or of a severity that is no error.
+        ignored: Number of spans on the source, or with a severity that is not an error.
     """
 
     precision: float
@@ -78,8 +78,8 @@ def span_agreement(
 
     Args:
         predicted: Errors found in each of N hypotheses.
-        gold: For each hypothesis the spans of each of its raters; one without raters does not
-            count, a rater without spans found no error.
+        gold: For each hypothesis the spans of each of its raters. A hypothesis without raters does
+            not count; a rater without spans found no error.
         texts: The N hypotheses.
 
     Raises:

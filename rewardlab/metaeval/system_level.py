@@ -1,13 +1,13 @@
 """System-level statistics: does a metric rank systems as humans do? Pairwise accuracy, SPA, r, τ.
 
 A new statistic of the systems' mean scores is a function of rows here and a line in `STATISTICS`;
-its intervals follow.
+its intervals are then computed automatically.
 
-SPA (soft pairwise accuracy; Thompson et al. 2024, arXiv 2409.09598) compares how sure humans and
-metric are of each pair of systems, by one-sided paired permutation tests. Generator, seed, float32
-and the order of the matrix product are those of mt-metrics-eval, so the numbers are the same to the
-last bit. They depend on the order of systems and segments: sort systems by name and keep segments
-ascending.
+SPA (soft pairwise accuracy; Thompson et al. 2024, arXiv 2409.09598) compares how certain humans and
+metric are about each pair of systems, by one-sided paired permutation tests. Generator, seed,
+float32 and the order of the matrix product are those of mt-metrics-eval, so the results are equal
+to the last bit. They depend on the order of systems and segments: sort systems by name and keep
+segments in ascending order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def system_statistics(gold: Floats, metric: Floats) -> dict[str, float]:
         metric: Metric scores (S, M), NaN = missing. Only cells with both scores count.
 
     Returns:
-        By name; all NaN where fewer than two systems have a score.
+        Values by name; all NaN if fewer than two systems have a score.
 
     Raises:
         ValueError: The shapes differ.
@@ -60,7 +60,7 @@ def scored_systems(gold: Floats, metric: Floats) -> tuple[Floats, Floats]:
         metric: Metric scores (S, M), NaN = missing.
 
     Returns:
-        Human and metric scores of these systems, NaN in the cells that either side lacks.
+        Human and metric scores of these systems; NaN in cells without both scores.
 
     Raises:
         ValueError: The shapes differ.
@@ -96,8 +96,8 @@ def pairwise_accuracies(gold: Floats, metrics: Floats) -> Floats:
     """`pairwise_accuracy` of K metrics, or of one metric K times.
 
     Args:
-        gold: (S,), or (K, S) where each has its own.
-        metrics: (K, S).
+        gold: Human scores (S,), or (K, S) if each metric is compared with different ones.
+        metrics: Metric scores (K, S).
 
     Returns:
         (K,).
@@ -119,7 +119,8 @@ STATISTICS: Mapping[str, Rows] = {
     "kendall": kendall_rows,
     "pairwise_accuracy": pairwise_accuracies,
 }
-"""Statistics of the systems' mean scores: (B, S) of humans and (B, S) of a metric to (B,)."""
+"""Statistics of the systems' mean scores: functions of (B, S) human and (B, S) metric scores to
+(B,)."""
 
 
 # ── SPA ─────────────────────────────────────────────────────────────────────────────────────────
@@ -128,7 +129,7 @@ STATISTICS: Mapping[str, Rows] = {
 def spa(gold: Floats, metric: Floats) -> float:
     """Soft pairwise accuracy: ``1 - mean over i < j of |p_ij(human) - p_ij(metric)|``.
 
-    The p-values of the last few matrices are kept, so that those of the humans are computed once
+    The p-values of the last few matrices are cached, so that the human p-values are computed once
     for all metrics.
 
     Args:
@@ -154,7 +155,7 @@ def spa(gold: Floats, metric: Floats) -> float:
 
 @lru_cache(maxsize=16)
 def _kept_p_values(content: bytes, systems: int) -> Floats:
-    """`p_values` of a float32 matrix, by its bytes."""
+    """Cached `p_values` of a float32 matrix, given as bytes."""
     values = np.frombuffer(content, dtype=np.float32).reshape(systems, -1)
     return p_values(values, signs(values.shape[1]))
 
@@ -167,14 +168,14 @@ def p_values(values: Floats | Signs, drawn: Signs) -> Floats:
 
     Args:
         values: Scores (S, M), no NaN.
-        drawn: (permutations, M) of `signs`.
+        drawn: (permutations, M) signs from `signs`.
 
     Returns:
         (S(S-1)/2,) of the pairs i < j in order.
     """
     single = np.ascontiguousarray(values, dtype=np.float32)
     totals = single.sum(axis=1)
-    # (permutations, M) by (M, S): another shape may round otherwise
+    # (permutations, M) by (M, S): other shapes may round differently
     permuted = np.ascontiguousarray((drawn @ single.T).T)
     first, second = np.triu_indices(len(values), 1)
     differences = permuted.take(first, axis=0)
@@ -198,7 +199,7 @@ def soft_agreement(human: Floats, metric: Floats) -> float:
     """``1 - mean |p - q|`` over the pairs of systems.
 
     Args:
-        human: p-values (P,) of `p_values`.
-        metric: Likewise.
+        human: p-values (P,) of the human scores, from `p_values`.
+        metric: p-values (P,) of the metric, from `p_values`.
     """
     return float(1.0 - np.mean(np.abs(human - metric)))

@@ -1,16 +1,17 @@
 """Tie-calibrated accuracy, acc_eq: do metric and humans agree on which translation is better?
 
-Deutsch et al. 2023 (arXiv 2305.14324). A pair of cells counts as correct when both sides order it
-alike or both call it a tie; the metric calls a tie whatever differs by at most ε. With C
-concordant pairs among P,
+Deutsch et al. 2023 (arXiv 2305.14324). A pair of cells counts as correct if both sides order it
+alike or both have a tie; the metric has a tie if its scores differ by at most ε. With C concordant
+pairs among P,
 
     acc_eq(ε) = (C - #{concordant, |d| ≤ ε} + #{tied by humans, |d| ≤ ε}) / P
 
-with d the difference of the metric's scores: discordant pairs are wrong at every ε. Every |d| is
-tried as ε and 0 too, none is sampled, and of several optima the first is taken.
+where d is the difference of the metric's scores; discordant pairs are wrong at every ε. Every |d|
+and 0 are tried as ε, without sampling, and of several optima the smallest is taken.
 
-Value and ε equal those of mt-metrics-eval with ``sample_rate=1``. Averaged over groups, equally
-good thresholds differ there by rounding alone, so its float additions are repeated in their order.
+Value and ε equal those of mt-metrics-eval with ``sample_rate=1``. In that tool, averages over
+groups for equally good thresholds differ only by rounding, so its float additions are repeated here
+in the same order.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.correlations import Bools, Grouping, grouped, known_cells, pair_differences
 
 MOST_PAIRS: dict[Grouping, int] = {"none": 100_000_000, "item": 15_000_000, "system": 15_000_000}
-"""Pairs that stay below 1 GB: 8 bytes a pair for ``none``, at most 55 for the others."""
+"""Maximum number of pairs, for less than 1 GB: 8 bytes per pair for ``none``, at most 55 else."""
 BLOCK = 1 << 16
 """Pairs processed at once; they stay in the processor's cache."""
 BUCKETS = 1 << 16
@@ -40,9 +41,9 @@ class TieCalibrated(NamedTuple):
     """The best accuracy over all tie thresholds.
 
     Attributes:
-        value: At ``epsilon``; NaN where there is no pair.
-        epsilon: The smallest threshold, in the metric's units, that reaches it; >= 0.
-        pairs: Pairs of cells that were compared.
+        value: Accuracy at ``epsilon``; NaN if there is no pair.
+        epsilon: The smallest threshold, in the metric's units, that reaches ``value``; >= 0.
+        pairs: Number of pairs of cells that were compared.
     """
 
     value: float
@@ -53,7 +54,7 @@ class TieCalibrated(NamedTuple):
 def accuracy_eq(gold: Floats, metric: Floats, *, by: Grouping = "item") -> TieCalibrated:
     """Pairwise accuracy with the tie threshold that suits the metric best.
 
-    Time and memory grow with the pairs: M * S(S-1)/2 by item (the statistic of WMT),
+    Time and memory grow with the number of pairs: M * S(S-1)/2 by item (the statistic of WMT),
     S * M(M-1)/2 by system, n(n-1)/2 of all n = S*M cells for ``none``.
 
     Args:
@@ -110,10 +111,11 @@ def accuracy_rows(x: Floats, y: Floats, epsilon: float) -> Floats:
 
 
 def _best_of_one(x: Floats, y: Floats, pairs: int) -> TieCalibrated:
-    """The optimum over all pairs of n cells; their number is exact, so the first one is found.
+    """The optimum over all pairs of n cells.
 
-    The pairs are counted in `BUCKETS` intervals of ``|d|``. Within an interval the count rises by
-    its human ties at most, so only intervals that can reach the best count so far are searched.
+    Correct pairs are counted exactly, so the smallest optimal threshold is found. The pairs are
+    counted in `BUCKETS` intervals of ``|d|``. Within an interval the count rises by at most the
+    human ties in it, so only intervals that can reach the best count so far are searched.
     """
     buckets = BUCKETS if pairs > BUCKETS else 1
     spread = float(y.max() - y.min())
@@ -130,7 +132,7 @@ def _best_of_one(x: Floats, y: Floats, pairs: int) -> TieCalibrated:
         untouched += len(tied) - np.count_nonzero(tied)
     correct = int(lost.sum()) + np.cumsum(gained - lost)  # at the end of each interval
     best, epsilon = int(lost.sum()) + untouched, 0.0
-    # what can still be best: its human ties are won before its concordant pairs are lost
+    # intervals that can still be best, if all human ties come before all concordant pairs
     open_ = (correct + lost >= max(best, int(correct.max()))) & (gained > 0)
     tied, concordant = _within(x, y, lambda d: open_[bucket(d)], gained[open_], lost[open_])
     outside = int(lost.sum()) + np.cumsum(np.where(open_, 0, gained - lost))
@@ -147,7 +149,7 @@ def _best_of_one(x: Floats, y: Floats, pairs: int) -> TieCalibrated:
 
 
 def _chunks(x: Floats, y: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """``|d|`` of the pairs that humans tie and of the concordant ones, many cells at a time."""
+    """``|d|`` of human ties and of concordant pairs, many cells at a time."""
     order = np.argsort(x, kind="stable")
     x, y = x[order], y[order]
     ends = np.searchsorted(x, x, side="right")  # where better human scores begin
@@ -194,9 +196,9 @@ class _Pairs(NamedTuple):
     Attributes:
         differences: (P,) ``|d|`` of the metric.
         group: (P,) number of the group.
-        gain: (P,) what calling the pair a tie adds to the correct ones: 1, 0 or -1.
-        correct: (R,) pairs that are correct before any tie is called.
-        sizes: (R,) pairs.
+        gain: (P,) change in the number of correct pairs if the pair becomes a tie: 1, 0 or -1.
+        correct: (R,) number of correct pairs before any pair becomes a tie.
+        sizes: (R,) number of pairs.
     """
 
     differences: Floats
@@ -207,7 +209,7 @@ class _Pairs(NamedTuple):
 
     @classmethod
     def of(cls, x: Floats, y: Floats, pairs: int) -> _Pairs:
-        """Enumerate them; a pair with a missing cell is left out."""
+        """Enumerate the pairs; a pair with a missing cell is left out."""
         first, second = np.triu_indices(x.shape[1], 1)
         correct, sizes = np.zeros((2, len(x)), dtype=np.int64)
         group, gain = np.empty(pairs, dtype=np.int32), np.empty(pairs, dtype=np.int8)
@@ -232,7 +234,7 @@ def _best_of_groups(pairs: _Pairs) -> TieCalibrated:
     """Raise ε pair by pair and follow the mean over groups as a running float total."""
     present = set(np.flatnonzero(pairs.sizes).tolist())
     start = pairs.correct / np.maximum(pairs.sizes, 1)
-    # the order of a set, and Python's own sum: the total must begin with the tool's last digit
+    # in the order of a set, with Python's own sum: the initial total must equal the tool's exactly
     total = sum(start[group] for group in present)
     groups = len(present)
     order = _stable_order(pairs.differences)
@@ -256,8 +258,8 @@ def _best_of_groups(pairs: _Pairs) -> TieCalibrated:
 def _stable_order(values: Floats) -> NDArray[np.int64]:
     """Stable ``argsort`` of numbers >= 0.
 
-    First by 65,536 intervals of equal width, which numpy sorts in linear time: what is left is
-    nearly sorted, and stays in the processor's cache.
+    The numbers are first sorted by 65,536 intervals of equal width, which numpy does in linear
+    time. The result is nearly sorted, so that the second sort stays in the processor's cache.
     """
     most, largest = np.iinfo(np.uint16).max, float(values.max())
     scale = most / largest if largest > np.finfo(np.float64).tiny * most else 0.0
@@ -270,7 +272,7 @@ def _running(
 ) -> Floats:
     """Totals after each of the chosen pairs became a tie; updates ``correct``.
 
-    Each pair subtracts its group's old ratio and adds the new one, also where they are equal.
+    Each pair subtracts its group's old ratio and adds the new one, even if they are equal.
     """
     group, gain = pairs.group[chosen], pairs.gain[chosen].astype(np.int64)
     together = np.argsort(group, kind="stable")
