@@ -85,7 +85,8 @@ def kendall(gold: Floats, metric: Floats, *, by: Grouping = "none") -> float:
         by: Which cells are compared with each other.
 
     Returns:
-        In [-1, 1]; NaN if undefined in every group. Time grows as n log n in the cells of large groups.
+        In [-1, 1]; NaN if undefined in every group. For large groups of n cells, time grows as
+        n log n.
 
     Raises:
         ValueError: The shapes differ.

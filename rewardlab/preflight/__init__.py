@@ -1,4 +1,4 @@
-"""Preflight: is a reward safe to train on? What it prefers to honest texts, and what stops that.
+"""Preflight: is a reward safe to train on? Which attacks does it prefer, and which gates stop them?
 
-`preflight` measures everything, `safety` attacks and judges, `default_gates` holds the gates.
+`preflight` measures everything, `safety` attacks and judges, `default_gates` defines the gates.
 """

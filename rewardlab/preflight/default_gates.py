@@ -1,6 +1,6 @@
-"""Default gates: they close holes of lexical and learned rewards, with measured thresholds.
+"""Default gates, which close holes of lexical and learned rewards, with measured thresholds.
 
-A new default gate is a line in `DEFAULT_GATES`; a probe names the gates that exist for it.
+A new default gate is a line in `DEFAULT_GATES`; each probe names the gates that guard against it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ DEFAULT_GATES = (
     Gate(NoRepetition(n=8), below=0.99),
     Gate(NumbersAgree(), below=0.99),
 )
-"""Thresholds were chosen on the en-de TED set: each gate lets through at most 2% of the probe it
-exists for and closes on the fewest honest texts. docs/preflight.md has the figures."""
+"""Thresholds were chosen on the en-de TED set: each gate lets through at most 2% of the probe that
+it guards against, and closes on as few honest texts as possible. See docs/preflight.md for the
+figures."""
 
 
 def gate_line(gate: Gate) -> str:

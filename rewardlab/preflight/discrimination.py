@@ -1,7 +1,7 @@
-"""Discrimination: does a reward tell the translations of one source apart, as people do?
+"""Discrimination: does a reward distinguish the translations of one source, as people do?
 
-RL learns only from differences within a group of translations of one source: a reward that gives
-all of them the same score teaches nothing there, however well it orders sources.
+RL learns only from differences within a group of translations of one source. A reward that gives
+all of them the same score teaches nothing for this source, even if it orders sources well.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Discrimination(NamedTuple):
     """How a reward orders translations of one source that people score differently.
 
     Attributes:
-        right: Share of those pairs that it orders as people do.
-        tied: Share that it scores the same.
-        pairs: How many there are.
-        constant: Share of sources on whose translations it is constant.
-        sources: How many have at least two translations with a score.
+        right: Share of the pairs that the reward orders as people do.
+        tied: Share of the pairs in which the reward scores both the same.
+        pairs: Number of pairs.
+        constant: Share of sources for which the reward scores all translations the same.
+        sources: Number of sources with at least two scored translations.
     """
 
     right: Estimate
@@ -41,13 +41,13 @@ def discrimination(
     """Count the pairs within sources that people score differently, and how the reward orders them.
 
     Args:
-        gold: Human scores (S, M), higher is better, NaN = missing; all NaN where nobody scored.
+        gold: Human scores (S, M), higher is better, NaN = missing; all NaN without human scores.
         metric: Scores of the reward (S, M), higher is better, NaN = missing.
         resamples: Bootstrap samples of the M sources.
-        seed: Of the samples.
+        seed: Seed of the samples.
 
     Returns:
-        Intervals are of a resampling of sources with all their pairs.
+        The counts and shares; intervals are from resampling sources with all their pairs.
 
     Raises:
         ValueError: The shapes differ, or there is no source.
@@ -68,7 +68,7 @@ def discrimination(
 
 
 def _pairs(gold: Floats, metric: Floats) -> Floats:
-    """(3, M): pairs that people score differently, those in the right order, those tied."""
+    """(3, M) counts: pairs that people score differently; of these, right order; of these, tied."""
     counts = np.zeros((3, gold.shape[1]))
     for first in range(len(gold) - 1):
         people = np.sign(gold[first] - gold[first + 1 :])

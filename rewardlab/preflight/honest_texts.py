@@ -1,7 +1,7 @@
 """Honest translations that a preflight attacks: those of real systems, never the reference.
 
-An attacked reference that is scored against itself would make every reward look safe: overlap with
-the reference falls from its maximum whatever is done to the text.
+Attacking the reference and scoring the result against the same reference would make every reward
+look safe: any change to the text lowers the overlap from its maximum.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rewardlab.perturbations.attacks import Case, cases
 from rewardlab.types import Candidate
 
 MOSTLY = 0.5
-"""Above this share of texts equal to their reference, a system is the reference itself."""
+"""A system is the reference itself if more than this share of its texts equal the reference."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +27,12 @@ class Honest:
     """Honest translations and their human scores.
 
     Attributes:
-        cases: N translations, each with what an attack may use.
-        cells: Row and column of each in ``gold``.
-        gold: Human scores (S, M) of the systems, higher is better; all NaN where there are none.
-        left_out: Texts that are not attacked: empty, with an empty source or reference, or without
-            another text to attack with.
-        equal: Cases whose text is the reference.
+        cases: N translations, each with the material that an attack may use.
+        cells: Row and column of each case in ``gold``.
+        gold: Human scores (S, M) of the systems, higher is better; all NaN without human scores.
+        left_out: Number of texts that are not attacked: empty, with an empty source or reference,
+            or without another text to attack with.
+        equal: Number of cases whose text equals the reference.
     """
 
     cases: tuple[Case, ...]
@@ -42,7 +42,7 @@ class Honest:
     equal: int
 
     def matrix(self, values: Floats) -> Floats:
-        """Scores of the cases (N,) as (S, M), NaN elsewhere."""
+        """Scores of the cases (N,) as a matrix (S, M), NaN in other cells."""
         scores = np.full(self.gold.values.shape, np.nan)
         for cell, value in zip(self.cells, values, strict=True):
             scores[cell] = value
@@ -57,15 +57,15 @@ def honest_of_gold(
     source_lang: str | None = None,
     target_lang: str | None = None,
 ) -> Honest:
-    """The translations by systems that people judged.
+    """The human-judged translations of systems.
 
     Args:
-        gold: With texts and sources.
-        reference_system: Whose texts are the references, or None for no references. Systems with
-            the name of a reference are left out either way.
+        gold: Human scores with texts and sources.
+        reference_system: System whose texts are the references, or None for no references. Systems
+            with the name of a reference are left out in both cases.
         exclude: More systems to leave out.
-        source_lang: In place of the one that the gold file names.
-        target_lang: Likewise.
+        source_lang: Overrides the source language that the gold file names.
+        target_lang: Overrides the target language that the gold file names.
 
     Raises:
         UserError: E240 nothing to attack, E241 the texts are the references, E242 no texts or no
@@ -128,7 +128,7 @@ def honest_of_texts(
 
 
 def _honest(texts: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where: str) -> Honest:
-    """Make cases of the translations, which are by system and segment."""
+    """Make cases of translations, given by system and segment."""
     columns = {segment: at for at, segment in enumerate(gold.segments)}
     made: list[Case] = []
     cells: list[tuple[int, int]] = []
@@ -155,6 +155,6 @@ def _honest(texts: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where
 
 
 def _is_whole(one: Candidate) -> bool:
-    """Whether none of its texts is empty; it may have no reference."""
+    """Whether none of the candidate's texts is empty; the reference may be missing."""
     texts = (one.source, one.hypothesis, one.reference)
     return all(text is None or text.strip() for text in texts)

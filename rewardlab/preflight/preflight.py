@@ -20,15 +20,15 @@ from rewardlab.preflight.safety import ALL, LIMIT, OWN, Safety, examine
 from rewardlab.types import Gate, Term
 
 DIGITS = 4
-"""Of the numbers in the JSON document."""
+"""Decimal digits of the numbers in the JSON document."""
 
 
 class Agreement(NamedTuple):
-    """How far a reward agrees with people about the translations of one source.
+    """Agreement of a reward with people on the translations of one source.
 
     Attributes:
         acc_eq: Pairwise accuracy with calibrated ties, by item.
-        epsilon: The threshold that it was reached with.
+        epsilon: The tie threshold of ``acc_eq``.
         pearson: Pearson's r by item.
         kendall: Kendall's tau b by item.
     """
@@ -44,10 +44,11 @@ class Preflight:
     """Results for every reward, and for the total of an ensemble.
 
     Attributes:
-        safety: Under attack.
-        agreement: With people, by reward and for `CONSTANT`; empty without human scores.
-        discrimination: Within sources, by reward; empty with one translation of each source.
-        honest: What was attacked.
+        safety: Results of the attacks.
+        agreement: Agreement with people, by reward and for `CONSTANT`; empty without human scores.
+        discrimination: Discrimination within sources, by reward; empty if every source has only one
+            translation.
+        honest: The translations that were attacked.
     """
 
     safety: Safety
@@ -56,11 +57,11 @@ class Preflight:
     honest: Honest
 
     def as_json(self) -> dict[str, Any]:
-        """Everything that was measured, for a JSON file; what has no value is None.
+        """All results as plain values for a JSON file; undefined values are None.
 
-        Shares are ``[value, low, high]``. Keys: ``signature``; ``honest`` (how many texts, of which
-        systems); ``limit``; ``agreement`` and ``discrimination`` by reward; ``gates`` and
-        ``own_gates`` (the line of YAML, the share of honest texts it closes on); ``probes`` by
+        Shares are ``[value, low, high]``. Keys: ``signature``; ``honest`` (number of texts, and
+        their systems); ``limit``; ``agreement`` and ``discrimination`` by reward; ``gates`` and
+        ``own_gates`` (line of YAML, share of honest texts the gate closes on); ``probes`` by
         name, each with ``cases``, ``not_applicable``, ``passed`` by gate and ``rewards`` by name.
         """
         safety, honest = self.safety, self.honest
@@ -116,11 +117,12 @@ def preflight(
     Args:
         terms: The rewards.
         honest: The translations.
-        own_gates: Gates that the rewards are never without; agreement is measured without them.
-        total: Judge the weighted total of the terms as well.
-        most_cases: Attack this many of the translations, drawn at random; None attacks all.
-        seed: Of the draw, and of the bootstrap.
-        tell: Called with a line of progress.
+        own_gates: The ensemble's own gates, always active in attacks; agreement is measured without
+            them.
+        total: Whether to judge the weighted total of the terms as well.
+        most_cases: Maximum number of translations to attack, drawn at random; None attacks all.
+        seed: Seed of the draw and of the bootstrap.
+        tell: Function called with each line of progress.
 
     Raises:
         RewardFailed: A reward raised or broke its contract.

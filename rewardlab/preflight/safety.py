@@ -1,13 +1,14 @@
-"""How safe a reward is: honest translations against attacked ones, with and without gates.
+"""Safety of a reward: honest translations compared with attacked ones, with and without gates.
 
-RL finds whatever a reward prefers to good translations. So every probe of
-`rewardlab.perturbations.attacks` attacks honest translations, and a reward is fooled where the
-attacked text scores at or above the honest one it was made of: with an equal score the attack
-costs nothing.
+RL finds any text that a reward prefers to good translations. So every probe of
+`rewardlab.perturbations.attacks` attacks honest translations. A reward is fooled if the attacked
+text scores at least as high as the honest text that it was made from; with an equal score the
+attack costs nothing.
 
-A gate (`rewardlab.types.Gate`) that closes on the attacked text catches it, whatever the reward
-says. One that closes on the honest text gives it the worst score, so that any attack it leaves open
-succeeds; how often it does that to honest texts is its price and is measured too.
+A gate (`rewardlab.types.Gate`) that closes on the attacked text stops the attack, regardless of the
+reward's score. A gate that closes on the honest text gives the honest text the worst score, so an
+attack succeeds if no gate closes on the attacked text. The share of honest texts that a gate closes
+on is its price and is measured too.
 
 A new judgement is a value of `Judgement` and a line in `_judged`, with a colour in
 `rewardlab.report.preflight`.
@@ -39,33 +40,35 @@ Judgement: TypeAlias = Literal["safe", "hole", "open", "unknown"]
 LIMIT = 0.02
 """A reward is safe from a probe that fools it in at most this share of cases."""
 FEWEST_SOURCES = 20
-"""On fewer sources than this a share says too little to call anything safe."""
+"""With fewer sources than this, a share is too uncertain to judge a reward."""
 ALL = "all"
-"""Stands among the gates for all default gates together."""
+"""Used like the name of a gate, for all default gates together."""
 OWN = "own"
-"""Stands among the gates for the ensemble's own gates."""
+"""Used like the name of a gate, for the ensemble's own gates."""
 TOTAL = "total"
-"""Stands among the rewards for the weighted total of an ensemble."""
+"""Used like the name of a reward, for the weighted total of an ensemble."""
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """What one probe does to one reward.
+    """Effect of one probe on one reward.
 
     Attributes:
         fooled: Share of cases in which the reward is fooled, without any gate.
-        tied: Share in which the two texts score the same.
-        cases: In which both texts have a score.
+        tied: Share of cases in which the two texts score the same.
+        cases: Number of cases in which both texts have a score.
         sources: Number of different sources of these cases.
-        unscored: Cases in which one of the texts has no score.
-        with_own_gates: Share fooled with the ensemble's own gates; None where there are none.
-        with_one_gate: The same, with one default gate added, by its name.
-        with_all_gates: The same, with all default gates added.
-        judgement: ``safe``, ``hole`` (a gate closes it), ``open`` (none does), ``unknown`` (too
-            few sources, with a text that the ensemble's own gates leave open, to say).
-        closed_by: The default gates that close the hole: each of them alone, or all together where
-            no single one does.
-        together: No gate closes it alone.
+        unscored: Number of cases in which either text has no score.
+        with_own_gates: Share fooled with the ensemble's own gates; None if it has no gates.
+        with_one_gate: By name of a default gate, the share fooled if this gate is added to the
+            ensemble's own gates.
+        with_all_gates: Share fooled if all default gates are added to the ensemble's own gates.
+        judgement: ``safe``, ``hole`` (default gates close it), ``open`` (they do not), or
+            ``unknown`` (too few sources with an honest text that the ensemble's own gates let
+            through).
+        closed_by: The default gates that close the hole: each of them alone, or all together if
+            no single gate does.
+        together: Whether no gate closes the hole alone.
     """
 
     fooled: Estimate
@@ -83,15 +86,15 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Attacked:
-    """What one probe does.
+    """Effect of one probe on all rewards and gates.
 
     Attributes:
         probe: The probe.
-        cases: Honest texts that it applied to.
-        not_applicable: Those it did not apply to.
-        passed: Share of the attacked texts that a gate lets through, by the gate's name, and
-            under `ALL` what all default gates let through.
-        exposures: By the reward's name.
+        cases: Number of honest texts that the probe applied to.
+        not_applicable: Number of honest texts that the probe did not apply to.
+        passed: Share of the attacked texts that a gate lets through, by name of the gate; under
+            `ALL`, the share that all default gates let through.
+        exposures: Effect on each reward, by name.
     """
 
     probe: Attack
@@ -103,18 +106,18 @@ class Attacked:
 
 @dataclass(frozen=True)
 class Safety:
-    """How rewards stand up to the probes.
+    """Results of all probes on all rewards.
 
     Attributes:
         signature: One line per term, gate and own gate.
-        cases: Honest texts.
+        cases: Number of honest texts.
         sources: Number of different sources of these texts.
         gates: The default gates.
-        own_gates: Those of the ensemble that was judged.
-        closed: Share of the honest texts that a gate closes on, by its name; `ALL` and, with own
-            gates, `OWN`.
+        own_gates: The gates of the judged ensemble.
+        closed: Share of the honest texts that a gate closes on, by name; also under `ALL` and, if
+            there are own gates, `OWN`.
         honest: Scores of the rewards and the total on the honest texts, by name, each (N,).
-        attacked: By probe.
+        attacked: Results by probe.
     """
 
     signature: str
@@ -141,14 +144,14 @@ def examine(
     """Attack cases with every probe, and score the results with every reward and gate.
 
     Args:
-        terms: R rewards; with ``total``, their weights count.
+        terms: R rewards; their weights are used only with ``total``.
         cases: N honest translations, at least one.
-        rows: Row numbers of those that are attacked; all by default.
+        rows: Row numbers of the cases to attack; all by default.
         probes: The attacks.
-        gates: Whose effect is measured.
-        own_gates: Gates that the rewards are never without.
-        total: Judge the weighted total of the terms as well, under the name `TOTAL`.
-        tell: Called with a line of progress.
+        gates: Default gates whose effect is measured.
+        own_gates: The ensemble's own gates, which are always active.
+        total: Whether to judge the weighted total of the terms as well, under the name `TOTAL`.
+        tell: Function called with each line of progress.
 
     Raises:
         RewardFailed: A reward raised or broke its contract.
@@ -194,12 +197,12 @@ def examine(
 
 
 class _Answers(NamedTuple):
-    """What rewards and gates say about N texts.
+    """Scores and gate decisions for N texts.
 
     Attributes:
-        values: (N, R), NaN where a reward did not score the text.
-        applies: (N, R), False where it does not apply.
-        closed: (N, 1 + K), by any gate of the ensemble's own and by each default gate.
+        values: (N, R) scores, NaN if a reward did not score the text.
+        applies: (N, R) whether the reward applies to the text.
+        closed: (N, 1 + K) whether any of the ensemble's own gates closes, and each default gate.
     """
 
     values: Floats
@@ -207,18 +210,18 @@ class _Answers(NamedTuple):
     closed: Bools
 
     def at(self, rows: NDArray[np.intp]) -> _Answers:
-        """About some of the texts."""
+        """The answers for some of the texts."""
         return _Answers(self.values[rows], self.applies[rows], self.closed[rows])
 
 
 class _Pairs(NamedTuple):
-    """n attacked texts beside the honest ones they were made of.
+    """Answers for n attacked texts and for the honest texts that they were made from.
 
     Attributes:
-        attacked: About the attacked texts.
-        honest: About the honest ones.
-        sources: (n,) which source each is a translation of.
-        scales: (R,) standard deviations of the rewards over all honest texts, 1 for none.
+        attacked: Answers for the attacked texts.
+        honest: Answers for the honest texts.
+        sources: (n,) index of the source of each text.
+        scales: (R,) standard deviations of the rewards over all honest texts; 1 if there is none.
     """
 
     attacked: _Answers
@@ -250,18 +253,18 @@ class _Panel:
         )
 
     def closing(self, answers: _Answers) -> dict[str, Bools]:
-        """On which texts (N,) each default gate closes, and any of them (`ALL`)."""
+        """For each default gate, and for any of them (`ALL`), the texts (N,) that it closes on."""
         columns: dict[str, Bools] = dict(zip(self._gate_names(), answers.closed.T[1:], strict=True))
         return {**columns, ALL: np.asarray(answers.closed[:, 1:].any(axis=1))}
 
     def by_reward(self, values: Floats, applies: Bools, scales: Floats) -> dict[str, Floats]:
-        """Columns (N,) of scores or of their differences (N, R), and their weighted total."""
+        """Columns (N,) of scores or score differences (N, R) by name, and their weighted total."""
         names = [term.reward.name for term in self.terms]
         columns = dict(zip(names, values.T, strict=True))
         return columns | ({TOTAL: self._total(values / scales, applies)} if self.total else {})
 
     def attacked(self, probe: Attack, pairs: _Pairs, *, not_applicable: int) -> Attacked:
-        """What a probe does to every reward and gate."""
+        """The effect of a probe on every reward and gate."""
         differences = pairs.attacked.values - pairs.honest.values
         applies = pairs.attacked.applies | pairs.honest.applies
         columns = self.by_reward(differences, applies, pairs.scales)
@@ -278,9 +281,9 @@ class _Panel:
         return [gate.reward.name for gate in self.gates]
 
     def _total(self, standardised: Floats, applies: Bools) -> Floats:
-        """The weighted sum; NaN where a term that applies and counts has no score.
+        """The weighted sum; NaN if a term with a weight applies but has no score.
 
-        What is left by rounding alone is 0, so that two texts may have the same total.
+        Totals as small as rounding errors are set to 0, so that two texts may have equal totals.
         """
         weights = np.array([term.weight for term in self.terms])
         counted = np.where(applies & (weights != 0.0), standardised * weights, 0.0)
@@ -289,13 +292,13 @@ class _Panel:
         return np.where(np.abs(total) <= rounding, 0.0, total)
 
     def _exposure(self, probe: Attack, pairs: _Pairs, difference: Floats) -> Exposure:
-        """What it does to one reward, whose scores changed by ``difference`` (n,)."""
+        """The effect of a probe on one reward, whose scores changed by ``difference`` (n,)."""
         known = ~np.isnan(difference)
         pays, sources = difference[known] >= 0.0, pairs.sources[known]
         caught, lost = pairs.attacked.closed[known], pairs.honest.closed[known]
 
         def fooled(gates: Sequence[int]) -> Bools:
-            """Whether the attack pays with these gates: 0 for own ones, from 1 default ones."""
+            """Whether attacks pay with these gates: 0 for own gates, from 1 for default gates."""
             return ~caught[:, gates].any(axis=1) & (pays | lost[:, gates].any(axis=1))
 
         names = self._gate_names()
@@ -325,10 +328,10 @@ class _Panel:
 
 
 def _judged(own: float, least: float, sources: NDArray[np.intp]) -> Judgement:
-    """What the shares fooled with own gates, and at least with default gates, mean.
+    """The judgement for the share fooled with own gates, and the least share with default gates.
 
-    The sources are those of honest texts that the ensemble's own gates leave open: gates that
-    close on everything catch every attack, and make no reward safe.
+    ``sources`` are those of honest texts that the ensemble's own gates let through: gates that
+    close on everything stop every attack, but do not make a reward safe.
     """
     if len(np.unique(sources)) < FEWEST_SOURCES:
         return "unknown"
@@ -338,13 +341,13 @@ def _judged(own: float, least: float, sources: NDArray[np.intp]) -> Judgement:
 
 
 def _scores(terms: Sequence[Term], candidates: Sequence[Candidate]) -> Scores:
-    """Scores of rewards; those that fail on attacked texts are counted and stop nothing."""
+    """Scores of rewards; failures on attacked texts are counted and do not stop the run."""
     ensemble = RewardEnsemble(terms, timeout=deadline(len(candidates)), max_failed=1.0)
     return ensemble(candidates)
 
 
 def _closes(gate: Gate, candidates: Sequence[Candidate]) -> Bools:
-    """Whether a gate closes on each text: it scores too little, or the text broke it."""
+    """Whether a gate closes on each text: the score is too low, or the gate failed on the text."""
     scores = _scores([Term(gate.reward)], candidates)
     status = [row[0] for row in scores.status]
     if down := status.count(Status.UNAVAILABLE):
@@ -358,7 +361,7 @@ def _mean(hits: Bools) -> float:
 
 
 def _fewest(fooled: Callable[[Sequence[int]], float], gates: range) -> list[int]:
-    """Gates that close a hole together, by adding the one that helps most until they do."""
+    """Gates that close a hole together, found by repeatedly adding the gate that helps most."""
     taken: list[int] = []
     while not taken or fooled(taken) > LIMIT:
         left = [at for at in gates if at not in taken]
