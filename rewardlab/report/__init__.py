@@ -1,4 +1,4 @@
-"""Results for a person to read: tables on a terminal, tab-separated values, model cards.
+"""Human-readable results: tables on a terminal, tab-separated values, model cards.
 
-`terminal` has the building blocks; the other files have the tables of one command each.
+`terminal` has the building blocks; each of the other files has the tables of one command.
 """

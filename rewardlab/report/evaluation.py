@@ -22,11 +22,11 @@ SIGNIFICANT = 0.05
 def score_table(evaluation: Evaluation, place: str) -> Table:
     """Every metric of every system and group in one direction, or on average over all of them.
 
-    A significant difference is green if it is an improvement and red if not: p is below
-    `SIGNIFICANT`, and the interval excludes 0.
+    A difference is significant if p is below `SIGNIFICANT` and the interval excludes 0. It is green
+    if it is an improvement, else red.
 
     Args:
-        evaluation: With scores.
+        evaluation: An evaluation.
         place: A direction, or `MACRO`.
     """
     title = f"{place}, {evaluation.rows[place]:,} rows" if place != MACRO else "mean of directions"
@@ -52,7 +52,7 @@ def text_table(evaluation: Evaluation, place: str) -> Table:
     """Length ratio, copies and empty translations of every system and group.
 
     Args:
-        evaluation: With texts.
+        evaluation: An evaluation.
         place: A direction, or `MACRO`.
     """
     table = new_table(("system", "length ratio", "copies", "empty"), wrap=1)
@@ -63,7 +63,7 @@ def text_table(evaluation: Evaluation, place: str) -> Table:
 
 
 def reading_aid(evaluation: Evaluation) -> Iterator[str]:
-    """Explains the marks: which metrics are no independent check of which systems."""
+    """Explain the marks: which metrics are not an independent check of which systems."""
     meaning = {
         Relation.OPTIMISED: "optimised by it",
         Relation.RELATED: "optimised by a relative of it",

@@ -1,7 +1,7 @@
 """Tables of a meta-evaluation on a terminal, and its statistics as tab-separated values.
 
-A new column of the table of metrics is a line in `_columns`; the tab-separated values have all
-statistics by themselves.
+A new column of the table of metrics is a line in `_columns`; the tab-separated values contain all
+statistics automatically.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SPAN_STATISTICS = (
     "precision", "recall", "f1", "weighted_precision", "weighted_recall", "weighted_f1",
 )  # fmt: skip
 Column: TypeAlias = tuple[str, Callable[[MetricResult], str]]
-"""A heading, and what stands under it for each metric."""
+"""A heading, and the function that writes a metric's cell under it."""
 LEGEND = (
     "acc_eq, ε: pairs of translations of one text, ties calibrated; SPA, pairs, r, τ: of systems",
     "r item ... τ all: Pearson's r and Kendall's τ_b of segments, by item, by system, ungrouped",
@@ -32,8 +32,8 @@ LEGEND = (
 def metric_table(evaluation: MetaEvaluation) -> Table:
     """One row per metric, the best acc_eq by item first; the constant metric is always last.
 
-    A rank belongs to the statistic before it: a metric of a higher rank number is significantly
-    worse than one of the rank before.
+    A rank belongs to the statistic in the column before it: each metric is significantly worse than
+    some metric with the next lower rank number.
     """
     title = (
         f"{len(evaluation.metrics)} metrics on {len(evaluation.systems)} systems x "
@@ -80,7 +80,7 @@ def _system(heading: str, statistic: str) -> Column:
 
 
 def gold_table(evaluation: MetaEvaluation) -> Table:
-    """The systems, best human score first, with the means that are published."""
+    """The systems, best human score first, with their means in the sign of the file."""
     gold = evaluation.gold
     means = gold.scores.system_scores()
     order = np.argsort(np.where(np.isnan(means), -np.inf, means), kind="stable")[::-1]
@@ -93,7 +93,7 @@ def gold_table(evaluation: MetaEvaluation) -> Table:
 
 
 def span_table(evaluation: MetaEvaluation) -> Table | None:
-    """Agreement of error spans with the raters' by character; None where no metric has spans."""
+    """Agreement of error spans with the raters' by character; None if no metric has spans."""
     marked = [metric for metric in _best_first(evaluation.metrics) if metric.spans is not None]
     if not marked:
         return None
@@ -106,9 +106,9 @@ def span_table(evaluation: MetaEvaluation) -> Table | None:
 
 
 def tsv_lines(evaluation: MetaEvaluation) -> Iterator[str]:
-    """One statistic a line, the constant metric's last; what has no value is empty.
+    """One statistic per line, the constant metric's last; undefined values are empty.
 
-    Intervals are two statistics more, ``NAME.low`` and ``NAME.high``.
+    Intervals are two additional statistics, ``NAME.low`` and ``NAME.high``.
     """
     yield "\t".join(TSV_HEADER)
     for metric in (*evaluation.metrics, evaluation.constant):

@@ -1,6 +1,6 @@
-"""Model card of a trained scorer: what it is, what it was trained on, results and limits.
+"""Model card of a trained scorer: description, training data, results and limits.
 
-A new family of scorers gets its description in `WHAT`.
+The description of a new family of scorers is an entry in `WHAT`.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ LIMITS = """\
 
 
 def model_card(results: Mapping[str, Any]) -> str:
-    """A model card in Markdown, from what ``results.json`` holds."""
+    """A model card in Markdown, from the content of ``results.json``."""
     return "\n\n".join(_blocks(results)) + "\n"
 
 
 def _blocks(results: Mapping[str, Any]) -> Iterator[str]:
-    """Headings, paragraphs, lists and tables, in their order."""
+    """Headings, paragraphs, lists and tables of the card, in order."""
     family, start = results["family"], results["start"]
     yield f"# {family}, trained with rewardlab"
     yield WHAT[family]

@@ -56,7 +56,7 @@ def agreement_table(result: Preflight) -> Table | None:
 
 
 def exposure_tables(safety: Safety) -> Iterator[Table]:
-    """Probe by reward: how often it is fooled, before and with all default gates."""
+    """Probe by reward: how often the reward is fooled, without and with all default gates."""
     names = [*safety.honest]
     for start in range(0, len(names), REWARDS_PER_TABLE):
         some = names[start : start + REWARDS_PER_TABLE]
@@ -68,7 +68,7 @@ def exposure_tables(safety: Safety) -> Iterator[Table]:
 
 
 def gate_table(safety: Safety) -> Table:
-    """Probe by gate: how much of an attack it lets through, and its price on honest texts."""
+    """Probe by gate: share of attacks that the gate lets through, and its price on honest texts."""
     names = [gate.reward.name for gate in safety.gates]
     table = new_table(("probe", *names, "all"), title="let through by the default gates, %")
     for one in safety.attacked:
@@ -109,12 +109,12 @@ def _verdict(probe: str, exposure: Exposure) -> str:
 
 
 def _closing(exposure: Exposure) -> tuple[str, ...]:
-    """The gates to take against a hole: the first one that closes it alone, or all together."""
+    """Gates recommended for a hole: the first one that closes it alone, or all together."""
     return exposure.closed_by if exposure.together else exposure.closed_by[:1]
 
 
 def advice(safety: Safety) -> Iterator[str]:
-    """What a reward did not score, and the lines of YAML that close the holes, if there are any."""
+    """Notes on unscored texts, and the lines of YAML that close the holes, if there are any."""
     for name in safety.honest:
         exposures = [one.exposures[name] for one in safety.attacked]
         if unscored := sum(exposure.unscored for exposure in exposures):

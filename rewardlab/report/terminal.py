@@ -28,9 +28,9 @@ def new_table(
 
     Args:
         headings: One per column.
-        title: Above the table.
-        align: ``l`` or ``r`` for the first columns; all further ones are ``r``.
-        wrap: How many of the first columns wrap; the others are cut where the terminal is narrow.
+        title: Title above the table.
+        align: ``l`` or ``r`` for the first columns; all other columns are ``r``.
+        wrap: Number of leading columns that wrap; the others are truncated on a narrow terminal.
     """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for at, heading in enumerate(headings):
@@ -44,21 +44,21 @@ def new_table(
 
 
 def number(value: float, form: str = ".3f") -> str:
-    """A number, empty for NaN.
+    """The number as text, empty for NaN.
 
     Args:
         value: The number.
-        form: As `format` takes it.
+        form: Format specification for `format`.
     """
     return "" if math.isnan(value) else format(value, form)
 
 
 def ends(interval: Interval | Estimate | None, form: str = ".3f") -> str:
-    """The ends of an interval, empty where there is none.
+    """The ends of an interval as text, empty for None.
 
     Args:
-        interval: With a lower and an upper end.
-        form: Of each end, as `format` takes it.
+        interval: An interval with a lower and an upper end, or None.
+        form: Format specification of each end, for `format`.
     """
     if interval is None or math.isnan(interval.low):
         return ""
@@ -106,12 +106,12 @@ def marked(text: str, spans: Sequence[ErrorSpan]) -> Text:
 def advantages(
     text: str, starts: Sequence[int], ends: Sequence[int], values: Sequence[float]
 ) -> Text:
-    """Every token with its advantage below zero on red and above zero on green.
+    """A hypothesis with tokens on red for a negative and on green for a positive advantage.
 
     Args:
         text: The hypothesis.
-        starts: First character of each of T tokens.
-        ends: One past the last.
+        starts: Position of the first character of each of T tokens.
+        ends: One past the last character of each token.
         values: T advantages.
     """
     shown = Text()
@@ -126,10 +126,10 @@ def advantages(
 
 
 def quality_table(title: str, rows: Sequence[tuple[str, Quality]]) -> Table:
-    """Exact match and TER, which are not rewards of the demonstration, and chrF, which is.
+    """Exact match, TER and chrF; of these, only chrF is a reward of the demonstration.
 
     Args:
-        title: Above the table.
+        title: Title above the table.
         rows: Name and quality of each system.
     """
     table = Table(title=title, title_justify="left")

@@ -39,7 +39,7 @@ def tables(results: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def unscored(results: Mapping[str, Any]) -> Iterator[str]:
-    """How many answers of the test side have no score, a line for each file and reason."""
+    """Number of answers of the test side without a score, one line per file and reason."""
     for name, why in results["unscored"].items():
         for status, count in why.items():
             yield f"{name}: {count:,} without a score ({status})"
@@ -50,7 +50,7 @@ def figure_table(figures: Figures, title: str) -> Table:
 
     Args:
         figures: Scorer -> statistic -> value, lower and upper end.
-        title: Above the table.
+        title: Title above the table.
     """
     headings, rows = figure_rows(figures)
     table = new_table(headings, title=title)
@@ -71,11 +71,11 @@ def figure_rows(figures: Figures) -> tuple[list[str], list[list[str]]]:
 
 
 def lead_table(leads: Sequence[Mapping[str, Any]], family: str) -> Table:
-    """One row for each baseline and statistic; a lead is real where its interval excludes 0.
+    """One row for each baseline and statistic; a lead is real if its interval excludes 0.
 
     Args:
-        leads: As in ``results.json``.
-        family: Of the trained scorer.
+        leads: Leads as in ``results.json``.
+        family: Family of the trained scorer.
     """
     table = new_table(LEAD_HEADINGS, title=f"{family} minus each baseline", align="llrl")
     for baseline, *cells in lead_rows(leads):
@@ -91,7 +91,7 @@ def lead_rows(leads: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:
 
 
 def verdict(lead: Mapping[str, Any]) -> str:
-    """Whether a difference is more than chance."""
+    """A phrase that says whether the lead is more than chance."""
     if lead["low"] is None:
         return ""
     if lead["low"] > 0:
@@ -103,8 +103,8 @@ def with_interval(figure: Sequence[float | None] | None, *, signed: bool = False
     """A value with the ends of its interval.
 
     Args:
-        figure: Value, lower and upper end; None where there is none.
-        signed: Show a plus sign.
+        figure: Value, lower and upper end; None for missing values.
+        signed: Whether to show a plus sign.
 
     >>> with_interval([0.5, 0.25, 0.75]), with_interval([0.5, None, None]), with_interval(None)
     ('0.500 (0.250 … 0.750)', '0.500', '')
