@@ -1,1 +1,1 @@
-"""From sources to translations: one per source, or the best of several samples."""
+"""Translation of sources: one translation per source, or the best of several samples."""

@@ -20,7 +20,7 @@ from rewardlab.store.files import replace_file, write_jsonl
 TRANSLATIONS = "translations.jsonl"
 HYPOTHESES = "hypotheses.txt"
 LINE_BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""Everything that some reader of text files takes for a line end."""
+"""All characters that readers of text files may treat as a line end."""
 
 
 def write_translations(
@@ -30,7 +30,7 @@ def write_translations(
 
     Args:
         path: The file to write.
-        translations: In the order of the rows.
+        translations: Translations in the order of the rows.
         sources: Row id -> source.
     """
     write_jsonl(
@@ -53,10 +53,10 @@ def write_hypotheses(path: Path, texts: Sequence[str]) -> int:
 
     Args:
         path: The file to write.
-        texts: Line by line; empty for a line without a translation.
+        texts: One text per line; empty for a line without a translation.
 
     Returns:
-        The number of texts with line breaks, which became spaces.
+        The number of texts in which line breaks were replaced by spaces.
     """
     lines = [LINE_BREAK.sub(" ", text) for text in texts]
     replace_file(path, "".join(f"{line}\n" for line in lines))
@@ -70,8 +70,8 @@ def read_translations(path: Path) -> dict[str, tuple[str, Translation]]:
         Row id -> its source and its translation, in the order of the file.
 
     Raises:
-        UserError: E085, the file cannot be read, or a line does not have the form that
-            `write_translations` gives it; exit code 3.
+        UserError: E085, the file cannot be read, or a line is not in the format of
+            `write_translations`; exit code 3.
     """
     rows: dict[str, tuple[str, Translation]] = {}
     try:

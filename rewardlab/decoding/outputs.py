@@ -27,7 +27,7 @@ class Output(NamedTuple):
     Attributes:
         id: Id of the row.
         text: Its translation.
-        source: The text that was translated, or None where the file does not have it.
+        source: The text that was translated, or None if the file does not contain it.
     """
 
     id: str
@@ -43,8 +43,8 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
         rows: The M rows of the test set.
 
     Returns:
-        M translations, and notes. Ids that are not in the test set are left out, with a note, if
-        the file has the source of each row that is.
+        M translations, and notes. Extra ids, which are not in the test set, are left out with a
+        note if the file has the source of every row of the test set.
 
     Raises:
         UserError: E201..E205 the file cannot be read; E209 it does not belong to these rows. Exit
@@ -91,7 +91,7 @@ def _matched(
     by_id = {output.id: output for output in outputs}
     sources = {row.id: row.source for row in rows}
     unknown = [row_id for row_id in counts if row_id not in sources]
-    # Equal sources prove that the ids mean the same rows; the others are then extra rows.
+    # Equal sources prove that the ids mean the same rows; the other ids are then extra rows.
     proven = all(row_id in by_id and by_id[row_id].source == sources[row_id] for row_id in sources)
     wrong = {
         "have no translation": [row_id for row_id in sources if row_id not in counts],

@@ -1,9 +1,9 @@
-"""The best of several samples by an ensemble: the baseline for every RL result.
+"""Choosing the best of several samples by an ensemble: the baseline for every RL result.
 
 There are two kinds of references. ``samples``: every sample is scored against each other sample of
-its source and gets the mean, minimum Bayes risk decoding (Eikema and Aziz 2020, arXiv 2005.10283);
-only the source is used. ``data``: the references of the data; the result is an upper bound for the
-choice, not a system.
+the same source and gets the mean score. This is minimum Bayes risk decoding (Eikema and Aziz 2020,
+arXiv 2005.10283), and needs only the source. ``data``: the references of the data are used; the
+result is then an upper bound for choosing among the samples, not a usable system.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class SampleScores:
 
     Attributes:
         id: Id of the row.
-        scores: float64 (n, R), higher is better; NaN where a reward does not apply or failed.
+        scores: float64 (n, R), higher is better; NaN if a reward does not apply or failed.
         gated: By sample, the gate that closed on it, or None.
         failed: By sample, whether a reward could not score it because of the text.
-        seconds: The row's share of the time of its call.
+        seconds: The row's share of the duration of its call.
     """
 
     id: str
@@ -79,7 +79,7 @@ def judge_samples(
     Args:
         rows: The sources.
         samples: Row id -> its texts.
-        ensemble: Its gates run as well. It scores equal candidates once.
+        ensemble: The rewards and gates; equal candidates are scored once.
         references: The references for rewards that read one.
         journal: Keeps finished scores, under ``scores/ID``.
         say: Receives a progress line at least every 30 seconds.
@@ -92,7 +92,7 @@ def judge_samples(
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: Most texts stayed unscored.
         UserError: Raised by the journal.
-        ValueError: A source has a single sample, so that there is no other one to compare with.
+        ValueError: A source has only one sample, so there is no other sample to compare with.
     """
     pairs = references == "samples" and _reads_references(ensemble)
     if pairs and any(len(samples[row.id]) < 2 for row in rows):  # noqa: PLR2004 - a pair
@@ -121,10 +121,10 @@ def judge_samples(
 def choose(scored: SampleScores, weights: Sequence[float]) -> Choice:
     """The sample with the largest weighted sum of z-scores, ``Σ_r w_r (s_r - mean_r) / std_r``.
 
-    Means and deviations are those of the source's own samples, so that rewards of different scales
-    count by their weights. A sample that a gate closed on or that a reward could not score takes
-    no part; if none is left, the first sample is chosen. A reward that does not apply adds 0. Ties
-    go to the first.
+    Means and standard deviations are over the samples of this source, so that rewards of different
+    scales count by their weights. A sample is left out if a gate closed on it or a reward could not
+    score it; if no sample is left, the first one is chosen. A reward that does not apply adds 0.
+    Among tied samples, the first one is chosen.
 
     Args:
         scored: The samples of one source.
@@ -141,7 +141,7 @@ def choose(scored: SampleScores, weights: Sequence[float]) -> Choice:
 
 
 def is_oracle(ensemble: RewardEnsemble, references: References) -> bool:
-    """Whether the choice reads the references it will be measured against.
+    """Whether the choice uses the references that the result will be measured against.
 
     Args:
         ensemble: The ensemble that chooses.
@@ -164,7 +164,7 @@ def _calls(
 
 
 def _candidates(row: Row, texts: Sequence[str], pairs: bool) -> list[Candidate]:
-    """Candidates, sample-major; with ``pairs`` each sample with every other one as reference."""
+    """Candidates, sample by sample; with ``pairs``, every other sample serves as reference once."""
     return [
         replace(row.candidate(text), reference=reference)
         for own, text in enumerate(texts)
@@ -208,7 +208,7 @@ def _by_row(
 
 
 def _remembered(call: Sequence[Row], journal: Journal) -> list[SampleScores] | None:
-    """What the journal has of a call; None unless it has all of its rows."""
+    """The journalled scores of a call; None unless the journal has all rows of the call."""
     values: list[Any] = [journal.get(f"scores/{row.id}") for row in call]
     if None in values:
         return None

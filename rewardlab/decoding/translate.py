@@ -1,10 +1,10 @@
-"""Sources to translations, with any generator, so that a killed run resumes.
+"""Translation with any generator, in a way that an interrupted run can resume.
 
-The rows are grouped into calls by length, longest first. Which rows share a call depends only on
-all rows of the run, and a call is journalled as a whole or not at all. So a resumed run makes
-exactly the calls that are missing, and its output is bit-identical to that of an uninterrupted run
-if the generator is deterministic (transformers on one machine is; a server that batches the
-requests of several clients may not be).
+The rows are grouped into calls by length, longest first. The grouping depends only on the set of
+all rows of the run, and a call is journalled completely or not at all. So a resumed run makes
+exactly the missing calls, and its output is bit-identical to that of an uninterrupted run if the
+generator is deterministic (transformers on one machine is; a server that batches the requests of
+several clients may not be).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Translation:
 
     Attributes:
         id: Id of the row.
-        texts: One text, or as many as were sampled.
-        tokens: By text, the tokens that the model generated, the end included.
-        finished: By text, whether the model ended it; otherwise it was truncated.
-        seconds: The row's share of the time of its call.
+        texts: One text, or all sampled texts.
+        tokens: By text, the number of generated tokens, including the end token.
+        finished: By text, whether the model ended it; otherwise the text was truncated.
+        seconds: The row's share of the duration of its call.
     """
 
     id: str
@@ -47,8 +47,8 @@ class Translated(NamedTuple):
     """The translations of all rows.
 
     Attributes:
-        translations: In the order of the prompts.
-        cost: Of all of them, also those of earlier, interrupted processes.
+        translations: Translations in the order of the prompts.
+        cost: Cost of all translations, including those of earlier, interrupted processes.
     """
 
     translations: list[Translation]
@@ -56,13 +56,13 @@ class Translated(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What translations cost, without loading the model.
+    """Cost of translations, without loading the model.
 
     Attributes:
         prompts: Number of sources.
         tokens: Number of generated tokens.
         seconds: Time spent in the generator.
-        tokens_per_second: 0 where nothing was generated.
+        tokens_per_second: Generated tokens per second; 0 if nothing was generated.
     """
 
     prompts: int
@@ -84,7 +84,7 @@ def translate_rows(
 
     Args:
         prompts: Row id -> prompt, in the order of the result.
-        generator: Not loaded if nothing is left to do.
+        generator: The generator; not loaded if nothing is left to do.
         sampling: How texts are sampled.
         seed: The seed of each row is derived from it and from the row's id.
         journal: Keeps finished translations, under ``translation/ID``.
@@ -116,7 +116,7 @@ def translate_rows(
 
 
 def translation_of(row_id: str, value: Mapping[str, Any]) -> Translation:
-    """A translation as journals and files have it.
+    """A translation from the fields in a journal or file.
 
     Args:
         row_id: Id of the row.
@@ -139,7 +139,7 @@ def texts_digest(texts: Mapping[str, Prompt]) -> str:
 
 
 def _calls(prompts: Mapping[str, Prompt], *, size: int) -> list[list[str]]:
-    """Row ids by call, longest prompts first, so that the most memory is needed at the start.
+    """Row ids by call, longest prompts first, so that memory use is highest at the start.
 
     >>> _calls({"a": "x", "b": "xxx", "c": "xx"}, size=2)
     [['b', 'c'], ['a']]
