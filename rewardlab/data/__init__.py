@@ -1,1 +1,1 @@
-"""Parallel text: its formats, corpora with their splits and counts, and synthetic rows."""
+"""Parallel text: formats, corpora with their splits and counts, and synthetic rows."""

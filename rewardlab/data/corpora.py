@@ -21,14 +21,14 @@ class Row:
     """One segment.
 
     Attributes:
-        id: ``LINE``, or ``CORPUS:LINE`` where the corpus has a name.
+        id: ``LINE``, or ``CORPUS:LINE`` if the corpus has a name.
         source: The text to translate.
-        reference: Its translation, or None where the corpus has none.
+        reference: Translation of the source, or None if the corpus has no references.
         source_lang: Language code of the source.
         target_lang: Language code of the translation.
-        document: The document it belongs to, or None.
-        corpus: Name of its corpus; empty where there is only one.
-        line: Its line in the corpus, from 1; 0 for a row that was not read from a file.
+        document: The document of the row, or None.
+        corpus: Name of the corpus; empty if there is only one corpus.
+        line: Line number in the corpus, from 1; 0 for a row that was not read from a file.
     """
 
     id: str
@@ -42,14 +42,14 @@ class Row:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The source and, where there is one, the reference."""
+        """The source and, if it exists, the reference."""
         return (self.source,) if self.reference is None else (self.source, self.reference)
 
     def candidate(self, hypothesis: str) -> Candidate:
-        """The row with a translation, as rewards read it.
+        """The row with a translation, as a candidate for rewards.
 
         Args:
-            hypothesis: The translation under judgement.
+            hypothesis: The translation to score.
         """
         return Candidate(
             source=self.source,
@@ -67,7 +67,7 @@ class Corpus:
 
     Attributes:
         rows: The segments.
-        funnel: How many lines were read, how many were left out and why.
+        funnel: Number of lines read, and of lines left out by reason.
         notes: Warnings that do not stop a run: duplicates, untranslated rows.
     """
 
@@ -83,7 +83,7 @@ class Corpus:
 
         Args:
             reason: Why they are left out, for the funnel; completes "3 rows ...".
-            leaves_out: Whether a row is left out.
+            leaves_out: Function that says whether a row is left out.
         """
         rows = tuple(row for row in self.rows if not leaves_out(row))
         funnel = self.funnel.without(reason, len(self) - len(rows))
@@ -109,8 +109,8 @@ def read_parallel(
         source_lang: Language code of the sources.
         target_lang: Language code of the translations.
         documents: The file with a document id for each segment.
-        max_characters: Rows with a longer side are left out and counted. At least 1.
-        name: Goes before the line number in ids, to tell joined corpora apart.
+        max_characters: Rows with a longer side are left out and counted; at least 1.
+        name: Prefix of the line number in ids, to distinguish joined corpora.
         format: One of `READERS`.
 
     Raises:
@@ -135,10 +135,10 @@ def read_parallel(
 
 
 def join(corpora: Sequence[Corpus]) -> Corpus:
-    """Put corpora behind one another; their ids must differ, so name them when reading.
+    """Concatenate corpora; their ids must differ, so give the corpora names when reading them.
 
     Raises:
-        ValueError: Two rows have one id.
+        ValueError: Two rows have the same id.
     """
     rows = tuple(row for corpus in corpora for row in corpus.rows)
     if repeated := [row_id for row_id, n in Counter(row.id for row in rows).items() if n > 1]:
@@ -151,14 +151,15 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
 
 
 def split(corpus: Corpus, heldout: float) -> tuple[Corpus, Corpus]:
-    """Hold rows out from the end, by whole documents where rows have them.
+    """Hold out rows from the end, by whole documents if rows have documents.
 
     Rows of the training side whose text is also held out are then left out; see `apart`.
 
     Args:
-        corpus: What to split.
-        heldout: A share in [0, 1) if it is a float, rounded up; a number of rows if it is an
-            int, at least 0. With documents, the last ones that together have as many rows.
+        corpus: The corpus to split.
+        heldout: Share of rows in [0, 1) as a float, rounded up; or number of rows as an int, at
+            least 0. If rows have documents, the last documents that together have at least this
+            many rows are held out.
 
     Returns:
         The training side and the held-out side.
@@ -178,17 +179,17 @@ def split(corpus: Corpus, heldout: float) -> tuple[Corpus, Corpus]:
 
 
 def validation_split(train: Corpus, validation: float, *, seed: int) -> tuple[Corpus, Corpus]:
-    """Set training rows aside that decide when to stop: whole documents, drawn at random.
+    """Set aside training rows that decide when to stop: whole documents, drawn at random.
 
     Args:
         train: Training rows, of any number of corpora.
-        validation: A share in (0, 1) if it is a float, rounded up; a number of rows if it is an
-            int. Documents are drawn until they have as many rows; a row without a document counts
-            as one.
-        seed: Of the draw.
+        validation: Share of rows in (0, 1) as a float, rounded up; or number of rows as an int.
+            Documents are drawn until they have at least this many rows; a row without a document
+            counts as a document.
+        seed: Seed of the draw.
 
     Returns:
-        What is left to train on, and the validation rows.
+        The remaining training rows, and the validation rows.
 
     Raises:
         UserError: E207, exit code 3: nothing is left to train on.
@@ -206,11 +207,10 @@ def validation_split(train: Corpus, validation: float, *, seed: int) -> tuple[Co
 
 
 def apart(train: Corpus, other: Corpus) -> Corpus:
-    """The training rows that give away nothing of other rows.
+    """The training rows that share no text with other rows.
 
-    Left out are rows of a document that ``other`` has, rows that are the reverse of one in
-    ``other`` (as a corpus of the other direction has them), and rows with a source that ``other``
-    has.
+    A row is left out if ``other`` contains its document, its source, or the same pair of texts with
+    source and reference exchanged (as in a corpus of the opposite direction).
 
     Args:
         train: The training rows.
@@ -229,7 +229,7 @@ def apart(train: Corpus, other: Corpus) -> Corpus:
 
 
 def _documents(rows: Iterable[Row]) -> list[list[Row]]:
-    """The rows by document; a row without a document is one by itself."""
+    """The rows by document; a row without a document is a document by itself."""
     found: dict[Hashable, list[Row]] = {}
     for row in rows:
         found.setdefault((row.id,) if row.document is None else row.document, []).append(row)
@@ -239,9 +239,9 @@ def _documents(rows: Iterable[Row]) -> list[list[Row]]:
 def _divided(
     corpus: Corpus, documents: Iterable[Sequence[Row]], wanted: float, *, reason: str
 ) -> tuple[Corpus, Corpus]:
-    """The rest, and the first documents that together have the wanted share or number of rows."""
+    """The remaining rows, and the first documents that have the wanted share or number of rows."""
     if isinstance(wanted, float):
-        # The tiny offset keeps 0.1 of 30 at 3: in binary the product is above it.
+        # The tiny offset makes 0.1 of 30 equal 3: in binary the product is slightly above 3.
         wanted = math.ceil(wanted * len(corpus) - 1e-9)
     chosen: set[str] = set()
     for rows in documents:
@@ -253,7 +253,7 @@ def _divided(
 
 
 def _content_notes(rows: Sequence[Row]) -> Iterable[str]:
-    """Warnings about rows that no rule forbids."""
+    """Warnings about rows that are suspicious but allowed."""
     if copies := [row.id for row in rows if row.source == row.reference]:
         yield f"source equals reference in {some_rows(copies, len(rows))}"
     pairs = Counter((row.source, row.reference) for row in rows)

@@ -11,7 +11,7 @@ class Funnel:
     """Counts of rows from reading to use.
 
     Attributes:
-        start: Rows that came in: the lines of a file, or what the parts kept.
+        start: Number of rows at the start: the lines of a file, or the rows kept by the parts.
         steps: ``(reason, rows left out)`` in order. A reason completes "3 rows ...".
         parts: The funnels of the corpora that were joined; empty for a single corpus.
 
@@ -25,21 +25,21 @@ class Funnel:
 
     @classmethod
     def joined(cls, funnels: Iterable[Funnel]) -> Funnel:
-        """The funnel of corpora that were put behind one another."""
+        """The funnel of concatenated corpora."""
         parts = tuple(funnels)
         return parts[0] if len(parts) == 1 else cls(sum(one.kept for one in parts), parts=parts)
 
     @property
     def kept(self) -> int:
-        """Rows that are left after all steps."""
+        """Number of rows left after all steps."""
         return self.start - sum(count for _, count in self.steps)
 
     def without(self, reason: str, count: int) -> Funnel:
-        """The funnel with one step more; unchanged if the step leaves nothing out.
+        """The funnel with an additional step; unchanged if the step leaves nothing out.
 
         Args:
             reason: Why rows are left out; completes "3 rows ...".
-            count: How many rows, at least 0.
+            count: Number of rows, at least 0.
         """
         return replace(self, steps=(*self.steps, (reason, count))) if count else self
 

@@ -29,9 +29,9 @@ class TextFile:
     """A text file that was read.
 
     Attributes:
-        name: Its path, for messages.
-        lines: Its lines without their ends.
-        notes: Changes made on reading, a line of text for each.
+        name: Path of the file, for messages.
+        lines: Lines of the file without their line ends.
+        notes: Changes made on reading, one line of text each.
     """
 
     name: str
@@ -42,7 +42,7 @@ class TextFile:
 def read_line_aligned(files: Files) -> ParallelText:
     """The reader of the format ``lines``: UTF-8 files, plain or gzipped.
 
-    The document file has one id per line; of several tab-separated columns the first counts.
+    The document file has one id per line; if it has tab-separated columns, the first is used.
 
     Raises:
         UserError: E201..E205 as `read_aligned`, E208 lines without a document id; exit code 3.
@@ -61,11 +61,11 @@ def read_line_aligned(files: Files) -> ParallelText:
 
 
 def read_aligned(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) -> list[TextFile]:
-    """Read files that must have equally many lines.
+    """Read files that must have the same number of lines.
 
     Args:
         paths: The files.
-        stdin: What a path of ``-`` reads; without it, ``-`` is the name of a file.
+        stdin: Stream that a path of ``-`` reads; if None, ``-`` is the name of a file.
 
     Raises:
         UserError: E201..E205, exit code 3, with every problem of every file. E204 names the line
@@ -111,7 +111,8 @@ def lines_of(data: bytes, name: str) -> TextFile:
     """Split the content of a file into lines.
 
     Args:
-        data: UTF-8 or gzipped UTF-8. Gzip is recognised by its first bytes or by a name in ``.gz``.
+        data: UTF-8 or gzipped UTF-8. Gzip is recognised by its first bytes or by a name that ends
+            in ``.gz``.
         name: The file's name, for messages.
 
     Raises:
@@ -121,7 +122,7 @@ def lines_of(data: bytes, name: str) -> TextFile:
         try:
             data = gzip.decompress(data)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            fix = f"fetch or make it anew; test with: gzip -t {name}"
+            fix = f"download or create it again; test it with: gzip -t {name}"
             refuse(Problem("E205", name, f"broken gzip: {error}", fix))
     try:
         text = data.decode("utf-8")
@@ -140,17 +141,18 @@ def lines_of(data: bytes, name: str) -> TextFile:
     if "\0" in text:
         bad = [number for number, line in enumerate(lines, start=1) if "\0" in line]
         what = f"NUL characters in {some_rows(bad, len(lines))}"
-        refuse(Problem("E203", f"{name}:{bad[0]}", what, "make the file anew: it is damaged"))
+        refuse(Problem("E203", f"{name}:{bad[0]}", what, "create the file again: it is damaged"))
     return TextFile(name, lines, tuple(notes))
 
 
 def drift(source: Sequence[str], other: Sequence[str]) -> int:
-    """The line, from 1, where two misaligned texts most likely part.
+    """The line, from 1, at which two texts most likely become misaligned.
 
-    Translations are about as long as their sources, up to a constant factor. So the place is the
-    one where pairing lines from the start before it, and from the end after it, makes the log
-    length ratios differ least (L1) from the usual one, the difference of the median log lengths.
-    This assumes one insertion or loss; with several it finds the one that explains most.
+    The length of a translation is about proportional to that of its source. So for every line, the
+    lines before it are paired from the start and the lines after it from the end. The result is the
+    line for which the log length ratios of the pairs differ least (L1) from the usual ratio, the
+    difference of the median log lengths. This assumes a single insertion or loss; with several, it
+    finds the one that explains most.
 
     Args:
         source: The lines of one text.
@@ -170,11 +172,11 @@ def drift(source: Sequence[str], other: Sequence[str]) -> int:
 
 
 def some_rows(numbers: Sequence[int | str], total: int) -> str:
-    """How many rows a message is about, and the first of them.
+    """Text that says how many rows a message is about, and names the first ones.
 
     Args:
         numbers: Line numbers or ids of the rows.
-        total: Rows altogether.
+        total: Total number of rows.
 
     >>> some_rows([3, 8, 9, 12, 40, 41], 2000)
     '6 of 2,000 rows; first 5: 3, 8, 9, 12, 40'
@@ -185,7 +187,7 @@ def some_rows(numbers: Sequence[int | str], total: int) -> str:
 
 
 def _not_utf8(data: bytes, name: str, offset: int) -> Problem:
-    """Name the lines that are not UTF-8, and the first byte that is not, at ``offset``."""
+    """Name the lines that are not UTF-8, and the first invalid byte, at ``offset``."""
     lines = data.removesuffix(b"\n").split(b"\n")
     whole = [line.decode("utf-8", "ignore").encode() == line for line in lines]
     bad = [number for number, is_whole in enumerate(whole, start=1) if not is_whole]

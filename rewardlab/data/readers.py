@@ -1,7 +1,8 @@
-"""Formats of parallel text, by name: what a corpus reader takes and gives.
+"""Formats of parallel text, by name, and the interface of their readers.
 
-A new format is a reader in a file of its own, such as `rewardlab.data.lines`, and one line in
-`READERS`. Another package adds one by an entry point of the group ``rewardlab.corpus_readers``.
+A new format is a reader in a separate file, such as `rewardlab.data.lines`, and one line in
+`READERS`. Another package adds a format by an entry point of the group
+``rewardlab.corpus_readers``.
 Filters, the held-out split and the funnel (`rewardlab.data.corpora`) are the same for all formats.
 """
 
@@ -15,14 +16,14 @@ from rewardlab.registry import Registry
 
 
 class Files(NamedTuple):
-    """What a reader is given.
+    """The input of a reader.
 
     Attributes:
         source: The file with the sources.
-        reference: The file with the references, which may be the same one; None if they are not
-            needed.
-        documents: The file with document ids, if any.
-        source_lang: Language code of the sources, for files that hold several languages.
+        reference: The file with the references, which may be the source file; None if references
+            are not needed.
+        documents: The file with document ids, or None.
+        source_lang: Language code of the sources, for files that contain several languages.
         target_lang: Language code of the references.
     """
 
@@ -37,10 +38,10 @@ class Segment(NamedTuple):
     """One entry of a parallel text.
 
     Attributes:
-        line: Its line in the source file, from 1; increases from segment to segment.
+        line: Line number in the source file, from 1; increases from segment to segment.
         source: The text to translate; may be empty.
-        reference: Its translation; None exactly where no file with references was given.
-        document: The document it belongs to, or None.
+        reference: The translation; None if and only if no file with references was given.
+        document: The document of the segment, or None.
     """
 
     line: int
@@ -50,11 +51,11 @@ class Segment(NamedTuple):
 
 
 class ParallelText(NamedTuple):
-    """What a reader gives back.
+    """The output of a reader.
 
     Attributes:
-        segments: In the order of the file, empty ones included.
-        notes: Changes made to the text on reading, a line of text for each.
+        segments: Segments in the order of the file, including empty ones.
+        notes: Changes made to the text on reading, one line of text each.
     """
 
     segments: list[Segment]
@@ -62,7 +63,7 @@ class ParallelText(NamedTuple):
 
 
 Reader: TypeAlias = Callable[[Files], ParallelText]
-"""Reads the files of one format; raises `UserError` (E201..E208, exit code 3) if it cannot."""
+"""Function that reads the files of one format; raises `UserError` (E201..E208, exit code 3)."""
 
 READERS: Registry[Reader] = Registry(
     "rewardlab.corpus_readers", {"lines": "rewardlab.data.lines:read_line_aligned"}

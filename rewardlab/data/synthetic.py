@@ -1,10 +1,10 @@
 """Synthetic rows from a small corpus, so that a policy from scratch learns to copy.
 
 A small policy that sees only a thousand sentence pairs memorises them; between close languages its
-output is worse than the unchanged source. To copy a word it has never seen, a transformer must have
-seen far more different rows than a small corpus has. Here they are made: random words to copy, then
-runs of real source words with their word-for-word translations. Order, agreement and idiom are
-learned from the real rows of the corpus.
+output is worse than the unchanged source. To learn to copy unknown words, a transformer must see
+far more different rows than a small corpus has. This module makes such rows: first random words to
+copy, then runs of real source words with their word-for-word translations. Word order, agreement
+and idioms are learned from the real rows of the corpus.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ DIAGONAL = 6.0
 SPELLING = 0.3
 """Pseudo-count of two words with the same spelling."""
 UNALIGNED = 0.01
-"""Weight of the case that a target word has no source."""
+"""Weight of the case that a target word has no source word."""
 LIKELY = 0.25
-"""Least probability of a translation in the table."""
+"""Smallest probability of a translation in the table."""
 ALIKE = 0.125
-"""Least `_similarity` (half of the letters in common) for a word that was seen once."""
+"""Smallest `_similarity` (half of the letters in common) for a word that was seen only once."""
 NEW = 0.4
-"""Share of new words; without many of them, words are memorised and not copied."""
+"""Share of new words; without many new words, the policy memorises words instead of copying."""
 CHANGED_LETTERS = 0.3
 """Share of the letters of a new word that are changed."""
 LONGEST_RUN = 4
-"""Neighbouring source words that are taken together at most."""
+"""Maximum number of neighbouring source words that are used together."""
 
 Pair = tuple[list[str], list[str]]
 
@@ -49,7 +49,7 @@ def word_table(pairs: Sequence[tuple[str, str]], *, iterations: int = 8) -> dict
 
     Args:
         pairs: Source and target texts.
-        iterations: Of expectation-maximisation.
+        iterations: Number of iterations of expectation-maximisation.
 
     Returns:
         Source word -> target word. A word is missing if its best translation has a probability of
@@ -80,21 +80,22 @@ def synthetic_rows(
 ) -> list[Row]:
     """Rows to copy, then rows translated word for word.
 
-    Directions are drawn as often as they occur in the corpus. Copies are words of both sides in
-    random order; all are long, since only in long rows a word can be seen to occur before. Rows
-    translated word for word have any length and consist of runs of one to four neighbouring source
-    words, each translated by the `word_table` of its direction or left unchanged. In both, many
-    words are new, made of parts of other words or of random letters, and are copied.
+    Directions are drawn with their frequencies in the corpus. Rows to copy consist of words of both
+    sides in random order. They are all long, since the repetition of a word is visible only in long
+    rows. Rows translated word for word have any length and consist of runs of one to four
+    neighbouring source words, each word translated by the `word_table` of the direction or left
+    unchanged. In both kinds of rows many words are new, made from parts of other words or from
+    random letters, and are copied.
 
     Args:
         rows: The corpus; rows without words on both sides are left out.
         copies: Number of rows to copy.
         word_for_word: Number of rows to translate word for word.
-        longest: Words in the longest row.
-        seed: Of every draw.
+        longest: Maximum number of words in a row.
+        seed: Seed of all draws.
 
     Returns:
-        ``copies + word_for_word`` rows, in the order of learning.
+        ``copies + word_for_word`` rows, in training order.
 
     Raises:
         ValueError: No row has words on both sides.
@@ -131,18 +132,18 @@ def curriculum(
 ) -> list[Row]:
     """The training rows of a policy from scratch, in order: synthetic rows, then the real ones.
 
-    The real rows alternate with as many word-for-word rows, so that copying is not forgotten.
-    Within windows of eight batches, rows of similar length are put into one batch, which saves
-    padding.
+    The real rows alternate with the same number of additional word-for-word rows, so that copying
+    is not forgotten. Within windows of eight batches, rows of similar length are put into one
+    batch, to reduce padding.
 
     Args:
         rows: The corpus.
-        copies: As in `synthetic_rows`.
-        word_for_word: As in `synthetic_rows`.
-        passes: How often every real row is seen.
-        longest: Words in the longest synthetic row.
+        copies: Number of rows to copy, as in `synthetic_rows`.
+        word_for_word: Number of rows to translate word for word, as in `synthetic_rows`.
+        passes: How often each real row is used.
+        longest: Maximum number of words in a synthetic row.
         batch_size: Rows in one training batch.
-        seed: Of every draw.
+        seed: Seed of all draws.
 
     Returns:
         ``copies + word_for_word + 2 * passes * len(rows)`` rows.
@@ -197,10 +198,10 @@ class _Maker:
         return " ".join(source), " ".join(self._table.get(word, word) for word in source)
 
     def _renewed(self, word: str) -> str:
-        """The word, or with probability `NEW` a new one.
+        """The word, or with probability `NEW` a new word.
 
-        Half of the new words begin like the word and end like another one; in the others random
-        letters are changed, as in foreign names.
+        Half of the new words start like the given word and end like another word. In the other
+        half, random letters of the word are changed, as in foreign names.
         """
         chance = self._rng.random()
         if chance >= NEW:

@@ -88,4 +88,4 @@ def read_translations(path: Path) -> dict[str, tuple[str, Translation]]:
 
 
 def _refuse(path: Path, what: str) -> NoReturn:
-    refuse(Problem("E085", str(path), what, "translate anew, in another run directory"))
+    refuse(Problem("E085", str(path), what, "translate again, in another run directory"))

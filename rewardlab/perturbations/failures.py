@@ -149,7 +149,7 @@ def failures(rows: Sequence[Rated], *, share: float, seed: int) -> list[Rated]:
     Args:
         rows: Judged translations.
         share: Synthetic rows for each judged one, at least 0.
-        seed: Of every draw.
+        seed: Seed of all draws.
 
     Returns:
         ``round(share * len(rows))`` rows, all different, of every kind in turn; fewer where no
@@ -239,7 +239,7 @@ def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
     Args:
         rows: A parallel corpus; rows without a reference or without words in it are left out.
         copies: Damaged copies of each reference, at least 0.
-        seed: Of every draw.
+        seed: Seed of all draws.
 
     Returns:
         For each row its reference, with ``system`` ``made-up:reference`` and score 0, then its

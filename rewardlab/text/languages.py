@@ -1,9 +1,10 @@
-r"""Languages: their codes, English names and scripts. A new language is one line.
+r"""Languages: codes, English names and scripts. A new language is one line.
 
-Codes are ISO 639-1 where there is one and ISO 639-3 otherwise; other codes in use for the same
-language (macrolanguages, FLORES-200, NTREX) are its aliases. Scripts are Unicode script names as in
-``\p{Script=...}``, those in everyday use for the language; a script given in a code (``srp-Latn``)
-wins. Covers WMT24++, TranslateGemma's further languages, LMT-60 and NTREX-128.
+Codes are ISO 639-1 if available and ISO 639-3 otherwise; other codes in use for the same language
+(macrolanguages, FLORES-200, NTREX) are aliases. Scripts are Unicode script names as in
+``\p{Script=...}``. The table contains the scripts in everyday use for a language; a script given in
+a code (``srp-Latn``) takes precedence. The table covers WMT24++, TranslateGemma's additional
+languages, LMT-60 and NTREX-128.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ class Language(NamedTuple):
     """One language.
 
     Attributes:
-        code: ISO 639-1 where there is one, else ISO 639-3.
-        aliases: Other codes for it, ISO 639-3 first.
-        name: In English.
+        code: ISO 639-1 if available, else ISO 639-3.
+        aliases: Other codes for the language, ISO 639-3 first.
+        name: English name.
         scripts: Unicode script names.
     """
 
@@ -206,7 +207,7 @@ def language_name(code: str) -> str:
     """English name of the language, without script or region.
 
     Raises:
-        ValueError: No such language in the table.
+        ValueError: The language is not in the table.
 
     >>> language_name("pt-BR"), language_name("zho_Hans"), language_name("aze-Latn")
     ('Portuguese', 'Chinese', 'Azerbaijani')
@@ -218,7 +219,7 @@ def language_code(language: str) -> str:
     """The table's code for any code or English name of a language, without script or region.
 
     Raises:
-        ValueError: No such language in the table.
+        ValueError: The language is not in the table.
 
     >>> language_code("deu_Latn"), language_code("German"), language_code("zh-TW")
     ('de', 'de', 'zh')
@@ -241,7 +242,7 @@ def known_code(language: str | None) -> str:
 def scripts(code: str) -> tuple[str, ...]:
     """Unicode scripts the language is written in; empty if the language is not in the table.
 
-    A script subtag of the code wins.
+    A script subtag of the code takes precedence.
 
     >>> scripts("sr"), scripts("srp-Latn"), scripts("xx")
     (('Cyrillic', 'Latin'), ('Latin',), ())

@@ -1,7 +1,7 @@
-"""Words for numbers: small ones by language, Chinese numerals, and words that scale a number.
+"""Words for numbers: small numbers by language, Chinese numerals, and words that scale a number.
 
-Enough to see that "14 billion" may be 140亿 and that "sechs" may be 6; not a parser of spelled-out
-numbers. A new language is one line in `SMALL`.
+This is enough to see that "14 billion" may be 140亿 and that "sechs" may be 6; it is not a parser
+of spelled-out numbers. A new language is one line in `SMALL`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TENS = MappingProxyType(
         "thousand:1000",
     }
 )
-"""More words with their values."""
+"""Additional words with their values."""
 
 SCALES = (
     r"hundreds?|thousands?|millions?|billions?|trillions?|mln|mn|bn|tn|[km]"  # English
@@ -52,9 +52,9 @@ SCALES = (
     r"|тыс\w*|тис\w*|мың|миң|м[лі]н|мл[рн]д?|мільйон\w*|миллион\w*|мільярд\w*|миллиард\w*"
     r"|ألف|آلاف|مليون|مليار|हज़ार|लाख|करोड़"
 )
-"""Words behind a number that multiply it, in alphabetic scripts."""
+"""Words after a number that multiply it, in alphabetic scripts."""
 SCALES_DENSE = "十百千万萬亿億兆십백천만억조"
-"""Characters behind a number that multiply it, in scripts without spaces."""
+"""Characters after a number that multiply it, in scripts without spaces."""
 
 DIGITS = MappingProxyType(
     {character: value for value, character in enumerate("〇一二三四五六七八九")}
@@ -62,13 +62,13 @@ DIGITS = MappingProxyType(
 )
 UNITS = MappingProxyType({"十": 10, "百": 100, "千": 1000})
 MOST = 10**9
-"""More than any of `MYRIADS`."""
+"""A number larger than all of `MYRIADS`."""
 MYRIADS = MappingProxyType({"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8})
 
 _DIGITS, _UNITS = "".join(DIGITS), "".join((*UNITS, *MYRIADS))
 WORD = r"\p{L}[\p{L}\p{M}'’]*"
 NUMERAL = rf"(?<!\p{{Nd}}\s?)[{_DIGITS}{_UNITS}]+|[{_DIGITS}][{_DIGITS}{_UNITS}]*"
-"""A unit behind digits (138亿) is part of their number and not a numeral by itself."""
+"""A unit after digits (138亿) is part of that number, not a numeral by itself."""
 SCALE = rf"(?i)[\s\-\u2010-\u2012]?(?:[{SCALES_DENSE}]|(?:{SCALES})(?![\p{{L}}\p{{M}}]))"
 
 
@@ -76,9 +76,9 @@ class SpelledNumber(NamedTuple):
     """A number written as a word.
 
     Attributes:
-        value: Its value.
-        start: Its first character.
-        end: One past its last.
+        value: Value of the number.
+        start: Position of the first character.
+        end: One past the last character.
     """
 
     value: int
@@ -91,7 +91,8 @@ def spelled_numbers(text: str, language: str | None) -> Iterator[SpelledNumber]:
 
     Args:
         text: The text to search.
-        language: Its code; None or an unknown language finds Chinese numerals only.
+        language: Code of its language; with None or an unknown language, only Chinese numerals are
+            found.
 
     >>> [one.value for one in spelled_numbers("Ten out of twenty-four", "en")]
     [10, 24]
@@ -107,7 +108,7 @@ def spelled_numbers(text: str, language: str | None) -> Iterator[SpelledNumber]:
 
 
 def chinese_number(numeral: str) -> int:
-    """The value of a Chinese numeral; digits side by side are read as digits.
+    """The value of a Chinese numeral; a sequence of digits is read in decimal notation.
 
     >>> chinese_number("两千五百万"), chinese_number("十二"), chinese_number("二〇二一")
     (25000000, 12, 2021)
@@ -145,7 +146,7 @@ def is_scaled(text: str, end: int) -> bool:
 
 
 def _spelled_words(text: str, known: Mapping[str, int]) -> list[SpelledNumber]:
-    """The known words, tens and the ones behind them joined into one ("twenty-four")."""
+    """The known number words; tens and the following ones are joined ("twenty-four")."""
     joined: list[SpelledNumber] = []
     for match in compiled(WORD).finditer(text):
         value = known.get(match.group().casefold())

@@ -1,7 +1,7 @@
 """Prompt styles: how a source becomes the text that a policy continues.
 
 A style is a function of the source and the two language codes. A new style is a function and a line
-in `PROMPTS`. Styles use language names where the model they come from does. None ends in a space:
+in `PROMPTS`. A style uses language names if the original model does. No prompt ends in a space:
 subword tokenizers attach a space to the word after it, so the completion would start inside a
 token.
 """
@@ -26,7 +26,7 @@ class PromptStyle(Protocol):
 
         Args:
             source: The text to translate.
-            source_lang: Its language code.
+            source_lang: Language code of the source.
             target_lang: Language code of the translation.
         """
         ...
@@ -35,7 +35,7 @@ class PromptStyle(Protocol):
 def translategemma(source: str, *, source_lang: str, target_lang: str) -> str:
     """TranslateGemma's training and evaluation prompt (arXiv 2601.09012).
 
-    Two empty lines precede the text. The codes are used as given.
+    Two empty lines precede the source. The codes are used as given.
     """
     speaks, wants = language_name(source_lang), language_name(target_lang)
     return (
@@ -105,12 +105,12 @@ def write_prompt(
     Args:
         style: One of `PROMPTS`.
         source: The text to translate.
-        source_lang: Its language code.
+        source_lang: Language code of the source.
         target_lang: Language code of the translation.
-        chat: Make it one user turn, for the checkpoint's chat template to wrap.
+        chat: Whether to return one user turn, for the checkpoint's chat template.
 
     Raises:
-        KeyError: No such style.
+        KeyError: There is no such style.
         ValueError: The style names languages, and a code is unknown.
 
     >>> write_prompt("cpt", "Hej.", source_lang="da", target_lang="sv", chat=True)
@@ -121,10 +121,10 @@ def write_prompt(
 
 
 def chat_options(template: str | None) -> dict[str, bool]:
-    """Options for a checkpoint's chat template: a translation needs no reasoning.
+    """Options that turn off reasoning in a checkpoint's chat template.
 
     Templates of reasoning models then put an empty block of reasoning into the prompt, in training
-    and in decoding, and the completion is the translation.
+    and in decoding, so that the completion is the translation alone.
 
     Args:
         template: The tokenizer's Jinja template.

@@ -1,4 +1,4 @@
-"""Where the answer begins in the output of a reasoning model."""
+"""Find the start of the answer in the output of a reasoning model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ CLOSING = "</think>"
 def answer_start(completion: str) -> int:
     r"""The position of the first character of the answer, in [0, len(completion)].
 
-    Everything up to the last ``</think>`` is reasoning, whether or not it was opened here: many
-    chat templates open it in the prompt. White space behind it is skipped. Without the tag the
-    answer begins at 0.
+    Everything up to the last ``</think>`` is reasoning, even without an opening tag, since many
+    chat templates write that tag into the prompt. White space after ``</think>`` is skipped.
+    Without ``</think>`` the answer starts at 0.
 
-    A judge's answer is read more strictly (`rewardlab.judges.answers`): there only a block at the
-    very start is removed, since accepting more would make broken answers count.
+    Answers of judges are read more strictly (`rewardlab.judges.answers`): only a block at the very
+    start is removed, so that broken answers are not accepted.
 
     Args:
         completion: The decoded text.

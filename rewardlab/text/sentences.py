@@ -1,9 +1,9 @@
-r"""Where sentences end, by their punctuation alone, in any script.
+r"""Sentence boundaries in any script, found by punctuation alone.
 
-A sentence ends behind ``.``, ``!``, ``?``, their equivalents in other scripts or an ellipsis,
-together with the quotes and brackets that close there. In alphabetic scripts a mark ends a sentence
-only before white space, so that ``3.5`` stays whole; an abbreviation (``Dr. Weber``) still counts
-as an end. There is no model here and no list of abbreviations: callers must tolerate extra cuts.
+A sentence ends after ``.``, ``!``, ``?``, their equivalents in other scripts or an ellipsis, and
+includes the closing quotes and brackets that follow. In alphabetic scripts a mark ends a sentence
+only before white space, so that ``3.5`` is not split, but an abbreviation (``Dr. Weber``) is. There
+is neither a model nor a list of abbreviations: callers must tolerate extra cuts.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import NamedTuple
 from rewardlab.text.patterns import compiled
 
 FINAL = ".!?…؟۔।॥።։။។༎‽⁇⁈⁉"
-"""Marks that end a sentence where white space follows."""
+"""Marks that end a sentence if white space follows."""
 FINAL_DENSE = "。！？｡．"
-"""Marks that end a sentence anywhere: those of scripts without spaces."""
+"""Marks of scripts without spaces, which always end a sentence."""
 CLOSING = r"\"'\p{Pe}\p{Pf}\p{Pi}"
-"""What may close behind a final mark: brackets, and quotes that point either way, since one that
-opens in one language closes in another („German“, »Danish«)."""
+"""Characters that may close after a final mark: brackets, and quotes in both directions, since an
+opening quote of one language is a closing quote of another („German“, »Danish«)."""
 
 _ENDS = (
     rf"[{FINAL_DENSE}][{FINAL}{FINAL_DENSE}{CLOSING}]*"
@@ -34,9 +34,9 @@ class Sentence(NamedTuple):
     """One sentence.
 
     Attributes:
-        text: As it is written, without white space around it.
-        start: Its first character in the text.
-        end: One past its last.
+        text: The sentence as written, without surrounding white space.
+        start: Position of its first character in the text.
+        end: One past its last character.
     """
 
     text: str
@@ -47,7 +47,8 @@ class Sentence(NamedTuple):
 def sentences(text: str) -> Iterator[Sentence]:
     """The sentences of a text in order; only white space is left out.
 
-    A bracket at the start of one is a sentence by itself: ``(Laughter) (Applause)`` are two.
+    Brackets at the start of a sentence are a sentence by themselves: ``(Laughter) (Applause)`` are
+    two sentences.
 
     >>> [one.text for one in sentences('It costs 3.5 euros. "Why?" (Laughter) 好。是吗？')]
     ['It costs 3.5 euros.', '"Why?"', '(Laughter)', '好。', '是吗？']
@@ -60,7 +61,8 @@ def sentences(text: str) -> Iterator[Sentence]:
 def is_finished(text: str) -> bool:
     """Whether a text ends where a sentence can: with a final mark, ``:``, ``;``, or a bracket.
 
-    Quotes may close behind the mark. A quote alone does not count: headlines end in one as well.
+    Closing quotes may follow the mark. A quote without a mark does not count, since headlines may
+    end in a quote too.
 
     >>> [is_finished(text) for text in ('“He left.”', "(Applause)", "and then he", "a 'plan'", "")]
     [True, True, False, False, False]

@@ -1,9 +1,9 @@
 r"""Words of any script, with their characters.
 
 A word is a run of letters, marks and digits. Scripts written without spaces have no visible word
-boundaries, so there each letter is a word, with the marks that sit on it: anything coarser would
-need a dictionary per language. Every other visible character (punctuation, symbols, controls) is a
-word by itself.
+boundaries, so each of their letters is a word, together with its combining marks: longer words
+would need a dictionary per language. Every other visible character (punctuation, symbols, controls)
+is a word by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SPACELESS_SCRIPTS = ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Mya
 """Scripts without spaces between words: every letter is a word."""
 
 LETTERS_PER_WORD = 2
-"""Letters that make about one word in those scripts; `ngram_length` scales by it."""
+"""Approximate number of letters per word in scripts without spaces, used by `ngram_length`."""
 
 _SPACELESS = "".join(rf"\p{{Script_Extensions={script}}}" for script in SPACELESS_SCRIPTS)
 _INNER = r"\p{M}\u200c\u200d"
@@ -33,9 +33,8 @@ WORD = rf"""(?V1x)
 """
 """The words, as alternatives in this order: letter, word, symbol, mark.
 
-Script extensions assign the long-vowel mark of Japanese to the kana. Inside a word may stand the
-joiners of Persian and Indic scripts, apostrophes between letters, and the separators of numbers
-between digits.
+Script extensions assign the long-vowel mark of Japanese to the kana. A word may contain joiners of
+Persian and Indic scripts, apostrophes between letters, and number separators between digits.
 """
 
 
@@ -44,10 +43,11 @@ class Word(NamedTuple):
 
     Attributes:
         text: The word as it is written.
-        start: Its first character in the text.
-        end: One past its last.
-        kind: ``word``, ``letter`` (of a script without spaces), ``symbol`` (currency, percent,
-            mathematics, emoji: it carries meaning) or ``mark`` (punctuation and the rest).
+        start: Position of its first character in the text.
+        end: One past its last character.
+        kind: ``word``, ``letter`` (of a script without spaces), ``symbol`` (a character with a
+            meaning: currency, percent, mathematics, emoji) or ``mark`` (punctuation and all other
+            characters).
     """
 
     text: str
@@ -80,11 +80,11 @@ def spoken(text: str) -> list[Word]:
 
 
 def ngram_length(found: Sequence[Word], n: int) -> int:
-    """How many entries of ``found`` correspond to ``n`` words of a language with spaces.
+    """Number of entries of ``found`` that correspond to ``n`` words of a language with spaces.
 
     Args:
         found: The words of a text.
-        n: Words of a language with spaces.
+        n: Number of words in a language with spaces.
 
     >>> ngram_length(words("one two three"), 4), ngram_length(words("一二三"), 4)
     (4, 8)

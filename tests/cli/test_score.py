@@ -141,7 +141,7 @@ def test_what_was_done_to_the_text_is_said(call):
             3,
             (
                 "error[E203] nul:3: NUL characters in 1 of 3 rows; at: 3. "
-                "fix: make the file anew: it is damaged\n"
+                "fix: create the file again: it is damaged\n"
             ),
         ),
         (
@@ -149,7 +149,7 @@ def test_what_was_done_to_the_text_is_said(call):
             3,
             (
                 "error[E205] cut.gz: broken gzip: Compressed file ended before the end-of-stream "
-                "marker was reached. fix: fetch or make it anew; test with: gzip -t cut.gz\n"
+                "marker was reached. fix: download or create it again; test it with: gzip -t cut.gz\n"
             ),
         ),
         (

@@ -41,14 +41,14 @@ def test_truncated_and_false_gzip_are_refused(write):
     assert refused(read_lines, path) == [
         (
             f"error[E205] {path}: broken gzip: Compressed file ended before the end-of-stream "
-            f"marker was reached. fix: fetch or make it anew; test with: gzip -t {path}"
+            f"marker was reached. fix: download or create it again; test it with: gzip -t {path}"
         )
     ]
     path = write("plain.gz", "a\n")
     assert refused(read_lines, path) == [
         (
             f"error[E205] {path}: broken gzip: Not a gzipped file (b'a\\n'). "
-            f"fix: fetch or make it anew; test with: gzip -t {path}"
+            f"fix: download or create it again; test it with: gzip -t {path}"
         )
     ]
 
@@ -68,7 +68,7 @@ def test_nul_characters_are_refused_with_their_lines(write):
     assert refused(read_lines, path) == [
         (
             f"error[E203] {path}:2: NUL characters in 2 of 4 rows; at: 2, 4. "
-            "fix: make the file anew: it is damaged"
+            "fix: create the file again: it is damaged"
         )
     ]
 
