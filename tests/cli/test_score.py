@@ -149,7 +149,8 @@ def test_what_was_done_to_the_text_is_said(call):
             3,
             (
                 "error[E205] cut.gz: broken gzip: Compressed file ended before the end-of-stream "
-                "marker was reached. fix: download or create it again; test it with: gzip -t cut.gz\n"
+                "marker was reached. fix: download or create it again; "
+                "test it with: gzip -t cut.gz\n"
             ),
         ),
         (
