@@ -1,1 +1,1 @@
-"""Changed translations: attacks on a reward, and synthetic errors for scorers to learn from."""
+"""Changed translations: attacks on a reward, and synthetic errors for training scorers."""

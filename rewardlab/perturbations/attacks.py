@@ -1,8 +1,8 @@
-"""Attacks on rewards: an honest translation in, a text that no reward should prefer to it out.
+"""Attacks on rewards: they turn an honest translation into a text that no reward should prefer.
 
-An attack is a pure function of an honest translation and of another honest translation (`Case`). It
-returns None where it does not apply: a text without digits has no number to change. Nothing is
-random: what an attack chooses from a table depends on the source text.
+An attack is a pure function of a `Case`: an honest translation, and another one as material. It
+returns None if it does not apply: a text without digits has no number to change. Nothing is random:
+choices from a table depend on the source text.
 
 A new attack is one function and one line in `ATTACKS`.
 """
@@ -25,7 +25,7 @@ from rewardlab.types import Candidate
 Item = TypeVar("Item")
 
 SHORTEST_CONTENT_WORD = 4
-"""Letters that a content word has at least."""
+"""Minimum number of letters in a content word."""
 
 
 class Case(NamedTuple):
@@ -45,10 +45,10 @@ class Attack:
     """One way to cheat.
 
     Attributes:
-        name: In tables.
-        rewrite: Returns the attacked text, or None where the attack does not apply.
-        about: What it does, for a reader.
-        guards: Names of the default gates that exist for it; empty where none can.
+        name: Name of the attack in tables.
+        rewrite: Returns the attacked text, or None if the attack does not apply.
+        about: Description of the attack, for a reader.
+        guards: Names of the default gates that guard against it; empty if no gate can.
     """
 
     name: str
@@ -57,22 +57,22 @@ class Attack:
     guards: tuple[str, ...] = ()
 
     def __call__(self, case: Case) -> str | None:
-        """The attacked text; None where the attack does not apply or changes nothing."""
+        """The attacked text; None if the attack does not apply or changes nothing."""
         attacked = self.rewrite(case)
         return None if attacked == case.honest.hypothesis else attacked
 
 
 def cases(honest: Sequence[Candidate]) -> list[Case]:
-    """Pair each translation with the one of another source that is nearest to it in length.
+    """Pair each translation with the translation of another source that is nearest in length.
 
-    Nearest in length, so that no check of lengths finds the unrelated text easily.
+    The lengths are similar so that the unrelated text cannot be detected by its length.
 
     Args:
         honest: Translations by one system.
 
     Returns:
-        In the same order, without translations that have no other (of another source, with another
-        text).
+        Cases in the same order. A translation is left out if there is no translation of another
+        source with a different text.
     """
     order = sorted(range(len(honest)), key=lambda row: (len(honest[row].hypothesis), row))
     found: dict[int, Case] = {}
@@ -105,7 +105,7 @@ def empty(_case: Case) -> str | None:
 
 
 def truncated(case: Case) -> str | None:
-    """The first half of the characters, back to the end of the last whole word.
+    """The first half of the characters, cut after the last whole word.
 
     >>> truncated(Case(Candidate("", "Four words stand here."), ""))
     'Four words'
@@ -117,7 +117,7 @@ def truncated(case: Case) -> str | None:
 
 
 def truncated_with_stop(case: Case) -> str | None:
-    """The same half, followed by the final mark of the whole text.
+    """The first half as in `truncated`, followed by the final mark of the whole text.
 
     >>> truncated_with_stop(Case(Candidate("", "Four words stand here?"), ""))
     'Four words?'
@@ -155,7 +155,7 @@ def wrong_script(case: Case) -> str | None:
 
 
 def wrong_language(case: Case) -> str | None:
-    """Sentences in another language of the target's script, about as long."""
+    """Sentences in another language with the target's script, about as long as the honest text."""
     target = {*scripts(case.honest.target_lang or "")}
     known = [known_code(case.honest.source_lang), known_code(case.honest.target_lang)]
     others = [
@@ -190,7 +190,7 @@ def word_dropped(case: Case) -> str | None:
 
 
 def negation(case: Case) -> str | None:
-    """A negation removed, or else one inserted, by the table of the target language.
+    """A negation removed, or inserted if there is none, by the table of the target language.
 
     >>> negation(Case(Candidate("", "It is not true.", target_lang="en"), ""))
     'It is true.'

@@ -1,16 +1,16 @@
-"""Synthetic errors in translations, with their cost and spans, for scorers to learn from.
+"""Synthetic errors in translations, with their cost and spans, for training scorers.
 
-People judge translations that systems wrote, and those are hardly ever copies of the source,
-truncated, repeated or about something else. A scorer that has seen only such judgements may like
-all of these. So synthetic rows of these kinds are mixed into its data, as for MetricX-24
-(arXiv 2410.03983) and MetricX-23, whose authors describe theirs in the README of their code. The
-kinds are theirs, and so is the worst label for non-translations and repetitions. They also give
-it to truncated texts; here the error of these grows with what is missing, so that a scorer has a
-gradient to follow. The draws are ours.
+People judge translations by systems, which are hardly ever copies of the source, truncated,
+repeated or unrelated to the source. A scorer trained only on such judgements may give these
+failures good scores. So synthetic rows with these failures are mixed into the training data, as for
+MetricX-24 (arXiv 2410.03983) and MetricX-23, whose authors describe their rows in the README of
+their code. We use their kinds of failures, and their worst label for non-translations and
+repetitions. They also give the worst label to truncated texts; here the error of a truncated text
+grows with the missing share, so that a scorer has a gradient to follow. The draws are ours.
 
-An error is a sum of MQM points (minor 1, major 5), more than 0 and at most 25. What is added or
-wrong has a span in the hypothesis. What was left out has none there; it has one in the source if
-its place is known, and costs the same without.
+An error is a sum of MQM points (minor 1, major 5), more than 0 and at most 25. Added or wrong text
+has a span in the hypothesis. Omitted text has a span in the source if its place is known; the cost
+is the same without a span.
 
 The result does not depend on the order of the rows: each row has its own seed. A new kind is one
 function and one line in `FAILURES`.
@@ -43,10 +43,10 @@ class Damaged(NamedTuple):
     """A text with a synthetic error.
 
     Attributes:
-        kind: What was done.
-        hypothesis: The text; never the original one.
-        error: In (0, 25].
-        spans: The part of the error that has a place in the text.
+        kind: Kind of the error.
+        hypothesis: The damaged text, different from the original.
+        error: MQM points, in (0, 25].
+        spans: Spans of the errors that have a place in the text.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class Damaged(NamedTuple):
 # ── whole texts ─────────────────────────────────────────────────────────────────────────────────
 #
 # A kind of failure takes a case and a random generator, and returns the damaged text, or None
-# where it does not apply. Its docstring gives the error in MQM points.
+# if it does not apply. Its docstring gives the error in MQM points.
 
 
 def untranslated(case: Case, _rng: random.Random) -> Damaged | None:
@@ -72,9 +72,9 @@ def unrelated(case: Case, _rng: random.Random) -> Damaged | None:
 
 
 def truncated(case: Case, rng: random.Random) -> Damaged | None:
-    """The last fifth to four fifths of the words missing: 25 times the lost share, at least 5.
+    """The last 20% to 80% of the words missing: 25 times the lost share, at least 5.
 
-    Every other text still ends in the final mark of the whole, so that a full stop proves nothing.
+    Half of the texts still end in the original final mark, so that a full stop proves nothing.
     """
     text = case.honest.hypothesis
     found = spoken(text)
@@ -89,7 +89,7 @@ def truncated(case: Case, rng: random.Random) -> Damaged | None:
 
 
 def repeated(case: Case, rng: random.Random) -> Damaged | None:
-    """All of it twice: 25. Of several sentences, every other time, only the last one twice: 5."""
+    """The whole text twice: 25. Half of the time, if possible, only the last sentence twice: 5."""
     text = case.honest.hypothesis.strip()
     parts = [one.text for one in sentences(text) if spoken(one.text)]
     if not parts:
@@ -117,19 +117,19 @@ FAILURES: Mapping[str, Callable[[Case, random.Random], Damaged | None]] = {
 }
 """The kinds of `failures` by name."""
 ANEW = ("untranslated", "unrelated")
-"""Kinds that keep nothing of the text."""
+"""Kinds that replace the whole text."""
 
 
 def fail(case: Case, kind: str, *, seed: int) -> Damaged | None:
     """Put one kind of failure into a text.
 
     Args:
-        case: The text is ``case.honest.hypothesis``; ``case.other`` is empty if there is none.
+        case: The text is ``case.honest.hypothesis``; ``case.other`` may be empty.
         kind: One of `FAILURES`.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
-        None where the kind does not apply or would give the same text again.
+        The damaged text; None if the kind does not apply or would not change the text.
 
     >>> case = Case(Candidate("Hej!", "Hello!"), "Unrelated.")
     >>> fail(case, "untranslated", seed=0).hypothesis, fail(case, "no_punctuation", seed=0).error
@@ -140,21 +140,22 @@ def fail(case: Case, kind: str, *, seed: int) -> Damaged | None:
 
 
 def failures(rows: Sequence[Rated], *, share: float, seed: int) -> list[Rated]:
-    """Rows with synthetic errors, to be mixed with judged ones.
+    """Rows with synthetic errors, to be mixed with judged rows.
 
-    The error is added to the row's own hypothesis, whose errors stay, in score and spans. Made of
-    a flawless reference, a text without its full stop would be better than most, and the missing
-    full stop a sign of quality. Only copies of the source and unrelated texts lose the old errors.
+    The error is added to the row's own hypothesis, which keeps its earlier errors in score and
+    spans. If flawless references were damaged instead, a reference without its full stop would
+    still be better than most texts, and a missing full stop would become a sign of quality. Only
+    copies of the source and unrelated texts lose the earlier errors.
 
     Args:
         rows: Judged translations.
-        share: Synthetic rows for each judged one, at least 0.
+        share: Number of synthetic rows per judged row, at least 0.
         seed: Seed of all draws.
 
     Returns:
-        ``round(share * len(rows))`` rows, all different, of every kind in turn; fewer where no
+        ``round(share * len(rows))`` rows, all different, with the kinds in turn; fewer rows if no
         further different text can be made. ``system`` is ``made-up:KIND``. If a row has errors
-        that no rater marked, only its score is known, and its copies have no spans.
+        that no rater marked, only its score is known, and its damaged copies have no spans.
 
     Raises:
         ValueError: ``share`` is negative.
@@ -187,7 +188,7 @@ def failures(rows: Sequence[Rated], *, share: float, seed: int) -> list[Rated]:
 
 
 def _with_damage(row: Rated, damage: Damaged) -> Rated:
-    """A copy of the row with a synthetic error, and with the errors it had before."""
+    """A copy of the row with a synthetic error in addition to its earlier errors."""
     anew = damage.kind in ANEW
     return Rated(
         dataclasses.replace(row.candidate, hypothesis=damage.hypothesis),
@@ -199,9 +200,9 @@ def _with_damage(row: Rated, damage: Damaged) -> Rated:
 
 
 def _with_own_spans(row: Rated, damage: Damaged) -> tuple[tuple[ErrorSpan, ...], ...]:
-    """By rater, the spans whose text is still there, and those of the damage.
+    """By rater, the earlier spans whose text is still there, and the spans of the damage.
 
-    Texts are damaged at their end, so their common beginning has kept its place.
+    Texts are damaged at their end, so the beginning that both texts share has kept its place.
     """
     if not row.spans:
         return () if row.score < 0 else (damage.spans,)
@@ -221,7 +222,7 @@ def _with_own_spans(row: Rated, damage: Damaged) -> tuple[tuple[ErrorSpan, ...],
 
 
 def _common_prefix(one: str, other: str) -> int:
-    """Characters before the first one that differs."""
+    """Number of characters before the first difference."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
@@ -230,20 +231,21 @@ def _common_prefix(one: str, other: str) -> int:
 
 
 def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
-    """Rows that a scorer can learn from before it sees any judgement: references and damaged ones.
+    """Rows for training a scorer before it sees judgements: references and damaged copies.
 
-    A damaged copy has errors in single words, of one point each (`wrong_words`). Where that is not
-    possible it has one of the `FAILURES`. There are no more of these: with 25 points each they
-    would be nearly all of the variance, and a scorer would learn nothing else.
+    A damaged copy has errors in single words, of one point each (`wrong_words`). If that is not
+    possible, it has one of the `FAILURES`. No more `FAILURES` are added: with up to 25 points
+    each, they would make up nearly all of the variance, and a scorer would learn nothing else.
 
     Args:
-        rows: A parallel corpus; rows without a reference or without words in it are left out.
-        copies: Damaged copies of each reference, at least 0.
+        rows: A parallel corpus; rows without a reference, or without words in the reference, are
+            left out.
+        copies: Number of damaged copies of each reference, at least 0.
         seed: Seed of all draws.
 
     Returns:
         For each row its reference, with ``system`` ``made-up:reference`` and score 0, then its
-        copies, fewer where no different text can be made.
+        damaged copies; fewer copies if no further different text can be made.
 
     Raises:
         ValueError: ``copies`` is negative.
@@ -294,7 +296,7 @@ def _addition(text: str, more: str, severity: str) -> ErrorSpan:
 
 
 def _others(whole: Sequence[Candidate]) -> dict[tuple[str, ...], str]:
-    """For each text the one of another source, in its language, that is nearest in length."""
+    """For each text, the text of another source in the same language that is nearest in length."""
     by_language: dict[str | None, dict[tuple[str, ...], Candidate]] = defaultdict(dict)
     for candidate in whole:
         by_language[candidate.target_lang][_key(candidate)] = candidate
@@ -310,7 +312,7 @@ def _key(candidate: Candidate) -> tuple[str, ...]:
 
 
 def _texts_by_language(whole: Sequence[Candidate]) -> dict[str | None, list[Text]]:
-    """By language, every text once, sorted."""
+    """Sorted texts by language, without repetitions."""
     found: dict[str | None, set[str]] = defaultdict(set)
     for candidate in whole:
         found[candidate.target_lang].add(candidate.hypothesis)
@@ -318,6 +320,6 @@ def _texts_by_language(whole: Sequence[Candidate]) -> dict[str | None, list[Text
 
 
 def _names(row: Rated) -> tuple[str, ...]:
-    """What identifies a row, whatever its position."""
+    """The strings that identify a row, independent of its position."""
     one = row.candidate
     return (one.id, row.document, row.system, one.source, one.hypothesis)

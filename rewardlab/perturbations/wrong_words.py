@@ -1,9 +1,10 @@
 """Synthetic errors in single words of a text, each with its span.
 
 A text gets at least one error and at most one for every `WORDS_PER_ERROR` words, so that longer
-texts have more of them, as translations do. The text is divided into as many equal parts, with one
-error in each: words replaced by those of another text or of the source, left out, swapped or
-repeated, or the ending lost. In scripts without spaces two letters count as a word.
+texts have more errors, as in real translations. The text is divided into equal parts, with one
+error in each part: words are replaced by words of another text or of the source, left out, swapped
+or repeated, or the end of the text is cut off. In scripts without spaces two letters count as a
+word.
 
 A new kind of error is one function and one entry in `_EDITS`.
 """
@@ -21,23 +22,23 @@ from rewardlab.text.words import Word, ngram_length, spoken
 from rewardlab.types import ErrorSpan
 
 MINOR = 1.0
-"""MQM points of an error; how much a wrong word changes the meaning is not known here."""
+"""MQM points of an error; the effect of a wrong word on the meaning is unknown here."""
 WORDS_PER_ERROR = 5
 LONGEST_RUN = 3
-"""Words that one error touches at most; of two swapped runs, in each."""
+"""Maximum number of words that one error affects; for two swapped runs, in each run."""
 CHOICES = 3
-"""Other texts that may lend words to one text."""
+"""Number of other texts from which the words for one text are taken."""
 FINAL_MARKS = re.compile(rf"[{FINAL}{FINAL_DENSE}]+(?=\W*$)")
-"""The marks that end a text, in front of closing quotes and brackets."""
+"""The marks that end a text, before closing quotes and brackets."""
 
 
 class WrongWords(NamedTuple):
     """A text with errors.
 
     Attributes:
-        text: Never the original one.
-        points: The MQM points of its errors.
-        spans: Of added and wrong words; what was left out has no span.
+        text: The text with errors, different from the original.
+        points: Total MQM points of the errors.
+        spans: Spans of added and wrong words; omitted words have no span.
     """
 
     text: str
@@ -60,8 +61,8 @@ class Text(NamedTuple):
         """Start and end, in characters, of a run of words.
 
         Args:
-            start: The first word.
-            words: How many; fewer at the end of the text.
+            start: Index of the first word.
+            words: Number of words; the run is shorter at the end of the text.
         """
         last = min(start + words, len(self.found)) - 1
         return self.found[start].start, self.found[last].end
@@ -77,17 +78,17 @@ def wrong_words(
 ) -> WrongWords | None:
     """Put errors into a text.
 
-    Each costs `MINOR`, so a text has as many points as errors. People find about two points in a
-    segment, so a scorer that learns from people afterwards starts near there.
+    Each error costs `MINOR`, so a text has as many points as errors. Human ratings have about two
+    points per segment, so a scorer that is trained on them afterwards starts near this level.
 
     Args:
         text: The text.
-        source: Its source; some of it may be left untranslated.
-        pool: Texts in the language of the text, which may be one of them.
-        rng: Of the draws.
+        source: The source of the text; some source words may be inserted as untranslated words.
+        pool: Texts in the language of the text; they may include the text itself.
+        rng: Generator of the draws.
 
     Returns:
-        None where nothing could be changed.
+        The text with errors; None if nothing could be changed.
     """
     others = [one for one in rng.sample(pool, min(len(pool), CHOICES)) if one.text != text.text]
     count = len(text.found)
@@ -106,7 +107,7 @@ def wrong_words(
 
 
 class _Edit(NamedTuple):
-    """Characters of a text to replace, the new ones, and which of these to mark (if any)."""
+    """Characters of a text to replace, the new characters, and which of the new ones to mark."""
 
     start: int
     end: int
@@ -120,7 +121,7 @@ class _Edit(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where an edit may be made: words ``start`` to ``end`` of a text, and the material for it."""
+    """A place for an edit: words ``start`` to ``end`` of a text, and the material for the edit."""
 
     text: Text
     start: int
@@ -160,7 +161,7 @@ def _exchanged(place: _Place, other: Text, rng: random.Random, category: str) ->
 
 
 def _drawn_words(text: Text, words: int, rng: random.Random) -> str:
-    """Neighbouring words with no mark between them."""
+    """A drawn run of neighbouring words without a mark between them."""
     first = rng.randint(0, max(0, len(text.found) - words))
     last = first
     while last + 1 < min(first + words, len(text.found)) and text.together(last):
@@ -169,7 +170,7 @@ def _drawn_words(text: Text, words: int, rng: random.Random) -> str:
 
 
 def _left_out(place: _Place, rng: random.Random) -> _Edit | None:
-    """Words left out, with the white space before them or else behind them."""
+    """Words left out, together with the white space before or else after them."""
     drawn = place.drawn(rng)
     if drawn is None or drawn[1] == len(place.text.found):
         return None
@@ -209,7 +210,7 @@ def _twice(place: _Place, rng: random.Random) -> _Edit | None:
 
 
 def _ending_lost(place: _Place, rng: random.Random) -> _Edit | None:
-    """The last words left out, with or without the marks behind them."""
+    """The last words left out, with or without the marks after them."""
     found, text = place.text.found, place.text.text
     drawn = place.drawn(rng)
     if drawn is None or place.end < len(found) or place.end - drawn[1] < 1:
@@ -227,7 +228,7 @@ _EDITS = (_replaced, _left_out, _swapped, _twice, _untranslated_words, _ending_l
 
 
 def _edited(text: str, edits: Sequence[_Edit]) -> WrongWords | None:
-    """The text with its edits, which are ordered and disjoint; None if that is the same text."""
+    """The text with its edits, which are ordered and disjoint; None if the text is unchanged."""
     pieces: list[str] = []
     spans: list[ErrorSpan] = []
     at = length = 0
