@@ -1,1 +1,1 @@
-"""Rewards in other programs (TRL, verifiers, mbrs): one module each, independent of each other."""
+"""Rewards in other programs: independent modules for TRL, verifiers and mbrs."""

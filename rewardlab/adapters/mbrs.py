@@ -1,8 +1,8 @@
 """Rewards as metrics of mbrs (https://github.com/naist-nlp/mbrs), for minimum Bayes risk decoding.
 
-mbrs has the decoders: naive, pruning and probabilistic MBR, reranking. A reward is their utility.
-mbrs needs old libraries of COMET and cannot be installed beside ours; this module runs with the
-versions that mbrs has.
+mbrs has the decoders (naive, pruning and probabilistic MBR, reranking); a reward is their utility
+function. mbrs depends on old versions of COMET's libraries and cannot be installed beside ours;
+this module runs with the versions that mbrs needs.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ def mbrs_metric(
     """A reward as a metric of mbrs: with references for MBR, without for its ``rerank``.
 
     A hypothesis that the reward cannot score because of the text gets ``worst``, so that it is not
-    chosen. So do hypotheses that the reward does not apply to; these are all of a source's.
+    chosen. Hypotheses that the reward does not apply to also get ``worst``; a reward applies either
+    to all hypotheses of a source or to none.
 
     Args:
-        reward: Becomes a `UtilityMetric` if it needs references, else a `QualityMetric`.
+        reward: A reward; it becomes a `UtilityMetric` if it needs references, else a
+            `QualityMetric`.
         source_lang: Language code of the sources, for rewards that read it.
         target_lang: Language code of the hypotheses.
     """
@@ -77,7 +79,7 @@ class UtilityMetric(Metric):  # pyright: ignore[reportUntypedBaseClass]
         Args:
             hypotheses: H translations of one source.
             references: R references.
-            source: Their source, for rewards that read it.
+            source: Source of the hypotheses, for rewards that read it.
         """
         pairs = [
             (source or "", hypothesis, other) for hypothesis in hypotheses for other in references
@@ -114,14 +116,14 @@ class QualityMetric(MetricReferenceless):  # pyright: ignore[reportUntypedBaseCl
 def _scores(
     metric: UtilityMetric | QualityMetric, rows: Iterable[tuple[str, str, str | None]]
 ) -> Tensor:
-    """float32 (N,) as all metrics of mbrs; each different row is scored once.
+    """Scores as float32 (N,), as for all metrics of mbrs; equal rows are scored once.
 
     Args:
-        metric: Has the reward and the languages.
-        rows: N times source, hypothesis and reference.
+        metric: The metric with the reward and the languages.
+        rows: N triples of source, hypothesis and reference.
 
     Raises:
-        RewardUnavailable: A row has no score, and not because of its text.
+        RewardUnavailable: A row has no score for a reason other than its text.
     """
     reward = metric.reward
     candidates = [Candidate(*row, **metric.languages) for row in rows]

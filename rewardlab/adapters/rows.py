@@ -1,4 +1,4 @@
-"""Shared by adapters: the hypothesis within an answer, and a score as a plain number."""
+"""Functions shared by adapters: the hypothesis in an answer, and a score as a plain number."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def hypothesis_of(answer: str) -> str:
 
 
 def unavailable(scores: Scores, row: int) -> bool:
-    """Whether a term with a weight could not be reached for the row.
+    """Whether a term with a weight was unavailable for the row.
 
     Args:
-        scores: Of the batch.
+        scores: Scores of the batch.
         row: Row of the batch.
     """
     pairs = zip(scores.status[row], scores.weights, strict=True)
@@ -27,14 +27,14 @@ def unavailable(scores: Scores, row: int) -> bool:
 
 
 def value_of(scores: Scores, row: int, column: int, *, worst: float) -> float | None:
-    """One row of one term, for a program that takes numbers and None.
+    """The score of one row for one term, for a program that accepts numbers and None.
 
     A row that failed because of its text gets ``worst``: a program that adds up the rewards that
-    are not None would turn a missing negative reward into an advantage. None is left for terms that
-    do not apply or are unavailable.
+    are not None would turn a missing negative reward into an advantage. None is returned only for
+    terms that do not apply or are unavailable.
 
     Args:
-        scores: Of the batch.
+        scores: Scores of the batch.
         row: Row of the batch.
         column: Column of the term.
         worst: The worst score of the term's reward.

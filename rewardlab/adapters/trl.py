@@ -1,7 +1,7 @@
 """A reward ensemble in TRL's own trainers: one reward function per term.
 
-For sequence-level training. Error spans become token-level advantages only in
-`rewardlab.trainers.grpo.GRPOTrainer`; here they are logged.
+This is for sequence-level training. Error spans become token-level advantages only in
+`rewardlab.trainers.grpo.GRPOTrainer`; here they are only logged.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ RewardFunction: TypeAlias = Callable[..., Awaitable[list[float | None]]]
 FIELDS = ("source", "reference", "source_lang", "target_lang", "id")
 """Columns of the data set that become fields of a candidate; the others go into ``extra``."""
 TRLS_OWN = frozenset({"completion_ids", "environments", "log_metric", "trainer_state"})
-"""Arguments that TRL passes besides the columns."""
+"""Arguments that TRL passes in addition to the columns."""
 
 
 def trl_rewards(ensemble: RewardEnsemble) -> tuple[list[RewardFunction], list[float]]:
-    """The ensemble as TRL takes rewards: ``reward_funcs`` and ``reward_weights``.
+    """The ensemble as TRL's arguments ``reward_funcs`` and ``reward_weights``.
 
-    There is one ``async`` function per term, named after its reward, so that TRL logs each.
+    There is one ``async`` function per term, named after its reward, so that TRL logs each term.
     Together they call the ensemble once per batch: gates close on all terms, and nothing is scored
     twice. The data set needs the column ``source``; ``reference``, ``source_lang``, ``target_lang``
     and ``id`` are read if present. Prompts and completions may be plain or conversational; the
     hypothesis is the last message of the assistant, without a block of reasoning before it.
 
-    TRL gets for a row:
+    For each row, a function returns:
 
-    - its score; for a gated row the term's ``worst``;
-    - ``worst`` where the text is at fault, so that failing never pays: TRL adds up the rewards that
-      are not None, so a missing negative reward would be an advantage;
-    - None where the term does not apply, which is the case for the whole group;
-    - None from every term if a term with a weight was unavailable: TRL then takes the row out of
-      its group's baseline, with advantage 0.
+    - the score; for a gated row, the term's ``worst``;
+    - ``worst`` if the term failed because of the text, so that failing never pays: TRL adds up the
+      rewards that are not None, so a missing negative reward would be an advantage;
+    - None if the term does not apply, which is then the case for the whole group;
+    - None for every term if a term with a weight was unavailable: TRL then excludes the row from
+      its group's baseline and gives it advantage 0.
 
     TRL additionally logs ``rewards/{name}/unscored``, the share of rows without a score, and two
     columns in its completions table: ``error_spans`` as JSON by reward, and ``gated_by``.
 
     Args:
-        ensemble: Its token weights are not used.
+        ensemble: The reward ensemble; its token weights are not used.
 
     Returns:
         Functions and weights, in the order of the terms.
@@ -85,10 +85,10 @@ def _function(batches: _Batches, column: int, name: str) -> RewardFunction:
 
 
 class _Batches:
-    """Calls the ensemble once for a batch that several functions are called with.
+    """Calls the ensemble once per batch, although each term's function is called with the batch.
 
-    A batch is identified by its list object of completions, which TRL passes to all functions. A
-    function that is called with the same object again starts a new batch.
+    A batch is identified by its list object of completions, which TRL passes to all functions. If a
+    function is called with the same object again, a new batch starts.
     """
 
     def __init__(self, ensemble: RewardEnsemble) -> None:
@@ -106,10 +106,10 @@ class _Batches:
         completions: Sequence[Any],
         columns: Mapping[str, Any],
     ) -> Future[Scores]:
-        """The scores of a batch, when they are ready.
+        """A future of the scores of a batch.
 
         Args:
-            column: The calling function's term.
+            column: Column of the calling function's term.
             prompts: As in `candidates_of`.
             completions: As in `candidates_of`.
             columns: As in `candidates_of`.
@@ -147,7 +147,7 @@ def candidates_of(
     Args:
         prompts: N texts, or N lists of messages.
         completions: N texts, or N lists of messages.
-        columns: Lists of N by name, and `TRLS_OWN`.
+        columns: Columns by name, each a list of N values, and the arguments in `TRLS_OWN`.
 
     Raises:
         ValueError: There is no column ``source``.

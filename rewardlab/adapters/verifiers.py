@@ -31,14 +31,14 @@ class RolloutRewards:
                 return await rewards(trace, source=self.data.source, target_lang="de")
 
     The hypothesis is the last message of the assistant, without a block of reasoning before it. A
-    row whose text is at fault gets the term's ``worst``; a term that does not apply records
-    nothing. If a term with a weight is unavailable, the rollout fails, which verifiers counts and
-    does not train on.
+    row that a term cannot score because of its text gets the term's ``worst``; a term that does not
+    apply records nothing. If a term with a weight is unavailable, the rollout fails; verifiers
+    counts failed rollouts and does not train on them.
 
     Attributes:
-        ensemble: Its token weights are not used.
-        window: Seconds that a rollout waits for others.
-        most: Rollouts in one batch.
+        ensemble: The reward ensemble; its token weights are not used.
+        window: Seconds that a rollout waits for other rollouts.
+        most: Maximum number of rollouts in one batch.
     """
 
     ensemble: RewardEnsemble
@@ -64,7 +64,7 @@ class RolloutRewards:
             trace: The rollout, a ``verifiers.v1.Trace``: its ``messages`` are read, and
                 ``record_reward`` is called for each term.
             source: The text to translate.
-            reference: Its reference translation, for rewards that read one.
+            reference: The reference translation, for rewards that read one.
             source_lang: Language code of the source.
             target_lang: Language code of the translation.
             extra: Passed on in ``Candidate.extra``.
@@ -73,7 +73,7 @@ class RolloutRewards:
             An empty mapping: verifiers has nothing more to record.
 
         Raises:
-            RewardUnavailable: A term that has a weight could not score it.
+            RewardUnavailable: A term that has a weight could not score the rollout.
             RewardFailed: A reward raised or broke its contract.
         """
         answers = [one.content for one in trace.messages if one.role == "assistant"]
