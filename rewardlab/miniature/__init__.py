@@ -1,1 +1,1 @@
-"""The embedded world: a controlled grammar in real languages, and text with known errors."""
+"""A miniature world: a controlled grammar in real languages, and text with known errors."""

@@ -42,7 +42,7 @@ class Grammar:
     Attributes:
         source: The language translated from.
         target: The language translated into.
-        world: The concepts that sentences are made of.
+        world: The concepts that sentences consist of.
     """
 
     source: Language
@@ -58,7 +58,7 @@ class Grammar:
             target: Code of the language translated into.
 
         Raises:
-            ValueError: There is no such language, or it lacks words for this world.
+            ValueError: There is no such language, or the language lacks words for this world.
         """
         grammar = cls(Language.load(source), Language.load(target), World.load())
         for language in (grammar.source, grammar.target):
@@ -68,7 +68,7 @@ class Grammar:
         return grammar
 
     def realise(self, meaning: Clause) -> SentencePair:
-        """One meaning in both languages."""
+        """Realise a meaning in both languages."""
         sides = (self.source, self.target)
         source, target = (language.write(language.words(meaning)).text for language in sides)
         return SentencePair(source, target, meaning, self)
@@ -86,10 +86,10 @@ class Grammar:
         Args:
             count: Number of pairs.
             seed: The same seed gives the same pairs; a smaller count gives the first of them.
-            exclude: Sources not to draw, so that a held-out set shares none with another set.
+            exclude: Sources not to draw, so that a held-out set shares no source with another set.
 
         Returns:
-            ``count`` pairs in the order drawn.
+            ``count`` pairs in the order of the draws.
         """
         drawn: dict[str, SentencePair] = {}
         meanings = self.world.meanings(Random(seed))  # noqa: S311 - a language is no secret

@@ -1,8 +1,8 @@
 """One engine for every language: from a meaning to its words.
 
 A language is one TOML file (``de.toml`` explains the format): word orders, paradigms, a lexicon. A
-new language is a new file. All of its tables follow one principle: **a table's keys are sets of
-features, and the most specific key that holds wins** (Panini's elsewhere condition). German
+new language is a new file. All tables follow one principle: **a table's keys are sets of features,
+and of the keys that apply, the most specific one is used** (Panini's elsewhere condition). German
 adjectives, English verbs and the verb-second order after an adverb are each one such table.
 Agreement consists only of the features that a table's keys mention.
 """
@@ -30,7 +30,7 @@ NOTHING: Features = frozenset()
 
 @dataclass(frozen=True)
 class Table(Generic[Value]):
-    """Values by the features they need; the most specific one that holds wins.
+    """Values by the features they require; the most specific key that applies is used.
 
     >>> Table.of({"": "the", "plural": "these"}).find(frozenset({"plural", "dative"}))
     'these'
@@ -44,10 +44,10 @@ class Table(Generic[Value]):
         return cls(tuple((frozenset(key.split()), value) for key, value in entries.items()))
 
     def find(self, features: Features) -> Value | None:
-        """The value under the largest key within ``features``, or None.
+        """The value of the largest key that is a subset of ``features``, or None.
 
         Raises:
-            ValueError: Two keys of the same size hold, so that the table is ambiguous.
+            ValueError: Two largest keys have the same size, so the table is ambiguous.
         """
         holding = [(key, value) for key, value in self.rows if key <= features]
         if not holding:
@@ -69,12 +69,12 @@ class Lexeme:
     """A word in all its forms.
 
     Attributes:
-        stem: Replaces ``~`` in the forms.
+        stem: Text that replaces ``~`` in the forms.
         own: Forms of this word alone; they take precedence over the paradigm.
         paradigm: Forms shared with other words.
-        features: Its own features: its gender, the auxiliary it takes.
-        governs: The case it requires of a role.
-        passes: Features of the words after it in the phrase, space-separated.
+        features: Features of the word itself, such as its gender or the auxiliary it takes.
+        governs: By role, the case that the word requires.
+        passes: Features that the word gives to later words of the phrase, space-separated.
     """
 
     stem: str
@@ -85,7 +85,7 @@ class Lexeme:
     passes: Table[str]
 
     def form(self, features: Features) -> str:
-        """Its spelling where ``features`` hold; may be empty.
+        """The spelling of the form with these features; may be empty.
 
         Raises:
             ValueError: The lexeme has no such form.
@@ -99,7 +99,7 @@ class Lexeme:
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:
-        """Every form that is not empty, once."""
+        """All forms that are not empty, without repetitions."""
         forms = (form for table in (self.own, self.paradigm) for _, form in table.rows if form)
         return tuple(dict.fromkeys(form.replace(STEM, self.stem) for form in forms))
 
@@ -110,12 +110,13 @@ class Word:
 
     Attributes:
         text: As written inside a sentence.
-        depth: Its clause: 0 main, 1 subordinate.
-        role: Its part of the clause: ``subject``, ``finite``, ``time``, ...
-        slot: Its slot in that part: ``determiner``, ``noun``, ...; the role if the part has none.
-        concept: Its concept.
-        spellings: Every form of the same lexeme.
-        error: The kind of error made here, or None.
+        depth: Depth of the word's clause: 0 main, 1 subordinate.
+        role: Part of the clause: ``subject``, ``finite``, ``time``, ...
+        slot: Slot in that part: ``determiner``, ``noun``, ...; equals ``role`` if the part has no
+            slots.
+        concept: Concept of the word.
+        spellings: All forms of the same lexeme.
+        error: Kind of the error made at this word, or None.
     """
 
     text: str
@@ -128,7 +129,7 @@ class Word:
 
     @property
     def address(self) -> tuple[int, str, str, str]:
-        """Identifies the same place in every language."""
+        """A key that identifies the same place in every language."""
         return self.depth, self.role, self.slot, self.concept
 
 
@@ -151,9 +152,9 @@ class Language:
     """One language; `Language.load` reads it from its TOML file.
 
     Attributes:
-        code: Such as ``de``.
-        cases: The case of each role, unless a verb or an adposition governs another.
-        clause_order: Templates of part names, by kind of clause and the parts it has.
+        code: Language code, such as ``de``.
+        cases: The case of each role, unless a verb or an adposition governs a different case.
+        clause_order: Templates of part names, by kind of clause and the parts that it has.
         phrase_order: Templates of slots.
         predicates: The words of ``finite`` and ``nonfinite``, by mode and the verb's features.
         hides: Features that another feature removes.
@@ -206,7 +207,7 @@ class Language:
         """The names of the parts that a clause of this kind can have, in order.
 
         Raises:
-            ValueError: The language's file has no template for it.
+            ValueError: The language's file has no template for this kind of clause.
         """
         kind = "subordinate" if clause.connective else "main"
         features = {kind, clause.mode, *clause.phrases, *(["time"] if clause.time else [])}
@@ -220,7 +221,7 @@ class Language:
 
         Args:
             clause: The clause.
-            role: One of its ``phrases``.
+            role: Role of one of the clause's ``phrases``.
             depth: Depth of the clause, for the words' addresses.
         """
         noun_phrase = clause.phrases[role]
@@ -241,7 +242,7 @@ class Language:
         return tuple(words)
 
     def write(self, words: Sequence[Word]) -> Text:
-        """The words as text: sandhi, a capital, no space before punctuation."""
+        """The words as text, with sandhi, an initial capital, and no space before punctuation."""
         joined: list[Word] = []
         for word in words:
             joined += self._joined(joined.pop(), word) if joined else [word]
@@ -334,7 +335,7 @@ def _paradigm(rows: Mapping[str, Any]) -> Table[str]:
 
 
 def _lexeme(entry: str | dict[str, Any], part: str, paradigms: Mapping[str, Table[str]]) -> Lexeme:
-    """Read one word of the lexicon: its stem alone, or a table."""
+    """Read one word of the lexicon, given by its stem alone or by a table."""
     forms: dict[str, Any] = {"stem": entry} if isinstance(entry, str) else dict(entry)
     passes: str | dict[str, str] = forms.pop("passes", {})
     return Lexeme(

@@ -24,12 +24,12 @@ MOST_CONCEPTS = 13
 def pick(rng: Random, items: Sequence[Item]) -> Item:
     """One item, all equally likely.
 
-    Of `random`'s methods only ``random()`` is guaranteed to stay the same in later Pythons, and a
-    seed must always give the same sentence.
+    A seed must always give the same sentence, and ``random()`` is the only method of `random` that
+    is guaranteed to stay the same in later Python versions.
 
     Args:
-        rng: Of the draw.
-        items: At least one.
+        rng: Generator of the draw.
+        items: At least one item.
 
     >>> pick(Random(0), "abc")
     'c'
@@ -42,11 +42,11 @@ class NounPhrase:
     """A noun with its determiner and adjectives.
 
     Attributes:
-        noun: Concept.
+        noun: Concept of the noun.
         determiner: ``definite``, ``indefinite``, ``demonstrative`` or ``possessive`` (the
             speaker's).
-        number: ``mass`` for uncountable nouns.
-        adjectives: Concepts, in order.
+        number: Grammatical number; ``mass`` for uncountable nouns.
+        adjectives: Concepts of the adjectives, in order.
         relation: Concept of the adposition that links the phrase to its clause, or None.
     """
 
@@ -68,14 +68,14 @@ class Clause:
     """The meaning of a clause; a main clause is a whole sentence.
 
     Attributes:
-        verb: Concept.
+        verb: Concept of the verb.
         subject: The agent; always third person.
         object: The patient, or None.
         recipient: The recipient, or None.
         adjunct: Place, company or beneficiary: a phrase with a relation, or None.
         mode: ``present``, ``past``, ``can``, ``want`` or ``must``.
         time: Concept of an adverb of time, or None.
-        connective: Concept that links this clause to the one above; None for a main clause.
+        connective: Concept that links this clause to the clause above; None for a main clause.
         subordinate: A clause with a connective, or None.
     """
 
@@ -102,12 +102,12 @@ class Clause:
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
-        """This clause and those below it; the index of a clause is its depth."""
+        """This clause and all clauses below it; the index of a clause is its depth."""
         return (self, *(self.subordinate.clauses if self.subordinate else ()))
 
     @property
     def size(self) -> int:
-        """Number of concepts in this clause and those below."""
+        """Number of concepts in this clause and all clauses below it."""
         modal = self.mode not in ("present", "past")
         extras = (modal, self.time is not None, self.connective is not None)
         phrases = sum(phrase.size for phrase in self.phrases.values())
@@ -118,7 +118,7 @@ class Clause:
 
         Args:
             depth: Depth of the clause.
-            role: Role of the noun phrase in it.
+            role: Role of the noun phrase in the clause.
             phrase: The new noun phrase.
         """
         if depth and self.subordinate:
@@ -129,7 +129,7 @@ class Clause:
 
 @dataclass(frozen=True)
 class World:
-    """The concepts, and which of them go together; `World.load` reads ``world.toml``.
+    """The concepts and their possible combinations; `World.load` reads ``world.toml``.
 
     Attributes:
         nouns: Members of each class of nouns.
@@ -137,11 +137,11 @@ class World:
         determiners: Determiners, each repeated by its weight.
         modes: Modes, each repeated by its weight.
         connectives: Concepts that link a clause to a main clause.
-        adjectives: By adjective, the nouns it can describe.
-        relations: By relation, the nouns it takes.
-        times: By time, the modes it goes with.
-        frames: By verb, the nouns of each role; for ``adjunct``, the relations.
-        verb_modes: By verb, its modes.
+        adjectives: By adjective, the nouns that it can describe.
+        relations: By relation, the nouns that it can combine with.
+        times: By time, the modes that it can combine with.
+        frames: By verb, the possible nouns of each role; for ``adjunct``, the possible relations.
+        verb_modes: By verb, the possible modes.
         chances: Probability that a sentence has a time or a subordinate clause, a clause an
             optional adjunct, and a noun phrase the plural or an adjective.
     """
@@ -233,7 +233,7 @@ class World:
             times = [time for time, modes in self.times.items() if main.mode in modes]
             main = replace(main, time=pick(rng, times))
         if rng.random() < self.chances["subordinate"]:
-            # Two clauses in one sentence are both past or neither.
+            # In a sentence with two clauses, both are in the past or neither is.
             modes = [mode for mode in self.modes if (mode == "past") == (main.mode == "past")]
             below = replace(self._clause(rng, modes), connective=pick(rng, self.connectives))
             main = replace(main, subordinate=below)

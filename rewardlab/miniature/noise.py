@@ -1,9 +1,10 @@
-"""Translations with deliberate errors of a learner, each one named and located.
+"""Translations with deliberate learner's errors, each with its name and place.
 
-An *error kind* lists all ways in which the error can be made in a sentence, as `Draft`s; making an
-error is picking one of them. No kind depends on a language: a wrong article is another form of the
-same lexeme, a wrong word order is the order of the source language, a wrong noun is one of the same
-class in the right form. Since the meaning is known, so are the exact places of the errors.
+An *error kind* lists all ways to make the error in a sentence, as `Draft`s; to make an error, one
+of the drafts is picked. No kind depends on a language: a wrong article is a different form of the
+same lexeme, a wrong word order is the order of the source language, and a wrong noun is another
+noun of the same class in the right form. The meaning is known, and therefore the exact places of
+the errors.
 
 A new kind of error is one function and one line in `ERROR_KINDS`.
 """
@@ -23,7 +24,7 @@ from rewardlab.miniature.meaning import Clause, NounPhrase, pick
 from rewardlab.types import ErrorSpan, Side
 
 ANOTHER_ERROR = 0.25
-"""Probability that a sentence with an error has another one."""
+"""Probability that a sentence with an error gets another error."""
 
 Words = tuple[Word, ...]
 
@@ -33,8 +34,8 @@ class Draft:
     """A translation being changed; words with an error carry its kind.
 
     Attributes:
-        grammar: The languages.
-        meaning: The meaning of the target, which differs from the source's once a noun is wrong.
+        grammar: The grammar of both languages.
+        meaning: The meaning of the target; with a wrong noun it differs from the source's meaning.
         source: Words of the source, marked if the target leaves them out.
         target: Words of the target.
     """
@@ -54,7 +55,7 @@ class Draft:
         ]
 
     def with_word(self, position: int, word: Word) -> Draft:
-        """The draft with another word in one position of the target.
+        """The draft with a new word in one position of the target.
 
         Args:
             position: Index in ``target``.
@@ -68,10 +69,11 @@ class ErrorKind:
     """One kind of error.
 
     Attributes:
-        name: In spans and tables.
+        name: Name in spans and tables.
         category: MQM category.
         severity: MQM severity.
-        ways: Returns every draft with one more error of this kind, its words marked ``name``.
+        ways: Function that returns all drafts with one more error of this kind; the words of the
+            error are marked with ``name``.
     """
 
     name: str
@@ -86,7 +88,7 @@ class Imperfect:
 
     Attributes:
         source: The source sentence.
-        hypothesis: Its translation.
+        hypothesis: The translation.
         spans: The errors in order; empty for a perfect translation. An omission is on the source
             side. ``explanation`` is the name of the `ErrorKind`.
     """
@@ -101,7 +103,7 @@ def imperfect(pair: SentencePair, rng: Random, *, rate: float) -> Imperfect:
 
     Args:
         pair: The sentence and its correct translation.
-        rng: Of the draws.
+        rng: Generator of the draws.
         rate: Probability in [0, 1] that the translation has at least one error.
 
     Returns:
@@ -118,11 +120,11 @@ def imperfect(pair: SentencePair, rng: Random, *, rate: float) -> Imperfect:
 
 
 def with_error(pair: SentencePair, rng: Random, *, kind: str) -> Imperfect:
-    """Translate with one error of a kind, or without if the kind does not apply to the sentence.
+    """Translate with one error of a kind, or without errors if the kind does not apply.
 
     Args:
         pair: The sentence and its correct translation.
-        rng: Of the draws.
+        rng: Generator of the draws.
         kind: One of `ERROR_KINDS`.
 
     Raises:
@@ -144,7 +146,7 @@ def _with_errors(
 
 
 def _one_more(draft: Draft, rng: Random, kinds: list[ErrorKind]) -> Draft:
-    """Pick a kind, then one of its ways; the draft unchanged if no kind applies."""
+    """Pick a kind, then one of its drafts; the draft is unchanged if no kind applies."""
     while kinds:
         kind = kinds.pop(int(rng.random() * len(kinds)))
         if ways := list(kind.ways(draft, kind.name)):
@@ -222,7 +224,7 @@ def _omitted(draft: Draft, error: str) -> Iterable[Draft]:
 
 
 def _untranslated(draft: Draft, error: str) -> Iterable[Draft]:
-    """A noun or an adjective of the source."""
+    """A noun or an adjective left in the source language."""
     originals = {word.address: word.text for word in draft.source}
     for position, word in draft.untouched:
         text = originals.get(word.address, word.text)
@@ -261,7 +263,7 @@ ERROR_KINDS: Mapping[str, ErrorKind] = MappingProxyType(
 
 
 def _clean_phrases(draft: Draft) -> Iterable[tuple[int, str, NounPhrase]]:
-    """The noun phrases without an error, with depth and role."""
+    """The noun phrases without an error, each with its depth and role."""
     wrong = {(word.depth, word.role) for word in draft.target if word.error}
     for depth, clause in enumerate(draft.meaning.clauses):
         for role, phrase in clause.phrases.items():

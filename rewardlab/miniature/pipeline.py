@@ -1,8 +1,8 @@
-"""The demonstration: a small translator learns from flawed text, then rewards correct it.
+"""The demonstration: a small translator learns from flawed text, and RL then corrects its errors.
 
-grammar -> imperfect pairs -> SFT to its best held-out loss -> RL with an ensemble. The same
-held-out sentences are measured before and after, by metrics that are not rewards. Nothing is
-downloaded.
+The steps are: grammar -> imperfect pairs -> SFT to the best held-out loss -> RL with an ensemble.
+The same held-out sentences are measured before and after RL, by metrics that are not rewards.
+Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from rewardlab.types import Gate, Term
 LANGUAGES = {"source_lang": "en", "target_lang": "de"}
 MAX_NEW_TOKENS = 40
 HABITS = ("wrong order", "wrong ending")
-"""Errors of the fine-tuning text; each sentence gets the first one that it has room for."""
+"""Errors of the fine-tuning text; a flawed sentence gets the first one that applies to it."""
 FLAWED_HELDOUT = 300
-"""Flawed pairs that decide when SFT stops."""
+"""Number of flawed pairs for the held-out loss, which decides when SFT stops."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ class DemoSettings:
     """Sizes of the demonstration; the defaults take about two minutes on two cores.
 
     Attributes:
-        seed: Of the sentences, the noise, the weights and the sampling.
-        sft_pairs: Pairs to fine-tune on, with errors in their targets.
+        seed: Seed of the sentences, the noise, the weights and the sampling.
+        sft_pairs: Number of pairs to fine-tune on, with errors in the targets.
         error_rate: Share of these targets with an error.
-        rl_prompts: Sources for RL, with correct references; none is seen in SFT.
-        heldout: Sentences that are only measured.
+        rl_prompts: Number of sources for RL, with correct references; none is seen in SFT.
+        heldout: Number of sentences that are used for measuring only.
         sft_steps: Maximum number of SFT steps; SFT stops at its best held-out loss.
-        rl_steps: Optimizer steps of RL.
-        rl_rows: Completions per RL step, eight for each source.
-        rl_learning_rate: Reached after ten steps of warm-up.
-        token_weight: Weight of the error spans at token level; 0 trains without them.
-        measure_every: RL steps between two measurements of the held-out sentences.
+        rl_steps: Number of optimizer steps of RL.
+        rl_rows: Number of completions per RL step, eight for each source.
+        rl_learning_rate: Learning rate of RL, reached after ten steps of warm-up.
+        token_weight: Weight of the error spans at token level; 0 trains without error spans.
+        measure_every: Number of RL steps between measurements of the held-out sentences.
     """
 
     seed: int = 0
@@ -95,7 +95,7 @@ class DemoResult(NamedTuple):
     Attributes:
         before: Quality of the SFT policy on the held-out sentences.
         after: Quality of the same policy after RL.
-        curve: (RL step, quality), step 0 first.
+        curve: Pairs of RL step and quality, step 0 first.
         trainer: The trainer, with its log history and its last rollout.
     """
 
@@ -147,12 +147,12 @@ def draw_sentences(settings: DemoSettings) -> Sentences:
 def flawed_target(pair: SentencePair, rng: random.Random, *, rate: float) -> str:
     """German with systematic errors: English word order, else a wrong adjective ending.
 
-    With random errors the right form would stay the most likely one, and a policy that learned
-    from them would hardly make errors in greedy decoding. It does learn systematic errors.
+    With random errors the correct form would still be the most likely form, and a policy trained on
+    them would hardly make errors in greedy decoding. Systematic errors are learned.
 
     Args:
         pair: The sentence and its correct translation.
-        rng: Of the draws.
+        rng: Generator of the draws.
         rate: Probability of an error.
     """
     for habit in HABITS if rng.random() < rate else ():
@@ -252,7 +252,7 @@ class Watch(TrainerCallback):
         tokenizer: The policy's tokenizer.
         every: Steps between measurements.
         say: Receives a line for each measurement.
-        curve: (RL step, quality) so far.
+        curve: Pairs of RL step and quality so far.
     """
 
     pairs: Sequence[SentencePair]
@@ -266,7 +266,7 @@ class Watch(TrainerCallback):
 
         Args:
             policy: The policy.
-            step: Its RL step.
+            step: RL step of the policy.
         """
         translations = continue_prompts(
             policy,
