@@ -148,7 +148,7 @@ def quoted(text: str, known: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
     >>> source = "A sentence that nobody writes twice by chance."
     >>> list(quoted(f"Translate: {source}", by_opening([source, "Thank you."])))
-    ['A sentence that no one writes twice by chance.']
+    ['A sentence that nobody writes twice by chance.']
     """
     for at in range(len(text) - LONG + 1):
         if at and text[at - 1].isalnum() and text[at].isalnum():
