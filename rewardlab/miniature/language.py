@@ -109,7 +109,7 @@ class Word:
     """One word of a realised sentence and its origin.
 
     Attributes:
-        text: As written inside a sentence.
+        text: The word as written inside a sentence.
         depth: Depth of the word's clause: 0 main, 1 subordinate.
         role: Part of the clause: ``subject``, ``finite``, ``time``, ...
         slot: Slot in that part: ``determiner``, ``noun``, ...; equals ``role`` if the part has no

@@ -170,7 +170,7 @@ def fine_tuned_policy(
     Args:
         directory: The run directory.
         settings: Sizes and seed.
-        sentences: From `draw_sentences`.
+        sentences: The pairs from `draw_sentences`.
     """
     texts = [text for example in sentences.flawed for text in example.texts]
     tokenizer = train_tokenizer(texts, vocab_size=1000)
@@ -207,7 +207,7 @@ def reinforce(
     Args:
         directory: The run directory.
         settings: Sizes and seed.
-        sentences: From `draw_sentences`.
+        sentences: The pairs from `draw_sentences`.
         tokenizer: The policy's tokenizer.
         policy: Trained in place.
         say: Receives progress lines.

@@ -101,7 +101,7 @@ def honest_of_texts(
 
     Args:
         sources: M texts.
-        translations: By system, M texts each.
+        translations: System -> M texts.
         references: M texts, or None.
         source_lang: Language code.
         target_lang: Language code.

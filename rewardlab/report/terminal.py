@@ -27,7 +27,7 @@ def new_table(
     """A table without borders and rows.
 
     Args:
-        headings: One per column.
+        headings: One heading per column.
         title: Title above the table.
         align: ``l`` or ``r`` for the first columns; all other columns are ``r``.
         wrap: Number of leading columns that wrap; the others are truncated on a narrow terminal.

@@ -35,7 +35,7 @@ class Fold(NamedTuple):
     """One fold of a cross-validation: each document is on the test side of exactly one.
 
     Attributes:
-        number: From 1 to ``of``.
+        number: Number of the fold, from 1 to ``of``.
         of: Number of folds, at least 2.
     """
 

@@ -61,7 +61,7 @@ class HeldOut:
         overall: The figures over all files.
         leads: By baseline and statistic, the trained scorer's value minus the baseline's, over all
             files.
-        segments: By file, the number of segments.
+        segments: Number of segments by file.
     """
 
     files: Mapping[str, Figures]
