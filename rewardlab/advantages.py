@@ -3,14 +3,14 @@
 Shapes: ``N`` rows of the *global* batch, prompt-major, in groups of ``num_generations``; ``n`` rows
 of this process; ``R`` rewards; ``T`` completion tokens. Row statistics are taken over the gathered
 ``(N, R)`` matrix. Token statistics are taken over ``(n, T)`` tensors that never leave their
-process; distribution enters as one argument, ``sum_ranks``, which adds a small tensor over all
-processes.
+process; the only distributed operation is the argument ``sum_ranks``, which adds a small tensor
+over all processes.
 
-A preset (`gdpo`, `translategemma`, ...) is a whole published method, composed of the equations
+A preset (`gdpo`, `translategemma`, ...) is a complete published method, composed of the equations
 here and in `rewardlab.token_credit` (re-exported). Masked places are 0, and so is every token of a
-row that was not scored because a reward was unavailable. What each failed status costs a row, and
-which rows leave the baseline of their group, is decided here (`settle`). A new preset is one
-function here and one entry in `PRESETS`.
+row that was not scored because a reward was unavailable. `settle` decides what each failed status
+costs a row, and which rows are left out of their group's baseline. A new preset is one function
+here and one entry in `PRESETS`.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ EPSILON = 1e-4
 """Added to standard deviations, as in TRL."""
 
 SIGMA_FLOOR = 1.0
-"""Least standard deviation that token credit is divided by: one minor error (ours)."""
+"""Minimum standard deviation that token credit is divided by: one minor error (ours)."""
 
 ROUNDING = 1e-6
-"""A group whose std is below this share of its largest value carries rounding noise only (ours)."""
+"""A group whose std is below this share of its largest value is only rounding noise (ours)."""
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 """(N, R) z-scores and (R,) weights -> (N,)."""
@@ -109,9 +109,9 @@ class RewardRows(NamedTuple):
 
     Attributes:
         values: float64 (N, R), NaN where not scored.
-        failed: bool (N, R), not scored because of the text itself.
-        unavailable: bool (N,), a reward with a weight was unavailable.
-        gated: bool (N,), a gate closed on the row.
+        failed: bool (N, R), True if not scored because of the text itself.
+        unavailable: bool (N,), True if a reward with a weight was unavailable.
+        gated: bool (N,), True if a gate closed on the row.
         weights: float64 (R,).
         token_weights: float64 (R,).
         local: The rows of this process.
@@ -156,9 +156,9 @@ def reward_rows(scores: Scores) -> RewardRows:
 def settle(rows: RewardRows, num_generations: int) -> RewardRows:
     """Replace failed scores, so that failing never pays.
 
-    A reward was unavailable: the row becomes NaN on every reward and is in no baseline. The text
-    made a reward fail: the row gets the worst score of its group on that reward, or of the batch if
-    the group has none. A gated row gets at most that.
+    If a reward was unavailable, the row becomes NaN on every reward and is left out of the
+    baseline. If the text made a reward fail, the row gets its group's worst score on that reward,
+    or the worst score of the batch if its group has none. A gated row gets at most that score.
 
     Args:
         rows: The gathered rewards.
@@ -181,7 +181,7 @@ def settle(rows: RewardRows, num_generations: int) -> RewardRows:
 
 
 def _worst(values: Tensor, num_generations: int) -> Tensor:
-    """(N, R) least known value of each row's group, else of the batch, else NaN."""
+    """(N, R) lowest known value of each row's group, else of the batch, else NaN."""
     known = values.masked_fill(values.isnan(), torch.inf)
     groups = _groups(known, num_generations).amin(dim=1, keepdim=True)
     groups = torch.where(groups.isinf(), known.amin(dim=0), groups)
@@ -215,7 +215,7 @@ def group_zscore(values: Tensor, num_generations: int, *, eps: float = EPSILON) 
         eps: Added to the std.
 
     Returns:
-        (N, R); 0 in a group with one known value, or whose std is rounding noise only.
+        (N, R); 0 in a group with one known value, or whose std is only rounding noise.
 
     >>> [round(z, 3) for z in group_zscore(torch.tensor([[1.0], [3.0]]), 2).flatten().tolist()]
     [-0.707, 0.707]
@@ -246,7 +246,7 @@ def whiten_rows(values: Tensor, *, eps: float = EPSILON) -> Tensor:
     """``(a - mean) / (std + eps)`` over the batch's known rows, std unbiased (arXiv 2601.05242).
 
     Args:
-        values: (N,); NaN where the row does not count, and stays NaN.
+        values: (N,); NaN marks rows that do not count, and stays NaN.
         eps: Added to the std.
     """
     centred = values - values.nanmean()
@@ -305,8 +305,8 @@ def mean_minus_variance(z: Tensor, weights: Tensor, *, penalty: float = 0.5) -> 
 def weighted_rewards(rows: RewardRows, num_generations: int) -> Tensor:
     """``Σ_r w_r r`` of raw rewards.
 
-    A reward that does not apply to a row counts as the mean of its group, which changes no
-    advantage. (TRL counts it as 0, which pays if 0 is a good score.)
+    A reward that does not apply to a row counts as its mean in the row's group, which changes no
+    advantage. (TRL counts it as 0, which is an advantage if 0 is a good score.)
 
     Args:
         rows: The gathered rewards.
@@ -337,9 +337,9 @@ def token_credit(
 ) -> Tensor:
     """Token credit of one reward, in units of error weight.
 
-    A row that made its judge fail has no spans, and a gated row was not shown to the judge. Their
-    tokens get at most the credit of the worst row of their group, both in mean and in sum, so that
-    neither case pays.
+    A row that made its judge fail has no spans, and a gated row was not shown to the judge. The
+    tokens of such rows get at most the credit of the worst row in their group, both in mean and in
+    sum, so that neither case pays.
 
     Args:
         rows: The gathered rewards.
@@ -478,10 +478,10 @@ def translategemma(
 
     ``A_raw[i,t] = Σ_r w_r R_r(i) + Σ_s v_s T_s(i,t)``, ``A = (A_raw - mean) / (std + eps)``
 
-    Mean and std run over the unmasked tokens of the global batch (our reading). There is no group
-    baseline: the group is used for failures only. Scales are weights here and constant offsets
-    cancel, so both terms are centred first: a reward that does not apply to a row then counts as
-    its batch mean and changes nothing. Arguments as for `gdpo`.
+    Mean and std are over the unmasked tokens of the global batch (our reading). There is no group
+    baseline: groups matter only for failures. The scale of a reward acts as a weight, but constant
+    offsets cancel. So both terms are centred first: a reward that does not apply to a row then
+    counts as its batch mean and changes nothing. Arguments as for `gdpo`.
     """
     rows = settle(rows, num_generations)
     centred = rows.values - rows.values.nanmean(dim=0)
@@ -514,7 +514,7 @@ def _token_terms(
     floor: float | None = None,
     **options: Unpack[TokenOptions],
 ) -> Tensor:
-    """(n, T) ``Σ_s v_s`` of whitened credit, or of centred credit where no floor is given."""
+    """(n, T) ``Σ_s v_s`` of whitened credit, or of centred credit if no floor is given."""
     sum_ranks = options.get("sum_ranks", identity)
     total = torch.zeros(mask.shape, dtype=rows.values.dtype)
     for column in _token_columns(rows, spans):

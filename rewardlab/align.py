@@ -1,9 +1,9 @@
 """From error spans to the tokens that a policy sampled.
 
 Text and character offsets come from one call on the sampled ids, so they cannot disagree. Nothing
-is tokenised again: a policy samples id sequences that its tokenizer would not produce, and their
-offsets cannot be recovered from the text. Error spans then become ranges of tokens. A span that
-cannot be placed is counted, never guessed.
+is tokenised again: a policy samples id sequences that its tokenizer would not produce, and the
+offsets of such ids cannot be recovered from the text. Error spans then become ranges of tokens. The
+place of a span is never guessed; spans that cannot be placed are counted.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Decoded:
         text: Equal to ``tokenizer.decode(ids, skip_special_tokens=True)``.
         starts: int64 (T,) first character of each token, in code points of ``text``.
         ends: int64 (T,) one past its last. ``starts == ends`` for a zero-width token (a special
-            token, one that was stripped). Over all other tokens both arrays are non-decreasing,
-            and tokens that share a code point all include it.
+            or stripped token). Over all other tokens both arrays are non-decreasing, and tokens
+            that share a code point all include it.
         aligned: False if the offsets could not be determined: every token is then zero-width and
             no span can be placed.
     """
@@ -48,15 +48,15 @@ class Decoded:
     def cut(self, start: int, end: int) -> Decoded:
         """The hypothesis within a longer completion: ``text[start:end]`` with its offsets.
 
-        All T tokens stay. Those outside the cut become zero-width; one across its edge keeps the
-        characters inside.
+        All T tokens are kept. Tokens outside the cut become zero-width; a token across its edge
+        keeps the characters inside.
 
         Args:
             start: First character to keep.
             end: One past the last.
 
         Raises:
-            ValueError: ``0 <= start <= end <= len(text)`` does not hold.
+            ValueError: Not ``0 <= start <= end <= len(text)``.
         """
         if not 0 <= start <= end <= len(self.text):
             size = len(self.text)
@@ -80,10 +80,10 @@ class AlignedSpans(NamedTuple):
         weights: float64 (K,) error weight, ``>= 0``.
         columns: int64 (K,) column of the reward that found it.
         omissions: float64 (N, S) summed weight of the source-side spans, which have no token.
-        visible: bool (N, T) tokens with at least one character.
-        complete: bool (N,) the row is aligned and every one of its hypothesis spans was placed.
-        found: Hypothesis spans placed: K.
-        total: Hypothesis spans asked for.
+        visible: bool (N, T), True for tokens with at least one character.
+        complete: bool (N,), True if the row is aligned and all of its hypothesis spans were placed.
+        found: Number of hypothesis spans placed: K.
+        total: Number of hypothesis spans given.
     """
 
     rows: Tensor
@@ -105,9 +105,8 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Decoded:
     """Text and character offsets of T sampled ids, in time linear in T.
 
     The tokenizer's decoder is interpreted (`rewardlab.token_text`), and the result is compared with
-    ``tokenizer.decode``. If they differ (``clean_up_tokenization_spaces`` changed the text), the
-    text is the tokenizer's and nothing is aligned; so it is for a tokenizer that is not built on
-    `tokenizers`.
+    ``tokenizer.decode``. If they differ (``clean_up_tokenization_spaces`` changed the text), or if
+    the tokenizer is not built on `tokenizers`, the text is the tokenizer's and nothing is aligned.
 
     Args:
         tokenizer: The policy's.
@@ -122,7 +121,7 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Decoded:
     known = _SPELLERS.get(tokenizer)
     spelled = known.spell(numbers) if known else None
     if backend and (spelled is None or spelled[0] != text):
-        # Never read, or changed since: a token added or made special, another decoder.
+        # First use, or changed since: a token added or made special, a new decoder.
         known = _SPELLERS[tokenizer] = Speller(backend)
         spelled = known.spell(numbers)
     if spelled is None or spelled[0] != text:
@@ -138,17 +137,17 @@ def align(
     *,
     length: int,
 ) -> AlignedSpans:
-    """Put the error spans of N rows on their tokens.
+    """Map the error spans of N rows to their tokens.
 
     A token is selected if it shares a character with the span. A span is placed only if the
-    selected tokens cover all of it. Otherwise (it reaches outside the text, the row is not
-    aligned) it is missing from the result, and ``found < total``.
+    selected tokens cover all of it. Otherwise (the span extends beyond the text, or the row is not
+    aligned) the span is missing from the result, and ``found < total``.
 
     Args:
         decoded: N rows.
-        spans: N x S lists of errors, their characters counted in ``decoded[n].text``.
+        spans: N x S lists of errors, with positions in ``decoded[n].text``.
         severities: S tables, the error weights of each reward.
-        length: T of the padded batch.
+        length: Number of tokens in a row of the padded batch, T.
 
     Raises:
         ValueError: The numbers of rows or columns differ, or a row has more than ``length`` tokens.
@@ -219,8 +218,9 @@ class _VisibleTokens:
         positions: int64 (V,) where they are among the row's tokens.
         starts: V first characters, non-decreasing.
         ends: V last characters plus one, non-decreasing.
-        gaps: For each of the V, how many tokens up to it have a character without token right
-            before them; the same for two tokens if every character between them has one.
+        gaps: For each of the V tokens, the number of tokens up to it that directly follow a
+            character without a token. Two tokens have the same number if every character between
+            them has a token.
     """
 
     positions: NDArray[np.int64]
@@ -238,7 +238,7 @@ class _VisibleTokens:
     def covering(self, start: int, end: int) -> tuple[int, int] | None:
         """The tokens that share a character with a span: positions ``[first, one past the last)``.
 
-        None if they do not cover all of its characters.
+        None if the tokens do not cover all characters of the span.
         """
         first = bisect_right(self.ends, start)  # the first token that ends after the start
         last = bisect_left(self.starts, end) - 1  # the last token that starts before the end

@@ -1,7 +1,7 @@
 """The reward ensemble: runs every term, applies gates, collects scores, spans and statuses.
 
-It knows no groups and no tokens. It gives every row a status; `rewardlab.advantages` decides what a
-failure costs.
+It does not handle groups or tokens. It gives every row a status; `rewardlab.advantages` decides
+what a failure costs.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from rewardlab.types import (
 )
 
 BREAKER_AFTER = 3
-"""Outages in a row after which a reward is not called for `BREAKER_SECONDS`."""
+"""Number of outages in a row after which a reward is not called for `BREAKER_SECONDS`."""
 BREAKER_SECONDS = 30.0
 TALLY_ROWS = 512
-"""Failure rates are taken over this many latest rows, and not before an eighth of them is there."""
+"""Failure rates are over this many latest rows, and need at least an eighth of this number."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,14 +49,14 @@ class RewardEnsemble:
 
     Attributes:
         terms: The rewards and their weights; names must differ.
-        gates: Guards that run first. A row that fails one gets ``worst`` on every term and one
-            error span over the whole text, and no term is asked about it.
-        timeout: Seconds a term may take in one call before its rows count as unavailable.
-        max_unavailable: Share of the latest rows that may be unavailable, which is our fault.
-        max_failed: Share of the latest rows that may be unscored because of their text.
+        gates: Guards that run first. A row that fails a gate gets ``worst`` on every term and one
+            error span over the whole text, and no term scores it.
+        timeout: Seconds that a term may take in one call before its rows count as unavailable.
+        max_unavailable: Maximum share of the latest rows that may be unavailable.
+        max_failed: Maximum share of the latest rows that may be unscored because of their text.
 
     Raises:
-        TypeError: A reward is given in place of a term.
+        TypeError: A term is a plain reward instead of a `Term`.
         ValueError: There are no terms, or two with the same name.
     """
 
@@ -137,8 +137,8 @@ class RewardEnsemble:
     def _close_gates(self, candidates: Sequence[Candidate]) -> tuple[list[str | None], list[bool]]:
         """For each row the first gate that closed on it, and whether a gate was unavailable.
 
-        A gate that fails because of the text is closed, and one that does not apply is open. One
-        that is down leaves the row unjudged, which is our fault and not the text's.
+        A gate that fails because of the text is closed, and a gate that does not apply is open. A
+        gate that is unavailable leaves the row unjudged, which is not the text's fault.
         """
         asked = [_rows_for(gate, candidates) for gate in self.gates]
         outputs = self._run(self._gate_runners, candidates, asked)
@@ -158,7 +158,7 @@ class RewardEnsemble:
         candidates: Sequence[Candidate],
         asked: Sequence[Sequence[int]],
     ) -> list[RewardOutput]:
-        """Ask every runner about its rows, all at once, within the deadline; N rows from each."""
+        """Run all runners at once on their rows, within the deadline; each result has N rows."""
         calls = [
             runner.start([candidates[row] for row in rows])
             for runner, rows in zip(runners, asked, strict=True)
@@ -196,7 +196,7 @@ def _column(
     gated: Sequence[str | None],
     unjudged: Sequence[bool],
 ) -> _Column:
-    """One term's output, with the rows filled in that it was not asked about."""
+    """One term's output, with the rows that it did not score filled in."""
     values, status = output.scores.copy(), list(output.status)
     spans = list(output.spans or [[] for _ in candidates])
     for row in applies:
@@ -209,9 +209,9 @@ def _column(
 
 
 def _whole_text(candidate: Candidate, gate: str) -> ErrorSpan:
-    """The error span of a gated row: the whole text is no translation.
+    """The error span of a gated row: the whole text is a non-translation.
 
-    Without it a gated row would have no errors, which is the best there is at token level.
+    Without this span a gated row would have no errors, which is the best result at token level.
     """
     on_hypothesis = bool(candidate.hypothesis)
     return ErrorSpan(
@@ -229,7 +229,7 @@ class _Call(NamedTuple):
 
     Attributes:
         unique: The candidates with distinct keys.
-        place: For each row its candidate's place among them.
+        place: For each row, the index of its candidate in ``unique``.
         answer: What the reward returns or raises.
     """
 
@@ -241,7 +241,7 @@ class _Call(NamedTuple):
 def _in_thread(reward: Reward, candidates: list[Candidate]) -> Future[object]:
     """Call a reward in its own thread.
 
-    The threads are daemons, unlike an executor's, so that a reward that hangs for ever does not
+    The threads are daemons, unlike an executor's, so that a reward that hangs forever does not
     keep the process from ending.
     """
     answer: Future[object] = Future()
@@ -304,7 +304,7 @@ class _Runner:
         """Stop the run if too many of the latest rows stayed unscored.
 
         Args:
-            status: Of the rows that the reward was asked about.
+            status: Statuses of the rows that the reward was asked about.
             max_unavailable: See `RewardEnsemble`.
             max_failed: See `RewardEnsemble`.
         """
@@ -326,7 +326,7 @@ class _Runner:
 
 
 def _unique(reward: Reward, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[int]]:
-    """Candidates with distinct keys, and for each candidate its place among them."""
+    """Candidates with distinct keys, and for each candidate the index of its key."""
     places: dict[Hashable, int] = {}
     unique: list[Candidate] = []
     place: list[int] = []
@@ -353,7 +353,7 @@ def _unavailable(rows: int) -> RewardOutput:
 
 
 def _checked(reward: Reward, candidates: Sequence[Candidate], output: object) -> RewardOutput:
-    """Check that a reward kept its contract; breaking it is a bug and stops the run."""
+    """Check that a reward kept its contract; a violation is a bug and stops the run."""
     if not isinstance(output, RewardOutput):
         raise RewardFailed(
             f"reward {reward.name} returned {type(output).__name__}, not RewardOutput; "

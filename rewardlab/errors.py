@@ -21,8 +21,8 @@ def shown(value: object, limit: int = 80) -> str:
     """A value for a message: escaped, on one line.
 
     Args:
-        value: Texts keep other scripts; everything else is shown in ASCII.
-        limit: Most characters.
+        value: The value; texts keep non-Latin scripts, other values are shown in ASCII.
+        limit: Maximum number of characters.
     """
     text = ascii(value) if not isinstance(value, str) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -32,8 +32,8 @@ def one_line(reason: object, limit: int = 300) -> str:
     """Another library's message as part of ours: on one line, without a final full stop.
 
     Args:
-        reason: The message, or the exception that has it.
-        limit: Most characters.
+        reason: The message, or the exception that contains it.
+        limit: Maximum number of characters.
     """
     text = " ".join(str(reason).split()).rstrip(".")
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -64,8 +64,8 @@ class UserError(Exception):
     """Input that cannot be used, with all problems that were found.
 
     Attributes:
-        problems: At least one.
-        exit_code: Of the command: 2 usage or configuration, 3 data, 4 reward unavailable.
+        problems: The problems; at least one.
+        exit_code: Exit code of the command: 2 usage or configuration, 3 data, 4 reward unavailable.
     """
 
     def __init__(self, problems: Sequence[Problem], exit_code: int = EXIT_USAGE) -> None:
@@ -78,8 +78,8 @@ def refuse(*problems: Problem, exit_code: int = EXIT_DATA) -> NoReturn:
     """Raise a `UserError`.
 
     Args:
-        *problems: At least one.
-        exit_code: Of the command; by default that of wrong data.
+        *problems: The problems; at least one.
+        exit_code: Exit code of the command; by default that of wrong data.
 
     Raises:
         UserError: Always.
@@ -96,4 +96,4 @@ class RewardFailed(RuntimeError):  # noqa: N818 - names what happened
 
 
 class TooManyFailures(RuntimeError):  # noqa: N818 - names what happened
-    """One reward left so many rows unscored that training on the others would mislead."""
+    """One reward left too many rows unscored to train on the others."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 
 def json_value(value: Any) -> Any:
-    """The value as mappings, lists and scalars that ``json.dumps`` takes; NaN becomes None.
+    """The value as mappings, lists and scalars that ``json.dumps`` accepts; NaN becomes None.
 
     Args:
         value: Numbers of any library, texts, iterables, mappings and dataclasses, nested.

@@ -1,8 +1,8 @@
-"""Plug-ins: built-in things of one kind by name, and those that other packages add.
+"""Plug-ins: objects of one kind by name, built in or added by other packages.
 
-Each kind (rewards, readers of parallel text, formats of judgements, trainers, commands) is one
-`Registry`. Another package adds to it by an entry point in the registry's group. There is no other
-way, so no configuration names a module to import.
+Each kind (rewards, readers of parallel text, formats of judgements, trainers, commands) has one
+`Registry`. Another package can add to it only by an entry point in the registry's group, so a
+configuration never names a module to import.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Registry(Generic[T]):
-    """Named things of type T, imported on first use.
+    """Named objects of type T, imported on first use.
 
     Attributes:
-        group: The group of entry points that are added; they cannot replace a built-in name.
-        built_in: ``module:attribute`` by name.
+        group: The group of added entry points; these cannot replace a built-in name.
+        built_in: Name -> ``module:attribute``.
     """
 
     group: str
@@ -33,13 +33,13 @@ class Registry(Generic[T]):
         return [*self.built_in, *sorted(self._added().keys() - self.built_in.keys())]
 
     def load(self, name: str) -> T:
-        """The thing of a name; no other plug-in is imported.
+        """The object with this name; no other plug-in is imported.
 
         Args:
             name: One of `names`.
 
         Raises:
-            KeyError: No such name.
+            KeyError: The name is unknown.
         """
         if name in self.built_in:
             module, _, attribute = self.built_in[name].partition(":")

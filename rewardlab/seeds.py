@@ -1,4 +1,4 @@
-"""Random seeds per item, so that results do not depend on order and batch size."""
+"""A random seed for each item, so that results do not depend on order or batch size."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ def seed_for(seed: int, *names: str | int) -> int:
 
     Args:
         seed: The run's seed.
-        *names: What identifies the item, such as its id and a number.
+        *names: Values that identify the item, such as its id and a number.
 
     Returns:
-        In [0, 2**63): the first bits of a SHA-256 of all arguments.
+        An integer in [0, 2**63): the first 63 bits of a SHA-256 of all arguments.
 
     >>> seed_for(0, "line 1") == seed_for(0, "line 1") != seed_for(0, "line 2")
     True

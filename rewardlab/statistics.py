@@ -1,7 +1,7 @@
-"""Statistics that every room may use: z-scores, shares of variance, resamples and intervals.
+"""Statistics for all packages: z-scores, shares of variance, resamples and intervals.
 
-A value with its interval is an `Estimate`: `estimate` makes one of bootstrap resamples, and
-`share` one of cases that are counted.
+A value with its interval is an `Estimate`: `estimate` computes one from bootstrap resamples, and
+`share` from counted cases.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEWEST = 2
-"""Fewest scored rows that can be resampled; one row is the same in every draw."""
+"""Minimum number of scored rows for resampling; one row would be the same in every draw."""
 ROUNDING = 1e-12
-"""Relative size of rounding errors: above what sums of the same numbers in another order differ."""
+"""Relative size of rounding errors; sums of the same numbers in another order differ by less."""
 Z = 1.959963984540054
-"""Of a two-sided 95% interval of a normal distribution."""
+"""Half-width of a two-sided 95% interval of a normal distribution, in standard deviations."""
 
 
 def moments(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -45,8 +45,8 @@ def zscore(values: NDArray[np.float64]) -> NDArray[np.float64]:
         values: (N, R), NaN where not scored.
 
     Returns:
-        (N, R); a column without spread is all 0, NaN stays NaN. Values that differ by rounding
-        alone have no spread.
+        (N, R); NaN stays NaN. A column without spread is all 0; values that differ only by
+        rounding have no spread.
     """
     means, std = moments(values)
     known = ~np.isnan(values)
@@ -59,7 +59,7 @@ def ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
 
     Args:
         part: Numbers.
-        whole: Of the same shape, none below 0.
+        whole: An array of the same shape, no value below 0.
     """
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
 
@@ -89,8 +89,8 @@ def draws(rows: int, *, resamples: int, seed: int) -> NDArray[np.int64]:
 
     Args:
         rows: M, rows to draw from.
-        resamples: B.
-        seed: Of the generator.
+        resamples: Number of resamples, B.
+        seed: Seed of the generator.
 
     Returns:
         (B, M), each in [0, M).
@@ -100,10 +100,10 @@ def draws(rows: int, *, resamples: int, seed: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where 95% of the resamples lie.
+    """The interval that contains 95% of the resamples.
 
     Attributes:
-        mean: Of the resamples.
+        mean: Mean of the resamples.
         low: A fortieth of the resamples lies below.
         high: A fortieth lies above.
     """
@@ -114,18 +114,18 @@ class Interval:
 
     @property
     def half(self) -> float:
-        """Half its width: what sacrebleu prints behind ±."""
+        """Half the width of the interval, which sacrebleu prints after ±."""
         return 0.5 * (self.high - self.low)
 
 
 def interval(samples: NDArray[np.floating[Any]]) -> Interval | None:
-    """The percentile interval of B resampled scores, with the ranks that sacrebleu takes.
+    """The percentile interval of B resampled scores, with the ranks that sacrebleu uses.
 
     Args:
         samples: (B,); resamples without a score (NaN) are left out.
 
     Returns:
-        None where no resample has a score.
+        The interval; None if no resample has a score.
     """
     known = np.sort(samples[~np.isnan(samples)])
     if not len(known):
@@ -138,9 +138,9 @@ class Estimate(NamedTuple):
     """A value with its 95% interval.
 
     Attributes:
-        value: NaN where there was nothing to measure.
-        low: Lower end; NaN where there is no interval.
-        high: Upper end; likewise.
+        value: The value; NaN if there was nothing to measure.
+        low: Lower end; NaN if there is no interval.
+        high: Upper end; NaN if there is no interval.
     """
 
     value: float
@@ -152,8 +152,8 @@ def estimate(value: float, samples: NDArray[np.floating[Any]]) -> Estimate:
     """A statistic with the percentile interval of its resamples.
 
     Args:
-        value: Of the whole data.
-        samples: (B,) of the resamples, NaN where not defined.
+        value: Value on the whole data.
+        samples: (B,) values on the resamples, NaN where not defined.
     """
     ends = interval(samples)
     return (
@@ -166,14 +166,14 @@ def estimate(value: float, samples: NDArray[np.floating[Any]]) -> Estimate:
 def share(hits: NDArray[np.bool_], sources: NDArray[np.intp]) -> Estimate:
     """A share of cases with Wilson's interval (1927), where n is the number of sources.
 
-    Translations of one source tend to stand or fall together: the interval is as wide as if each
-    source had been tried once. That is right where its translations always agree and too wide
-    where they do not; it is a little too narrow where they always agree and some sources have more
-    of them than others.
+    Translations of one source tend to succeed or fail together, so the interval is as wide as if
+    each source had been tried once. This is correct if all translations of a source agree, and too
+    wide if they do not. It is slightly too narrow if they agree but some sources have more
+    translations than others.
 
     Args:
-        hits: (n,) cases that count.
-        sources: (n,) which source each case is of.
+        hits: (n,) True for cases that count.
+        sources: (n,) the source of each case.
 
     >>> [round(value, 3) for value in share(np.zeros(100, dtype=bool), np.arange(100))]
     [0.0, 0.0, 0.037]

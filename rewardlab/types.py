@@ -87,7 +87,7 @@ class ErrorSpan:
             people have other words, which a `SeverityTable` may weigh.
         category: MQM category such as ``Accuracy/Omission``, or None.
         side: The text that ``start`` and ``end`` refer to.
-        confidence: In [0, 1]; 1 if the reward states none. It does not scale the weight.
+        confidence: A number in [0, 1]; 1 if the reward states none. It does not scale the weight.
         explanation: A sentence for a reader, or None.
 
     Raises:
@@ -140,7 +140,7 @@ class SeverityTable:
         """Weight of an error, ``>= 0``.
 
         Args:
-            severity: Of the error.
+            severity: Severity of the error.
             category: ``category`` or ``category/subcategory``, or None.
         """
         parts = [severity, *(category or "").split("/")]

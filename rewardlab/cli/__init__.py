@@ -1,10 +1,10 @@
 """The command line: ``rewardlab COMMAND``; stdout is data, stderr is for people.
 
 A new command is a module with a function ``command`` and one line in `COMMANDS`; other packages
-add theirs as entry points of the group ``rewardlab.commands``. A module is imported when its
-command is called or asked for its help; for the list of commands its file is only parsed.
+add commands as entry points of the group ``rewardlab.commands``. A module is imported when its
+command or the command's help is called; the list of commands only parses the file.
 
-Exit codes: 0 done, 1 a bug of ours, 2 usage or configuration, 3 data, 4 a reward failed or is
+Exit codes: 0 done, 1 a bug in rewardlab, 2 usage or configuration, 3 data, 4 a reward failed or is
 unavailable, 75 stopped and can be resumed, 130 interrupted.
 """
 
@@ -56,8 +56,8 @@ REWARD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     TooManyFailures: ("E403", "see why above; the other rewards can be scored without it"),
 }
 MOVED = {("rewardlab evaluate", "--compare"): "rewardlab compare A B --metric chrf"}
-"""Options that became commands, and the fix of the message."""
-# typer has moved its usage errors between releases; the parent of this public one is all of them.
+"""Former options that are now commands, with the fix that the message gives."""
+# typer has moved its usage errors between releases; this public class's parent covers them all.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 
 
@@ -69,7 +69,7 @@ class Commands(TyperGroup):
         self.commands = dict.fromkeys(sorted(COMMANDS.names()))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
-        """The command of a name; None if there is none."""
+        """The command with this name; None if there is no such command."""
         if cmd_name not in self.commands:
             return None
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -83,7 +83,7 @@ class Commands(TyperGroup):
 
 
 def one_line_help(name: str) -> str:
-    """The first line of a command's docstring; one of ours is parsed and not imported."""
+    """The first line of a command's docstring; a built-in command is parsed, not imported."""
     if name not in COMMANDS.built_in:
         return (COMMANDS.load(name).__doc__ or "").partition("\n")[0]
     module, _, function = COMMANDS.built_in[name].partition(":")
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code.
 
     Args:
-        arguments: Without the program's name; those of the process by default.
+        arguments: Arguments without the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Users append --debug to a command that failed, so it is accepted anywhere.

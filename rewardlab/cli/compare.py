@@ -73,7 +73,7 @@ def _metrics(
     """Build the metrics and report, before any file is read, what cannot be measured.
 
     Args:
-        specifications: Such as ``chrf`` and ``bleu:tokenize=intl``.
+        specifications: Specifications such as ``chrf`` and ``bleu:tokenize=intl``.
         source: File of the sources, or None.
         reference: File of the references, or None.
 

@@ -36,16 +36,16 @@ Config: TypeAlias = TranslateConfig | RerankConfig
 
 JOURNAL = "journal.sqlite"
 COST = "cost.json"
-"""Written last: a run directory with this file is finished."""
+"""The file that is written last: a run directory with this file is finished."""
 
 
 def rows_of(config: Config, *, with_references: bool) -> Corpus:
     """The rows to translate.
 
     Args:
-        config: Of the run.
-        with_references: Something reads the references. Without it, and with ``split: all``, lines
-            without a reference are translated as well.
+        config: Configuration of the run.
+        with_references: References are needed. If False, and with ``split: all``, lines without a
+            reference are translated as well.
 
     Raises:
         UserError: E201..E208, exit code 3.
@@ -60,7 +60,7 @@ def rows_of(config: Config, *, with_references: bool) -> Corpus:
 
 
 def check_directory(run: Path) -> None:
-    """Refuse a directory that holds anything but a run that can be resumed.
+    """Refuse a directory that contains anything except a run that can be resumed.
 
     Raises:
         UserError: E030, exit code 2.
@@ -76,8 +76,8 @@ def open_run(
     """Start a run directory, or resume the run that was started in it with the same settings.
 
     Args:
-        config: Of the run.
-        depends_on: What the outcome depends on besides the configuration, by name.
+        config: Configuration of the run.
+        depends_on: Name -> value that the outcome depends on besides the configuration.
         signatures: Lines of ``signature.txt``.
 
     Raises:
@@ -123,17 +123,17 @@ def is_finished(run: Path) -> bool:
 
 
 def earlier_report(run: Path) -> dict[str, Any]:
-    """The report of a run that is finished already; says so."""
+    """The report of a run that is already finished; prints a note that it is."""
     say(f"{run} is finished already; nothing is left to do")
     return {"run": str(run), **json.loads((run / COST).read_text(encoding="utf-8"))}
 
 
 def finish(run: Path, cost: Mapping[str, Any]) -> dict[str, Any]:
-    """Write what the run cost, which marks it as finished.
+    """Write the cost of the run, which marks the run as finished.
 
     Args:
-        run: Its directory.
-        cost: As JSON.
+        run: The run directory.
+        cost: The cost as JSON.
 
     Returns:
         The report.
@@ -153,17 +153,17 @@ def decode_rows(
     *,
     samples: int = 1,
 ) -> Translated:
-    """Translate the rows that the journal does not hold yet.
+    """Translate the rows that are not in the journal yet.
 
     Args:
         config: How prompts are written and texts are decoded.
         generator: The model.
         rows: The N rows.
-        journal: Keeps finished translations.
-        samples: Texts of each row.
+        journal: The journal of finished translations.
+        samples: Number of texts for each row.
 
     Raises:
-        UserError: Of generator and journal.
+        UserError: From the generator or the journal.
     """
     if config.generation.backend != "server":
         hush()
@@ -175,16 +175,16 @@ def decode_rows(
 def write_texts(
     config: Config, rows: Sequence[Row], translations: Sequence[Translation]
 ) -> dict[str, int]:
-    """Write ``translations.jsonl`` and ``hypotheses.txt``; warn of texts that were changed.
+    """Write ``translations.jsonl`` and ``hypotheses.txt``; warn about changed texts.
 
     Args:
-        config: Of the run.
+        config: Configuration of the run.
         rows: The N rows.
-        translations: (N,), of each the first text counts.
+        translations: (N,) translations, of which the first text is used.
 
     Returns:
-        Lines of ``hypotheses.txt``, those that are empty because they have no source, truncated
-        texts, and texts whose line breaks became spaces.
+        Numbers of lines of ``hypotheses.txt``, of lines that are empty because they have no source,
+        of truncated texts, and of texts whose line breaks became spaces.
     """
     sources = {row.id: row.source for row in rows}
     write_translations(config.run / TRANSLATIONS, translations, sources)
@@ -208,10 +208,10 @@ def write_texts(
 
 
 def _lines(config: Config, rows: Sequence[Row]) -> list[str | None]:
-    """For each line of ``hypotheses.txt`` the id of its row; None where the row was left out.
+    """The row id for each line of ``hypotheses.txt``; None for a row that was left out.
 
-    With ``split: all`` these are the lines of the source files one after another, so that the
-    translation stands beside its file line by line; with ``heldout``, the rows.
+    With ``split: all`` these are the lines of the source files one after another, so that
+    translations and source files are aligned line by line; with ``heldout``, the rows.
     """
     if config.split != "all":
         return [row.id for row in rows]
@@ -225,7 +225,7 @@ def _lines(config: Config, rows: Sequence[Row]) -> list[str | None]:
 
 
 def cost_report(cost: Cost) -> dict[str, float]:
-    """What translating cost, rounded."""
+    """The cost of translating, rounded."""
     rate = round(cost.tokens_per_second, 1)
     return cost._replace(seconds=round(cost.seconds, 3), tokens_per_second=rate)._asdict()
 

@@ -49,7 +49,7 @@ def show(console: Console, result: DemoResult) -> None:
 
     Args:
         console: Where to print.
-        result: Of the run.
+        result: The result of the demo.
     """
     console.print(
         terminal.quality_table(
@@ -68,7 +68,7 @@ def show(console: Console, result: DemoResult) -> None:
 
 
 def _show_translations(console: Console, trainer: GRPOTrainer) -> None:
-    """Five rows of the last rollout, those with errors and of different sources first."""
+    """Show five rows of the last rollout, first those with errors and with different sources."""
     rollout = trainer.rollout
     if rollout is None or rollout.advantages is None:
         return

@@ -65,7 +65,7 @@ class Ready(life_cycle.Ready):
         translations: System -> its texts, or the model that writes them.
         histories: System -> the training behind its translations.
         overlaps: System -> test rows that it was trained on, where known.
-        warnings: On these overlaps.
+        warnings: Warnings about these overlaps.
     """
 
     config: EvaluateConfig
@@ -81,8 +81,8 @@ class Outcome(NamedTuple):
 
     Attributes:
         evaluation: The scores.
-        costs: By system, where known.
-        notes: Besides those of the evaluation.
+        costs: System -> its costs, where known.
+        notes: Notes, besides those of the evaluation.
     """
 
     evaluation: Evaluation
@@ -97,7 +97,7 @@ def check(arguments: Arguments) -> Ready:
     """Check configuration, directory, test set, translations, models and metrics.
 
     Raises:
-        UserError: With every problem: configuration and checkpoints (exit code 2), data and
+        UserError: All problems: configuration and checkpoints (exit code 2), data and
             translations (3), metrics and server (4).
     """
     config, found = read_config(arguments, EvaluateConfig, check=check_evaluate)
@@ -129,7 +129,7 @@ def check(arguments: Arguments) -> Ready:
 
 
 def check_directory(config: EvaluateConfig) -> tuple[str, ...]:
-    """Refuse a directory that holds anything but the beginnings of this very evaluation.
+    """Refuse a directory that contains anything except the same evaluation, unfinished.
 
     Returns:
         A note, if the evaluation will be resumed.
@@ -149,7 +149,7 @@ def check_directory(config: EvaluateConfig) -> tuple[str, ...]:
 
 
 def row_metrics(config: EvaluateConfig) -> list[Term]:
-    """The metrics that score row by row and can be built, each as a term."""
+    """The metrics that score single rows and can be built, each as a term."""
     metrics = valid(MetricConfig.build, config.metrics)
     return [Term(metric.reward) for metric in metrics if not metric.is_corpus]
 
@@ -161,7 +161,7 @@ def work(ready: Ready) -> Outcome:
     """Decode the models, score all systems and compare them with the baseline.
 
     Raises:
-        UserError: Of generators and journals.
+        UserError: From a generator or a journal.
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: A reward left too many rows unscored.
     """
@@ -198,14 +198,14 @@ def work(ready: Ready) -> Outcome:
 def texts_of(ready: Ready) -> tuple[dict[str, list[str]], dict[str, Costs]]:
     """The translations of every system; models translate the test set one after the other.
 
-    Finished translations are journalled in the run directory, so an interrupted evaluation does
+    Finished translations are kept in a journal in the run directory, so a resumed evaluation does
     not repeat them.
 
     Returns:
         System -> texts, and model -> costs.
 
     Raises:
-        UserError: Of the generator or the journal.
+        UserError: From a generator or a journal.
     """
     config, rows = ready.config, ready.rows
     texts: dict[str, list[str]] = {}

@@ -50,7 +50,7 @@ def finished_translations(
 
 
 def earlier_costs(config: EvaluateConfig) -> tuple[dict[str, Costs], list[str]]:
-    """What translate and rerank runs cost, and notes on those that are only an upper bound."""
+    """Costs of translate and rerank runs, and notes on costs that are only an upper bound."""
     costs: dict[str, Costs] = {}
     notes: list[str] = []
     for system in config.systems:
@@ -66,20 +66,20 @@ def earlier_costs(config: EvaluateConfig) -> tuple[dict[str, Costs], list[str]]:
 
 
 def known_histories(config: EvaluateConfig) -> dict[str, History]:
-    """The training of each system; one that cannot be read is reported with the configuration."""
+    """The training of each system; unreadable ones are reported with the configuration."""
     known = valid(lambda one: (one.name, history(one, served=config.served)), config.systems)
     return dict(known)
 
 
 def overlap(rows: Sequence[Row], histories: Mapping[str, History]) -> tuple[Overlaps, list[str]]:
-    """Test rows that a system was trained on, as far as its training files are still there.
+    """Test rows that a system was trained on, as far as its training files still exist.
 
     Args:
         rows: The test rows.
-        histories: By system.
+        histories: System -> the training behind its translations.
 
     Returns:
-        By system how many sources, references, and rows with either; and warnings.
+        System -> numbers of sources, references, and rows with either; and warnings.
     """
     seen: dict[Any, frozenset[str]] = {}
     overlaps: Overlaps = {}
@@ -111,7 +111,7 @@ def independence_notes(config: EvaluateConfig, histories: Mapping[str, History])
 
     Args:
         config: The evaluation.
-        histories: By system.
+        histories: System -> the training behind its translations.
     """
     unknown = [name for name, known in histories.items() if not known.known]
     if not config.independent or not unknown:

@@ -13,9 +13,9 @@ from rewardlab.evaluation.evaluate import MACRO, Evaluation
 from rewardlab.report.evaluation import reading_aid, score_table, text_table
 
 Costs: TypeAlias = Mapping[str, float]
-"""Of a system's translations: ``tokens`` and ``seconds``."""
+"""Costs of a system's translations: ``tokens`` and ``seconds``."""
 WIDTH = 120
-"""Columns of a table that is not printed on a terminal."""
+"""Width in columns of a table that is not printed on a terminal."""
 
 
 def as_json(
@@ -26,13 +26,13 @@ def as_json(
     overlaps: Mapping[str, Mapping[str, int]],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """The evaluation, and what is known of each system.
+    """The evaluation, and the known facts about each system.
 
     Args:
         evaluation: The scores.
-        histories: By system, the training behind its translations.
-        costs: By system, where known.
-        overlaps: By system, test rows that it was trained on, where known.
+        histories: System -> the training behind its translations.
+        costs: System -> its costs, where known.
+        overlaps: System -> test rows that it was trained on, where known.
         notes: Besides those of the evaluation.
     """
     systems = {
@@ -51,11 +51,11 @@ def as_json(
 
 
 def show(evaluation: Evaluation, costs: Mapping[str, Costs], notes: Sequence[str]) -> None:
-    """Print tables, and how to read them, on stderr.
+    """Print tables and their explanation on stderr.
 
     Args:
         evaluation: The scores.
-        costs: By system, where known.
+        costs: System -> its costs, where known.
         notes: Besides those of the evaluation.
     """
     console = Console(stderr=True)

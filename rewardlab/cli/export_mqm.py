@@ -92,7 +92,7 @@ def translations_of(directory: Path) -> tuple[Sequence[Row], dict[str, Sequence[
 def _of_evaluation(
     directory: Path, config: EvaluateConfig
 ) -> tuple[Sequence[Row], dict[str, Sequence[str]]]:
-    """Translations of models are in the run; those of other systems where they were."""
+    """Translations of models are in the run; those of other systems are in their own files."""
     rows = select_rows(config.data, config.split).rows
     finished, _ = finished_translations(config, rows)
     texts: dict[str, Sequence[str]] = {}

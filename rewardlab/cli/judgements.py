@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 160
-"""Columns of a table that is not printed on a terminal."""
+"""Width in columns of a table that is not printed on a terminal."""
 
 
 def registered(name: str) -> str:
-    """The name of a format; any other one is a usage error with the choices."""
+    """The name of a format; an unknown name is a usage error that lists the choices."""
     if name not in (names := format_names()):
         choices = ", ".join(map(repr, names))
         raise typer.BadParameter(f"{shown(name)} is not one of {choices}.")
@@ -51,13 +51,13 @@ JsonFile: TypeAlias = Annotated[
 
 
 def split_names(lists: Sequence[str] | None) -> tuple[str, ...]:
-    """Names from ``A,B``, from every use of the option."""
+    """The names in ``A,B``, from every use of the option."""
     names = [name.strip() for names in lists or () for name in names.split(",")]
     return tuple(name for name in names if name)
 
 
 def output_problems(option: str, path: Path | None, *, like: str) -> Iterator[Problem]:
-    """E117 and E118: a file that could not be written once the work is done.
+    """E117 and E118: an output file that cannot be written.
 
     Args:
         option: The option that names the file.
@@ -75,7 +75,7 @@ def output_problems(option: str, path: Path | None, *, like: str) -> Iterator[Pr
 
 
 def console() -> Console:
-    """Where tables are printed: stderr, wide enough where that is no terminal."""
+    """The console for tables: stderr, with a fixed width if stderr is not a terminal."""
     from rich.console import Console
 
     made = Console(stderr=True)

@@ -28,7 +28,7 @@ class Arguments:
     Attributes:
         config: The YAML file.
         overrides: Arguments ``key=value``.
-        started: When, by ``time.perf_counter``.
+        started: Time of the call, by ``time.perf_counter``.
     """
 
     config: Path
@@ -41,7 +41,7 @@ class Ready:
     """A run that passed all checks; each command adds what its work needs.
 
     Attributes:
-        summary: What is known before the work; a dry run reports it.
+        summary: Facts known before the work; a dry run reports them.
         notes: Lines to print before the work.
     """
 
@@ -67,13 +67,13 @@ def run(
     Args:
         arguments: What the command is called with.
         check: Reads and checks everything; changes nothing.
-        work: What takes time; it may keep its progress in the run directory.
+        work: Does the long work; it may keep its progress in the run directory.
         write: Writes the files of the result, and returns the report.
-        dry_run: Report what `check` knows, and stop.
+        dry_run: Report the summary of `check`, and stop.
 
     Raises:
-        UserError: With everything that `check` found to be wrong: configuration and checkpoint
-            (exit code 2), data (3), rewards and server (4).
+        UserError: All problems that `check` found: configuration and checkpoint (exit code 2),
+            data (3), rewards and server (4).
     """
     ready = check(arguments)
     say(*summary_lines(ready.summary), *ready.notes)
@@ -90,11 +90,11 @@ def read_config(
     check: Callable[[Schema, Document], Iterable[Problem]],
     check_trainer: Callable[[Options, Document], Iterable[Problem]] | None = None,
 ) -> tuple[Schema, Findings]:
-    """The configuration, and the problems between its parts; other checks add theirs.
+    """The configuration, and the problems between its parts; later checks add more problems.
 
     Args:
-        arguments: File and overrides.
-        schema: Of the file.
+        arguments: The file and its overrides.
+        schema: Schema of the file.
         check: Yields the problems between the parts of the file.
         check_trainer: Yields the problems of its ``trainer`` section.
 
@@ -115,11 +115,11 @@ def conclude(found: Findings, *notes: str) -> tuple[str, ...]:
     """The notes of a run, if it passed all checks.
 
     Args:
-        found: Of all checks.
-        *notes: On its data.
+        found: The findings of all checks.
+        *notes: Notes on the data.
 
     Raises:
-        UserError: With every problem.
+        UserError: All problems.
     """
     found.raise_if_any()
     return (*notes, *(f"note: {note}" for note in dict.fromkeys(found.notes)))

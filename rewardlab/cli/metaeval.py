@@ -132,7 +132,7 @@ def metrics_of(
     Args:
         rewards: Specifications such as ``chrf`` and ``no_repetition:n=4``.
         scores: ``NAME=FILE``.
-        found: Gets E036, E040, E115, E116 and the registry's E1xx.
+        found: Receives E036, E040, E115, E116 and the registry's E1xx.
 
     Returns:
         The rewards, and the files by name.
@@ -183,7 +183,7 @@ def _export_problems(export: Path | None) -> Iterator[Problem]:
 
 
 def read_all(files: Mapping[str, str], gold: Gold, systems: Sequence[str]) -> list[Scored]:
-    """Read the scores of metrics, of the systems that are compared.
+    """Read the scores of metrics for the compared systems.
 
     Args:
         files: Metric -> file.
@@ -191,7 +191,7 @@ def read_all(files: Mapping[str, str], gold: Gold, systems: Sequence[str]) -> li
         systems: Names of the S systems.
 
     Returns:
-        For each metric scores of shape (S, M).
+        Scores of shape (S, M) for each metric.
 
     Raises:
         UserError: With the problems of all files; exit code 3.
@@ -210,8 +210,8 @@ def write_scores(directory: Path, evaluation: MetaEvaluation) -> None:
     """Write ``NAME.seg.score`` and ``NAME.sys.score`` of the human scores and every metric.
 
     Args:
-        directory: A new one.
-        evaluation: With the scores.
+        directory: A new directory.
+        evaluation: The evaluation with the scores.
 
     Raises:
         UserError: E210, the disk is full or gone; exit code 75.
@@ -226,6 +226,6 @@ def write_scores(directory: Path, evaluation: MetaEvaluation) -> None:
 
 
 def show(evaluation: MetaEvaluation) -> None:
-    """Print tables, and how to read them, on stderr."""
+    """Print tables and their explanation on stderr."""
     print_tables((gold_table(evaluation), metric_table(evaluation), span_table(evaluation)))
     say(*LEGEND, *(f"note: {note}" for note in evaluation.notes))

@@ -40,20 +40,20 @@ def parse_rewards(
     """Build the rewards that can be built.
 
     Args:
-        specifications: Such as ``chrf`` and ``no_repetition:n=4``.
-        found: Gets E101..E104 of the others.
-        where: The option that gave them.
+        specifications: Specifications such as ``chrf`` and ``no_repetition:n=4``.
+        found: Receives E101..E104 of the rewards that cannot be built.
+        where: The option with the specifications.
     """
     built = [found.attempt(parse_reward, one, where=where) for one in specifications]
     return [reward for reward in built if reward is not None]
 
 
 def repeated(names: Sequence[str], where: str = "--reward") -> Iterator[Problem]:
-    """E036 for every name that an earlier reward has.
+    """E036 for every name that an earlier reward also has.
 
     Args:
-        names: Of the rewards, in order.
-        where: The option that gave them.
+        names: Names of the rewards, in order.
+        where: The option with the rewards.
     """
     for at, name in enumerate(names):
         if name in names[:at]:
@@ -63,11 +63,11 @@ def repeated(names: Sequence[str], where: str = "--reward") -> Iterator[Problem]
 def without_references(
     rewards: Sequence[Reward], where: str = "--reward", fix: str = "give them with -r FILE"
 ) -> Iterator[Problem]:
-    """E042 for every reward that reads references, where there are none.
+    """E042 for every reward that reads references, when no references are given.
 
     Args:
-        rewards: Those that were asked for.
-        where: The option that gave them.
+        rewards: The requested rewards.
+        where: The option with the rewards.
         fix: How to give references.
     """
     for reward in rewards:
@@ -79,12 +79,12 @@ def without_references(
 def output_file_problems(
     option: str, path: Path | None, *, read: Iterable[str | Path | None], like: str
 ) -> Iterator[Problem]:
-    """E117 and E118: a file that is an input, or cannot be written when the work is done.
+    """E117 and E118: an output file that is also an input, or cannot be written.
 
     Args:
-        option: That names the file.
-        path: The file; None writes nothing.
-        read: The input files; None for those that are not given.
+        option: The option that names the file.
+        path: The file; None if nothing is written.
+        read: The input files; None for a file that is not given.
         like: A file name to propose.
     """
     inputs = {Path(one).resolve() for one in read if one is not None}

@@ -35,11 +35,11 @@ def report(result: Mapping[str, Any]) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file for people and programs to read, whole or not at all.
+    """Write a JSON file for people and programs to read, completely or not at all.
 
     Args:
-        path: Of the file.
-        value: Plain values, without NaN.
+        path: The file.
+        value: A mapping of plain values, without NaN.
 
     Raises:
         UserError: E210, the disk is full or gone; exit code 75.
@@ -49,7 +49,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def print_tables(tables: Iterable[Table | None]) -> None:
-    """Print the tables that there are on stderr."""
+    """Print the tables that are not None on stderr."""
     stderr = console()
     for table in tables:
         if table is not None:

@@ -131,14 +131,14 @@ def _usage_problems(
     texts: Mapping[str, object],
     systems: Sequence[str | None],
 ) -> Iterator[Problem]:
-    """E110: options that exclude each other, or need each other.
+    """E110: options that exclude or require each other.
 
     Args:
         rewards: Specifications, or None.
         ensemble: Configuration of an RL run, or None.
         gold: File of human judgements, or None.
-        texts: Option -> files of texts, empty or None where there are none.
-        systems: Systems of the gold file that are named.
+        texts: Option -> files of texts; empty or None if the option is not given.
+        systems: The named systems of the gold file.
     """
     command = "rewardlab preflight"
     if bool(rewards) == (ensemble is not None):
@@ -158,7 +158,7 @@ def _usage_problems(
 
 
 def _language_problems(source_lang: str | None, target_lang: str | None) -> Iterator[Problem]:
-    """E111: attacks and gates must know what language a text should be in."""
+    """E111: a language code that attacks and gates need is missing."""
     for option, code in (("--source-lang", source_lang), ("--target-lang", target_lang)):
         if code is None:
             yield Problem("E111", option, "the language is not known", f"{option} de")
@@ -172,12 +172,12 @@ def _language_problems(source_lang: str | None, target_lang: str | None) -> Iter
 def build_ensemble(
     rewards: Sequence[str], ensemble: Path | None, found: Findings
 ) -> tuple[list[Term], list[Gate]]:
-    """The terms to judge, and the gates of an ensemble's own.
+    """The terms to judge, and the ensemble's own gates.
 
     Args:
-        rewards: Specifications such as ``chrf``; not read where there is an ensemble.
+        rewards: Specifications such as ``chrf``; ignored if an ensemble is given.
         ensemble: Configuration of an RL run, or None.
-        found: Gets E001..E036 of the configuration, E101..E104 of a reward.
+        found: Receives E001..E036 of the configuration, E101..E104 of a reward.
     """
     if ensemble is not None:
         return found.attempt(load_ensemble, ensemble) or ([], [])
@@ -187,13 +187,13 @@ def build_ensemble(
 def _reward_problems(
     terms: Sequence[Term], ensemble: Path | None, *, of_gold: bool, referenced: str | None
 ) -> Iterator[Problem]:
-    """E036, E042, E116: names and references of the rewards.
+    """E036, E042, E116: problems with names and references of the rewards.
 
     Args:
-        terms: To judge.
-        ensemble: The configuration that they come from, or None.
-        of_gold: The texts are those of a gold file.
-        referenced: Where references come from: a file or a system; None for nowhere.
+        terms: The terms to judge.
+        ensemble: The configuration that the terms come from, or None.
+        of_gold: True if the texts come from a gold file.
+        referenced: The file or system with the references; None if there are no references.
     """
     where = "--reward" if ensemble is None else "--ensemble"
     rewards = [term.reward for term in terms]
@@ -216,8 +216,8 @@ def honest_of_files(
     """Honest translations of line-aligned files.
 
     Args:
-        files: Sources, the translations of each system and, perhaps, references.
-        systems: How many.
+        files: Sources, the translations of each system and optionally references.
+        systems: Number of systems.
         source_lang: Language code of the sources.
         target_lang: Language code of the translations.
 
@@ -246,7 +246,7 @@ def _counts(honest: Honest) -> Iterator[str]:
 
 
 def show(result: Preflight) -> None:
-    """Print tables, and how to read them, on stderr."""
+    """Print tables and their explanation on stderr."""
     safety = result.safety
     exposures, gates = tables.exposure_tables(safety), tables.gate_table(safety)
     print_tables((tables.agreement_table(result), *exposures, gates, tables.verdicts(safety)))

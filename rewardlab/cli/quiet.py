@@ -1,4 +1,4 @@
-"""Keeps stdout for data: other libraries' progress bars and notices are turned off."""
+"""Keeps stdout for data: turns off progress bars and notices of other libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 
 
 def hush() -> None:
-    """Silence data set, transformers and TRL notices that say nothing a user can act on."""
+    """Silence notices of datasets, transformers and TRL that users cannot act on."""
     import datasets
     from transformers.utils import logging
 

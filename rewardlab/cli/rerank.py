@@ -45,7 +45,7 @@ class Ready(life_cycle.Ready):
     Attributes:
         config: The configuration, with the model of the run that samples are taken from.
         rows: The sources.
-        ensemble: What chooses.
+        ensemble: The ensemble that chooses.
         samples_by: The model, or the samples of an earlier run.
     """
 
@@ -59,8 +59,8 @@ class Outcome(NamedTuple):
     """Samples and their scores, both in the order of the rows.
 
     Attributes:
-        sampled: The samples, and what they cost.
-        judged: Their scores.
+        sampled: The samples and their costs.
+        judged: The scores of the samples.
         choices: The chosen samples.
     """
 
@@ -73,8 +73,8 @@ def check(arguments: Arguments) -> Ready:
     """Check configuration, directory, data, model or earlier run, and rewards.
 
     Raises:
-        UserError: With every problem: configuration and checkpoint (exit code 2), data and the run
-            that samples are taken from (3), rewards and server (4).
+        UserError: All problems: configuration and checkpoint (exit code 2), data and the run that
+            samples are taken from (3), rewards and server (4).
     """
     config, found = read_config(arguments, RerankConfig, check=check_rerank)
     makes_samples = config.samples_from is None
@@ -136,7 +136,7 @@ def work(ready: Ready) -> Outcome | None:
 
 
 def _origin(ready: Ready) -> dict[str, Json]:
-    """What the choice depends on besides the configuration."""
+    """Everything that the choice depends on besides the configuration."""
     if isinstance(ready.samples_by, list):
         texts = {row.id: json.dumps(row.texts) for row in ready.samples_by}
         origin: dict[str, Json] = {"taken_samples": texts_digest(texts)}
@@ -150,7 +150,7 @@ def _origin(ready: Ready) -> dict[str, Json]:
 
 
 def _samples(ready: Ready, journal: Journal) -> Translated:
-    """Samples of the earlier run, or new ones, which are kept in ``samples.jsonl``."""
+    """Samples of the earlier run, or new samples, which are kept in ``samples.jsonl``."""
     config = ready.config
     if isinstance(ready.samples_by, list):
         say(f"taking {config.samples} samples of each source from {config.samples_from}")
@@ -192,11 +192,11 @@ def write(ready: Ready, outcome: Outcome | None) -> dict[str, Any]:
 
 
 def write_selection(ready: Ready, outcome: Outcome) -> None:
-    """Write for every row which sample was chosen and the scores of all; null is unscored.
+    """Write the chosen sample and the scores of all samples for every row; null is unscored.
 
     Args:
         ready: The run.
-        outcome: Scores and choices.
+        outcome: The scores and choices.
     """
     names = ready.ensemble.names
     write_jsonl(
@@ -216,7 +216,7 @@ def write_selection(ready: Ready, outcome: Outcome) -> None:
 
 
 def _report(ready: Ready, outcome: Outcome, tokens: int) -> dict[str, Any]:
-    """Costs of sampling and scoring, and by how much the choice raised its own rewards."""
+    """Costs of sampling and scoring, and how much the choice raised the ensemble's rewards."""
     config, ensemble, (sampled, judged, choices) = ready.config, ready.ensemble, outcome
     oracle = "the rewards read the test references"
     rows = list(zip(judged, choices, strict=True))

@@ -44,10 +44,10 @@ class Ready(life_cycle.Ready):
     Attributes:
         config: The configuration.
         train: The training rows.
-        heldout: Rows that are only measured.
+        heldout: Rows for evaluation only.
         ensemble: The rewards.
-        options: TRL's.
-        before: How the policy was trained so far.
+        options: TRL's options.
+        before: The training of the policy so far.
         started: When the command started.
     """
 
@@ -64,8 +64,7 @@ def check(arguments: Arguments) -> Ready:
     """Check configuration, directory, data, checkpoint, tokenizer and rewards.
 
     Raises:
-        UserError: With every problem: configuration and checkpoint (exit code 2), data (3),
-            rewards (4).
+        UserError: All problems: configuration and checkpoint (exit code 2), data (3), rewards (4).
     """
     config, found = read_config(arguments, RLConfig, check=check_rl, check_trainer=check_rl_options)
     before = training.check_start(config.run, config.policy.path, found)
@@ -85,7 +84,7 @@ def check(arguments: Arguments) -> Ready:
 
 
 def trl_options(config: RLConfig) -> GRPOConfig:
-    """TRL's options: those of the file, over defaults that suit the machine."""
+    """TRL's options: those of the file, which override defaults that suit the machine."""
     return rl_options(
         config, log_completions=True, num_completions_to_print=0, **training.quiet_defaults()
     )
@@ -140,7 +139,7 @@ def build_trainer(ready: Ready) -> RLTrainer:
 
 
 def advantage_of(config: RLConfig) -> Callable[..., Tensor]:
-    """The configured preset with its token credit and its place for omissions."""
+    """The configured preset, with the configured token credit and treatment of omissions."""
     from rewardlab.advantages import CREDIT, OMISSION, PRESETS
 
     return functools.partial(
@@ -162,11 +161,11 @@ def _trl_row(config: RLConfig, row: Row) -> dict[str, Any]:
 
 
 def write(ready: Ready, trainer: RLTrainer) -> dict[str, Any]:
-    """Write the policy, and what it was trained on.
+    """Write the policy and its training history.
 
     Args:
         ready: The run.
-        trainer: After training.
+        trainer: The trainer, after training.
 
     Returns:
         The report.

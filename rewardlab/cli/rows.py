@@ -10,11 +10,11 @@ from rewardlab.data.corpora import Corpus, Row
 from rewardlab.text.prompts import Prompt, write_prompt
 
 NO_ROWS = Corpus()
-"""In place of data that could not be read."""
+"""Used in place of data that could not be read."""
 
 
 def row_notes(corpus: Corpus) -> tuple[str, ...]:
-    """What was read, changed and left out."""
+    """Notes on what was read, changed and left out."""
     return (*corpus.notes, str(corpus.funnel))
 
 
@@ -22,12 +22,12 @@ def prompt_of(row: Row, style: str | None, *, chat: bool) -> Prompt:
     """The row's prompt.
 
     Args:
-        row: With language codes.
-        style: The name of a prompt style; an evaluation that decodes nothing may have none.
+        row: The row, with language codes.
+        style: The name of a prompt style; may be None for an evaluation that decodes nothing.
         chat: The prompt is one user turn of the checkpoint's chat template.
 
     Raises:
-        KeyError: No such style.
+        KeyError: The style is unknown.
     """
     languages = {"source_lang": row.source_lang, "target_lang": row.target_lang}
     return write_prompt(style or "", row.source, **languages, chat=chat)
@@ -37,9 +37,9 @@ def prompts_of(rows: Iterable[Row], style: str | None, *, chat: bool) -> dict[st
     """Row id -> prompt.
 
     Args:
-        rows: With language codes.
+        rows: The rows, with language codes.
         style: The name of a prompt style.
-        chat: As one user turn.
+        chat: Prompts are user turns.
     """
     return {row.id: prompt_of(row, style, chat=chat) for row in rows}
 
@@ -47,11 +47,11 @@ def prompts_of(rows: Iterable[Row], style: str | None, *, chat: bool) -> dict[st
 def pairs_of(
     rows: Iterable[Row], style: str | None, data: Sequence[DataConfig], *, chat: bool
 ) -> list[tuple[Prompt, Prompt | None]]:
-    """Prompts and references; none where the prompts cannot be written.
+    """Prompts and references; empty if the prompts cannot be written.
 
     Args:
-        rows: A row without a reference has None as its answer.
-        style: The name of a prompt style; what is wrong with it is reported with the configuration.
+        rows: The rows; a row without a reference has None as its answer.
+        style: The name of a prompt style; its problems are reported with the configuration.
         data: The corpora, whose languages the prompts may name.
         chat: Prompts are user turns, and answers are the assistant's.
     """

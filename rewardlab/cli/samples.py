@@ -26,13 +26,13 @@ def taken_samples(
     """Take the first samples of each source from an earlier run.
 
     Args:
-        config: How many samples of each source.
+        config: The configuration, with the number of samples for each source.
         run: The directory of the earlier run.
         rows: The N rows.
 
     Returns:
-        The configuration with the model of that run, so that it is known where the texts come
-        from; and N translations, each with its share of the time that sampling took.
+        The configuration with the model of that run, which records the origin of the texts; and N
+        translations, each with its share of the sampling time.
 
     Raises:
         UserError: E085, the run is not finished, has another model, or lacks samples of these
@@ -54,7 +54,7 @@ def taken_samples(
 
 
 def _samples_of(run: Path, rows: Sequence[Row], samples: int) -> dict[str, Translation]:
-    """Row id -> its samples in the run; of each of ``rows`` enough, and of the same source."""
+    """Row id -> its samples in the run, checked: enough for each row, and of the same source."""
     name = SAMPLES if (run / SAMPLES).is_file() else TRANSLATIONS
     written = read_translations(run / name)
     if lacking := [row.id for row in rows if row.id not in written]:
@@ -83,8 +83,8 @@ def keep(row: Translation, part: slice) -> Translation:
     """The row with some of its samples.
 
     Args:
-        row: With any number of samples.
-        part: Which of them.
+        row: A row with any number of samples.
+        part: The samples to keep.
     """
     texts, tokens, finished = row.texts[part], row.tokens[part], row.finished[part]
     return replace(row, texts=texts, tokens=tokens, finished=finished)

@@ -64,8 +64,8 @@ def _rewards(specifications: Sequence[str], files: Sequence[str]) -> list[Reward
     """Build the rewards and report, before any file is read, what cannot be scored.
 
     Args:
-        specifications: Such as ``chrf``.
-        files: Sources, hypotheses and, if there are any, references.
+        specifications: Specifications such as ``chrf``.
+        files: Sources, hypotheses and optionally references.
 
     Raises:
         UserError: E036, E041, E042 and the registry's E1xx; exit code 2.
@@ -83,7 +83,7 @@ def _rewards(specifications: Sequence[str], files: Sequence[str]) -> list[Reward
 
 
 def _tsv_lines(scores: Scores) -> Iterator[str]:
-    """A header, then per row its line number, its scores (empty: unscored) and its statuses."""
+    """A header, then the line number, scores (empty: unscored) and statuses of each row."""
     yield "\t".join(["line", *scores.names, *(f"{name}.status" for name in scores.names)])
     for number, (values, status) in enumerate(zip(scores.values, scores.status, strict=True), 1):
         numbers = ["" if math.isnan(value) else repr(float(value)) for value in values]
@@ -91,7 +91,7 @@ def _tsv_lines(scores: Scores) -> Iterator[str]:
 
 
 def _json_lines(scores: Scores) -> Iterator[str]:
-    """One line: everything by reward name, rows in order, null where a row is unscored."""
+    """One line: reward name -> results of all rows in order, null for an unscored row."""
 
     def by_name(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
         return {name: [row[at] for row in rows] for at, name in enumerate(scores.names)}

@@ -43,8 +43,8 @@ class Ready(life_cycle.Ready):
         config: The configuration.
         train: Examples to learn from.
         validation: Examples that decide when to stop; none of their documents is trained on.
-        options: TRL's.
-        before: How the policy was trained so far.
+        options: TRL's options.
+        before: The training of the policy so far.
         started: When the command started.
     """
 
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
     """A finished training.
 
     Attributes:
-        trainer: With the model.
+        trainer: The trainer with the model.
         start: The checkpoint that training started from.
         loss: The validation loss of the model that is kept.
     """
@@ -77,7 +77,7 @@ def check(arguments: Arguments) -> Ready:
     """Check configuration, directory, data, checkpoint and tokenizer.
 
     Raises:
-        UserError: With every problem: configuration and checkpoint (exit code 2), data (3).
+        UserError: All problems: configuration and checkpoint (exit code 2), data (3).
     """
     config, found = read_config(
         arguments, SFTRunConfig, check=check_sft, check_trainer=check_sft_options
@@ -94,11 +94,11 @@ def check(arguments: Arguments) -> Ready:
 
 
 def read_examples(config: SFTRunConfig) -> tuple[list[Example], list[Example], tuple[str, ...]]:
-    """The examples of a run: the real rows, and synthetic ones where they are asked for.
+    """The examples of a run: the real rows, and synthetic rows if configured.
 
     Returns:
-        Examples to learn from, those that decide when to stop, and notes on the rows; no examples
-        where the configured prompt cannot be written.
+        Examples to learn from, examples that decide when to stop, and notes on the rows. There are
+        no examples if the configured prompt cannot be written.
 
     Raises:
         UserError: E201..E208, exit code 3.
@@ -125,7 +125,7 @@ def read_examples(config: SFTRunConfig) -> tuple[list[Example], list[Example], t
 
 
 def trl_options(config: SFTRunConfig) -> SFTConfig:
-    """TRL's options: those of the file, over defaults that suit the machine."""
+    """TRL's options: those of the file, which override defaults that suit the machine."""
     return sft_config(config, **training.quiet_defaults())
 
 
@@ -151,7 +151,7 @@ def random_policy(config: SFTRunConfig, examples: Sequence[Example]) -> Path:
 
     Args:
         config: The shape of the policy.
-        examples: With the texts that the tokenizer is trained on.
+        examples: Examples whose texts the tokenizer is trained on.
     """
     from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 
@@ -198,11 +198,11 @@ def build_trainer(ready: Ready, start: Path) -> SFTTrainer:
 
 
 def prepare_embeddings(config: SFTRunConfig, policy: PreTrainedModel) -> None:
-    """Untie and freeze the embeddings as configured, and say what follows from it.
+    """Untie and freeze the embeddings as configured, and print the consequences.
 
     Args:
-        config: Of the run.
-        policy: It is changed.
+        config: Configuration of the run.
+        policy: The policy; changed in place.
     """
     from rewardlab.trainers.policy import freeze_embeddings, untie_embeddings
 
@@ -219,11 +219,11 @@ def prepare_embeddings(config: SFTRunConfig, policy: PreTrainedModel) -> None:
 
 
 def write(ready: Ready, outcome: Outcome) -> dict[str, Any]:
-    """Write the policy, and what it was trained on.
+    """Write the policy and its training history.
 
     Args:
         ready: The run.
-        outcome: Of its training.
+        outcome: The trained model.
 
     Returns:
         The report.

@@ -15,7 +15,7 @@ def read_texts(paths: Sequence[str], *, stdin: BinaryIO | None = None) -> list[T
 
     Args:
         paths: The files.
-        stdin: What a path of ``-`` reads.
+        stdin: The stream that a path of ``-`` reads.
 
     Raises:
         UserError: E201..E206; exit code 3.

@@ -62,8 +62,8 @@ class Ready(life_cycle.Ready):
 
     Attributes:
         config: The configuration.
-        data: What it learns from, and what it is measured on.
-        options: The trainer's, for each stage.
+        data: The data for training and measuring.
+        options: The trainer's options for each stage.
         started: When the command started.
     """
 
@@ -80,7 +80,7 @@ def check(arguments: Arguments) -> Ready:
     """Check configuration, data, directory, checkpoint and each stage's rows.
 
     Raises:
-        UserError: With every problem: configuration and checkpoint (exit code 2), data (3).
+        UserError: All problems: configuration and checkpoint (exit code 2), data (3).
     """
     config, found = read_config(arguments, TrainRewardConfig, check=check_train_reward)
     well = not found.problems
@@ -108,7 +108,7 @@ def check(arguments: Arguments) -> Ready:
 
 
 def trainer_options(config: TrainRewardConfig, stage: StageConfig) -> TrainingArguments:
-    """The trainer's options of a stage: those of the file, over defaults that suit the machine.
+    """The trainer's options for a stage: those of the file override defaults for the machine.
 
     Args:
         config: The run.
@@ -118,7 +118,7 @@ def trainer_options(config: TrainRewardConfig, stage: StageConfig) -> TrainingAr
 
 
 def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
-    """Where a stage keeps checkpoints and metrics.
+    """The directory for the checkpoints and metrics of a stage.
 
     Args:
         config: The run.
@@ -128,16 +128,16 @@ def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
 
 
 def check_directory(config: TrainRewardConfig, data: TrainingData) -> None:
-    """Refuse a directory with a run of another configuration or other data.
+    """Refuse a directory with a run that has another configuration or other data.
 
-    A run of ours that did not reach its first stage is started again, whatever its configuration.
+    A run that did not reach its first stage is started again, whatever its configuration.
 
     Args:
         config: The run.
         data: Its data.
 
     Raises:
-        UserError: E030 the directory holds something else, E083 a run that differs; exit code 2.
+        UserError: E030 the directory contains other files, E083 a different run; exit code 2.
     """
     run, text = config.run, to_yaml(config)
     if not has_begun(run):
@@ -159,18 +159,18 @@ def _text(path: Path) -> str | None:
 
 
 def has_begun(run: Path) -> bool:
-    """Whether the directory holds a stage that can be resumed."""
+    """Whether the directory contains a stage that can be resumed."""
     return (run / "stages").exists() or (run / MODEL).exists()
 
 
 def is_left_over(run: Path, config: str) -> bool:
-    """Whether the directory holds only a run that ended before its first stage.
+    """Whether the directory contains only a run that ended before its first stage.
 
-    A ``config.yaml`` that is alone there must be this run's; otherwise it may be somebody's file.
+    If ``config.yaml`` is the only file, it must be this run's; otherwise it may be a user's file.
 
     Args:
         run: The directory.
-        config: Of this run, as YAML.
+        config: Configuration of this run, as YAML.
     """
     held = {path.name for path in run.iterdir()} if run.is_dir() else set[str]()
     if held == {"config.yaml"}:
@@ -210,7 +210,7 @@ def locked(run: Path) -> Generator[None]:
     The lock file is beside the run directory, since the directory itself may be replaced.
 
     Raises:
-        UserError: E084, another process has it; exit code 2.
+        UserError: E084, another process has the lock; exit code 2.
     """
     if not is_first_process():
         yield
@@ -224,14 +224,14 @@ def locked(run: Path) -> Generator[None]:
 
 
 def start_or_resume(ready: Ready) -> None:
-    """Make the run directory, or keep the one that was started before."""
+    """Make the run directory, or keep an existing one to resume it."""
     run = ready.config.run
     with first_process() as first:
         if first and has_begun(run):
             say(f"resuming in {run}")
         elif first:
             if run.is_dir():
-                shutil.rmtree(run)  # `is_left_over` knows everything in it
+                shutil.rmtree(run)  # `is_left_over` has checked everything in it
             start_run(run, config=to_yaml(ready.config), signature=ready.data.signature)
 
 
@@ -259,14 +259,14 @@ def train(ready: Ready) -> dict[str, float]:
 
 
 def start_from_scratch(ready: Ready, family: Family) -> Path:
-    """The first checkpoint of a new model; the first process makes it, every process reads it.
+    """Make the first checkpoint of a new model in the first process; every process reads it.
 
     Args:
         ready: The run.
-        family: Of the scorer.
+        family: Family of the scorer.
 
     Raises:
-        UserError: What a later stage would end with.
+        UserError: A problem that would otherwise end a later stage.
     """
     from rewardlab.scorers.families.protocol import Shape
 
@@ -300,12 +300,12 @@ def train_stage(
     """Train one stage, from its latest checkpoint if there is one.
 
     Args:
-        family: Of the scorer.
+        family: Family of the scorer.
         start: The model of the stage before, or the first checkpoint.
-        rows: Of the stage.
+        rows: Rows of the stage.
         args: The trainer's options.
-        stage: Its patience.
-        seed: Of whatever is drawn from the rows.
+        stage: The stage's configuration, for its patience.
+        seed: Seed of random draws from the rows.
 
     Raises:
         UserError: E049, a signal stopped it; exit code 75.
@@ -344,8 +344,8 @@ def save_stage(family: Family, trainer: Trainer, model: Path, loss_file: Path) -
     """Write the model of a stage and its validation loss, and the manifest of the model.
 
     Args:
-        family: Of the scorer.
-        trainer: After training.
+        family: Family of the scorer.
+        trainer: The trainer, after training.
         model: The directory to write.
         loss_file: The JSON file to write.
     """
@@ -366,7 +366,7 @@ def save_stage(family: Family, trainer: Trainer, model: Path, loss_file: Path) -
 
 
 def is_whole(model: Path) -> bool:
-    """Whether a stage is finished and its model undamaged; a damaged one is trained again."""
+    """Whether a stage is finished and its model intact; a damaged model is trained again."""
     if not has_manifest(model):
         return False
     if (wrong := damage(model)) is not None:
@@ -376,7 +376,7 @@ def is_whole(model: Path) -> bool:
 
 
 def tidy(directory: Path) -> None:
-    """Remove the checkpoints of a finished stage: an optimizer is several times the model."""
+    """Remove the checkpoints of a finished stage: optimizer states are larger than the model."""
     for kind in ("checkpoint-*", "damaged-*-checkpoint-*"):
         for checkpoint in directory.glob(kind):
             shutil.rmtree(checkpoint)

@@ -32,7 +32,7 @@ def measured(
 
     Args:
         config: The run.
-        data: What it is trained and tested on.
+        data: The training and test data.
         model: The directory of the trained model.
         losses: Stage -> validation loss.
     """
@@ -79,11 +79,11 @@ def measured(
 def scorers(
     config: TrainRewardConfig, data: TrainingData, gold: Gold, reward: Reward
 ) -> list[Scored]:
-    """Scores of one file's test side by the reward, which comes first, and by baselines.
+    """Scores of one file's test side: first by the reward, then by baselines.
 
     Args:
-        config: Its seed.
-        data: With the training side, which baselines are fitted on.
+        config: The configuration, for its seed.
+        data: The data; baselines are fitted on the training side.
         gold: The test side of the file.
         reward: The trained scorer.
     """
@@ -113,12 +113,12 @@ def preferred(
     """The accuracy on held-out pairs of answers, beside that of longer and of shorter answers.
 
     Args:
-        config: Its resamples and seed.
-        data: With the pairs.
+        config: The configuration, for its resamples and seed.
+        data: The data with the pairs.
         reward: The trained scorer.
 
     Returns:
-        The accuracies, and how many answers have no score, by status.
+        The accuracies, and the number of answers without a score for each status.
     """
     pairs = data.preferences
     if not pairs:

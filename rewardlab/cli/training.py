@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def first_process() -> Generator[bool]:
-    """Whether this is the first process, which does the work; all wait for it after the body."""
+    """Whether this is the first process, which does the work; the others wait after the body."""
     from accelerate import PartialState
 
     process = PartialState()
@@ -31,15 +31,15 @@ def first_process() -> Generator[bool]:
 
 
 def check_start(run: Path, checkpoint: Path | None, found: Findings) -> Training | None:
-    """Check the run directory, and how the checkpoint was trained; silences the libraries.
+    """Silence the libraries, check the run directory, and read how the checkpoint was trained.
 
     Args:
         run: The directory, which must be new or empty.
-        checkpoint: That the run starts from; None from scratch.
-        found: Gets E030, and E047 of notes on the training that cannot be read.
+        checkpoint: The checkpoint that the run starts from; None from scratch.
+        found: Receives E030, and E047 if the training history cannot be read.
 
     Returns:
-        The training of the checkpoint; None where nothing is known.
+        The training of the checkpoint; None if it is not known.
     """
     hush()
     if is_first_process():  # the others might see what the first one has written by now
@@ -53,7 +53,7 @@ def start(run: Path, config: str, signature: str | None = None) -> None:
     Args:
         run: The directory.
         config: The configuration as YAML.
-        signature: Of the ensemble, where the run has one.
+        signature: Signature of the ensemble, if the run has one.
     """
     with first_process() as first:
         if first:
@@ -61,7 +61,7 @@ def start(run: Path, config: str, signature: str | None = None) -> None:
 
 
 def quiet_defaults() -> dict[str, Any]:
-    """TRL options for a command: stdout kept for data, and full precision on a CPU."""
+    """TRL options for a command: they keep stdout for data, and full precision on a CPU."""
     import torch
 
     quiet: dict[str, Any] = {"report_to": [], "disable_tqdm": True, "log_level_replica": "error"}
@@ -70,7 +70,7 @@ def quiet_defaults() -> dict[str, Any]:
 
 
 def loading(options: GRPOConfig | SFTConfig) -> dict[str, Any]:
-    """Options for loading the policy: TRL's ``model_init_kwargs``, which TRL has parsed by now."""
+    """Options for loading the policy: ``model_init_kwargs`` as TRL has parsed them."""
     return cast("dict[str, Any]", options.model_init_kwargs or {})
 
 
@@ -80,7 +80,7 @@ def save_policy(
     """Write the policy with its tokenizer, and how it was trained; every process calls it.
 
     Args:
-        trainer: After training.
+        trainer: The trainer, after training.
         run: The run directory.
         stage: The training that just ended.
         start: The checkpoint that it started from.

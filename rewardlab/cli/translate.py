@@ -44,8 +44,7 @@ def check(arguments: Arguments) -> Ready:
     """Check configuration, directory, data and model; a finished run needs no model.
 
     Raises:
-        UserError: With every problem: configuration and checkpoint (exit code 2), data (3),
-            server (4).
+        UserError: All problems: configuration and checkpoint (exit code 2), data (3), server (4).
     """
     config, found = read_config(arguments, TranslateConfig, check=check_translate)
     generator = (
@@ -63,7 +62,7 @@ def check(arguments: Arguments) -> Ready:
 
 
 def work(ready: Ready) -> Translated | None:
-    """Translate what the run's journal does not hold yet; None if the run is finished.
+    """Translate the rows that are not in the run's journal yet; None if the run is finished.
 
     Raises:
         UserError: E083, E084 the directory belongs to another run (exit code 2); the server is
@@ -84,7 +83,7 @@ def write(ready: Ready, translated: Translated | None) -> dict[str, Any]:
 
     Args:
         ready: The run.
-        translated: Of all rows; None if the run was finished before.
+        translated: Translations of all rows; None if the run was finished before.
 
     Returns:
         The report: costs, and counts of lines and texts.

@@ -1,7 +1,7 @@
 """Checks between the parts of a configuration, and with prompts, rewards, data and the file system.
 
-The schema knows whether each value is possible by itself; these functions find combinations that
-are not. Each takes the parts it compares, so that every configuration uses the checks it needs.
+The schema checks each value by itself; these functions find invalid combinations. Each takes only
+the parts that it compares, so that every configuration can use the checks that it needs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rewardlab.text.prompts import PROMPTS
 from rewardlab.types import Candidate, Gate, Reward, Term, always, is_generic, is_translation
 
 NOWHERE = Document("the configuration", {}, {})
-"""Names the place of problems in a configuration that was built in code."""
+"""The document of a configuration that was built in code, for the places of problems."""
 
 
 def choice_problems(
@@ -42,7 +42,7 @@ def choice_problems(
 def prompt_problems(
     prompt: str, data: Sequence[DataConfig], document: Document
 ) -> Iterator[Problem]:
-    """E026 no such prompt style; E039 it names languages, and a code is unknown.
+    """E026 unknown prompt style; E039 the style names languages, and a code is unknown.
 
     Args:
         prompt: The name of a prompt style.
@@ -83,7 +83,7 @@ def checkpoint_problems(path: Path | None, keys: Keys, document: Document) -> It
 
 
 def check_run_directory(run: Path) -> None:
-    """Refuse to start a run in a directory that holds anything.
+    """Refuse to start a run in a directory that is not empty.
 
     Raises:
         UserError: E030, exit code 2.
@@ -129,8 +129,8 @@ def build_entries(
         document: The file.
 
     Returns:
-        The rewards by name, and the problems: those of `build_entry`, E032 missing references, E036
-        two rewards of one name (gates may share theirs), E352 the directory of a cache is missing.
+        Name -> reward, and the problems: those of `build_entry`, E032 missing references, E036 two
+        rewards with one name (gates may share names), E352 the directory of a cache is missing.
     """
     rewards: dict[str, Reward] = {}
     problems: list[Problem] = []
@@ -164,7 +164,7 @@ def build_entries(
 def _placed(problem: Problem, keys: Keys, entry: Rewarded, document: Document) -> Problem:
     """A problem of `build_entry`, at its place in the file.
 
-    The registry knows the reward's options; a misspelt ``weight`` looks like one to it.
+    The registry reports a misspelt ``weight`` as an unknown option of the reward.
     """
     option, fix = problem.where.rpartition(".")[2], problem.fix
     if option in entry.options:
@@ -200,9 +200,9 @@ def build_entry(entry: Rewarded) -> Reward:
     """The reward of an entry, with its cache; no model is loaded.
 
     Raises:
-        UserError: E029 options in the entry and in the reward's specification; E101..E104 an
-            unknown reward or option; E354 it is unknown what the reward's scores depend on, so they
-            cannot be cached. Exit code 2.
+        UserError: E029 options both in the entry and in the reward's specification; E101..E104 an
+            unknown reward or option; E354 the scores cannot be cached, because it is unknown what
+            they depend on. Exit code 2.
     """
     name, options = entry.reward, entry.options
     if ":" in name and options:

@@ -59,7 +59,7 @@ class BootstrapConfig(Section):
 
     Attributes:
         resamples: Bootstrap resamples of the test rows.
-        seed: Of the draws; 12345 is sacrebleu's.
+        seed: Seed of the draws; 12345 is sacrebleu's.
     """
 
     resamples: Annotated[int, Field(ge=40, le=1_000_000)] = 1000
@@ -71,12 +71,12 @@ class EvaluateConfig(RunConfig):
 
     Attributes:
         split: The ``heldout`` rows of the data, or ``all``.
-        prompt: A prompt style's name; needed where a model is decoded.
+        prompt: A prompt style's name; needed if a model is decoded.
         generation: How models are decoded.
         systems: The systems to measure.
         baseline: The system or group that the others are compared with.
-        metrics: What they are measured by.
-        independent: Metrics that are claimed to be no system's training reward, nor a relative.
+        metrics: The metrics.
+        independent: Metrics claimed to be unrelated to the training rewards of all systems.
         bootstrap: How differences are tested.
     """
 
@@ -123,7 +123,7 @@ def check_evaluate(
 
 
 def _decoding_problems(config: EvaluateConfig, document: Document) -> Iterator[Problem]:
-    """What models need and finished translations do not."""
+    """Problems of models; finished translations cannot have them."""
     if config.prompt is not None:
         yield from checks.prompt_problems(config.prompt, config.data, document)
     models = [at for at, system in enumerate(config.systems) if system.model is not None]
@@ -139,7 +139,7 @@ def _decoding_problems(config: EvaluateConfig, document: Document) -> Iterator[P
 
 
 def _name_problems(config: EvaluateConfig, document: Document) -> Iterator[Problem]:
-    """E072 doubled names; E073 names that no file can have; E071 an unknown baseline."""
+    """E072 duplicate names; E073 names that a file cannot have; E071 an unknown baseline."""
     groups = {system.group for system in config.systems if system.group is not None}
     seen: dict[str, int] = {}
     for at, system in enumerate(config.systems):

@@ -1,4 +1,4 @@
-"""What is known of a system: the rewards behind its translations, and its training texts."""
+"""The history of a system: the rewards behind its translations, and its training texts."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rewardlab.store.lineage import TrainedOn, read_training
 
 RUN_CONFIG = "config.yaml"
 DEEPEST = 8
-"""Runs that take their samples from one another."""
+"""Maximum length of a chain of runs that take their samples from one another."""
 
 
 class History(NamedTuple):
-    """Where translations come from.
+    """The origin of translations.
 
     Attributes:
         origin: The model or file, for messages.
         rewards: Rewards and gates that the model was trained on, and those that chose among its
             translations.
-        known: There are no others.
+        known: True if there are no other rewards.
         stages: The ``data`` sections of each stage of its training.
     """
 
@@ -39,17 +39,17 @@ class History(NamedTuple):
 def history(system: SystemConfig, *, served: bool = False) -> History:
     """Read the records beside a model, or in the directory of a translate or rerank run.
 
-    A model trained without rewards has none. Without records, nothing is known of a model or a
-    file; a model that started from a checkpoint without records may have more rewards than the
-    known ones.
+    A model trained without rewards has no rewards in its history. Without records, nothing is known
+    about a model or file; a model that started from a checkpoint without records may have more
+    rewards than the known ones.
 
     Args:
         system: Where the translations come from.
-        served: Another process has the model; its directory need not be here.
+        served: Another process runs the model, whose directory need not exist here.
 
     Raises:
-        UserError: E080 there is no model; E047 its records are damaged; E001..E012 the run's
-            configuration is; E101..E104 it names a reward that does not exist here.
+        UserError: E080 the model is missing; E047 its records are damaged; E001..E012 the run's
+            configuration is damaged; E101..E104 the configuration names an unknown reward.
     """
     if system.copies:
         return History("the source", known=True)
@@ -68,7 +68,7 @@ def _of_model(path: Path) -> History:
 
 
 def run_of(path: Path) -> Path:
-    """The translate or rerank run that a path means: its directory, or a file of it."""
+    """The translate or rerank run of a path, which is its directory or a file in it."""
     return path.parent if path.name in (TRANSLATIONS, HYPOTHESES) else path
 
 
@@ -94,10 +94,11 @@ def _of_translations(path: Path, depth: int = 0) -> History:
 def training_texts(history: History) -> frozenset[str]:
     """Every source and reference that the system was trained on, as far as is known.
 
-    Both sides count: in a multi-parallel text, one direction's reference is another one's source.
+    Both sides count: in a multi-parallel text, the reference of one direction is the source of
+    another.
 
     Raises:
-        UserError: E201..E208 a file is gone or has changed.
+        UserError: E201..E208 a file is missing or has changed.
         ValidationError: A section is not one that this version writes.
     """
     texts: set[str | None] = set()

@@ -39,7 +39,7 @@ def load(
         check_trainer: Finds problems of the ``trainer`` section.
 
     Raises:
-        UserError: With all problems of the file. Exit code 2.
+        UserError: All problems of the file. Exit code 2.
     """
     config, problems = examine(schema, path, overrides, check=check, check_trainer=check_trainer)
     if problems or config is None:
@@ -71,7 +71,8 @@ def examine(
         those of the checks.
 
     Raises:
-        UserError: E001..E012, E021, E022: there is nothing to check. Exit code 2.
+        UserError: E001..E012, E021, E022: the file cannot be read, so nothing is checked. Exit
+            code 2.
     """
     document = with_overrides(strict_yaml.read(path), overrides)
     config, problems = parse(schema, document)

@@ -18,7 +18,7 @@ LONGEST = 80
 
 
 def with_overrides(document: Document, arguments: Sequence[str]) -> Document:
-    """Override values; of two arguments for one place, the later wins.
+    """Override values; of two arguments for the same place, the later one wins.
 
     A missing key is added to its mapping; the schema decides whether it is allowed.
 

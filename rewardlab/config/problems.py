@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in terms of the file that the user wrote.
+"""Problems of a configuration, in terms of the file that the user wrote.
 
 pydantic reports errors in its own terms; here each becomes one `Problem` with the place in the
 file, the value, and what to write instead.
@@ -111,19 +111,19 @@ def unknown_key(
 
 
 def missing_key(keys: Keys, document: Document, *, why: str = "") -> Problem:
-    """E024.
+    """E024: a missing key.
 
     Args:
         keys: The place of the missing key.
         document: The file.
-        why: What it is needed for.
+        why: What the key is needed for.
     """
     what = f"is missing: {why}" if why else "is missing"
     return document.problem("E024", keys, what, f"add {keys[-1]}: to the file")
 
 
 def wrong_type(keys: Keys, value: object, expected: str, document: Document) -> Problem:
-    """E025, with the value rewritten where it is clear what was meant.
+    """E025: a wrong type, with the corrected value if the intention is clear.
 
     Args:
         keys: The place of the value.
@@ -157,7 +157,7 @@ def not_a_choice(
         value: The name.
         choices: The names that exist.
         document: The file.
-        what: What it should name: ``a prompt style``.
+        what: What the name should be: ``a prompt style``.
     """
     close = nearest(value, choices)
     fix = f"{keys[-1]}: {close}" if close is not None else f"one of {', '.join(choices)}"

@@ -33,7 +33,7 @@ class PolicyConfig(Section):
 
     Attributes:
         path: A saved checkpoint directory.
-        lora: Train low-rank adapters and not the whole model.
+        lora: Train low-rank adapters instead of the whole model.
     """
 
     path: FileName
@@ -45,8 +45,8 @@ class AdvantageConfig(Section):
 
     Attributes:
         preset: The combination: ``PRESETS``.
-        credit: What a span gives its tokens: ``CREDIT``.
-        omission: Where errors without target text go: ``OMISSION``.
+        credit: How a span's weight is spread over its tokens: ``CREDIT``.
+        omission: Which tokens errors without target text are charged to: ``OMISSION``.
     """
 
     preset: Text = "gdpo"
@@ -109,7 +109,7 @@ def check_rl_options(
     Args:
         block: The section.
         document: Its file.
-        algorithm: In place of the file's.
+        algorithm: Replaces the file's.
 
     Returns:
         E023, E025, E026, E031, E033..E035.
@@ -128,7 +128,7 @@ def rl_options(config: RLConfig, **defaults: Any) -> GRPOConfig:
 
     Args:
         config: The run; its ``trainer`` section overrides ``defaults``.
-        **defaults: Options of TRL's.
+        **defaults: Default options of TRL.
 
     Raises:
         UserError: E037, TRL refuses the combination of values; exit code 2.

@@ -16,12 +16,12 @@ Split: TypeAlias = Literal["all", "heldout", "train"]
 def read_data(data: Sequence[DataConfig]) -> tuple[Corpus, Corpus]:
     """The training side and the held-out side of all corpora.
 
-    Each corpus is split by itself. What one holds out, source texts and whole documents, then
-    leaves the training side of all: of a text that exists in many languages, another language's
-    file holds the answers.
+    Each corpus is split by itself. Source texts and whole documents that one corpus holds out are
+    then removed from the training side of all corpora, because the same text in another language
+    would give away the answers.
 
     Raises:
-        UserError: E201..E208, exit code 3; E207 also where the corpora together hold out all rows.
+        UserError: E201..E208, exit code 3; E207 also if the corpora together hold out all rows.
     """
     corpora = zip(data, read_corpora(data), strict=True)
     sides = [split(corpus, one.heldout) for one, corpus in corpora]
@@ -42,7 +42,7 @@ def select_rows(data: Sequence[DataConfig], which: Split) -> Corpus:
         which: The side.
 
     Raises:
-        UserError: E201..E208, exit code 3; E206 also where nothing is held out.
+        UserError: E201..E208, exit code 3; E206 also if nothing is held out.
     """
     if which == "all":
         return join(read_corpora(data))
@@ -55,7 +55,7 @@ def select_rows(data: Sequence[DataConfig], which: Split) -> Corpus:
 
 
 def corpus_names(data: Sequence[TextsConfig]) -> list[str]:
-    """The name of each corpus, which its ids begin with: empty if there is only one.
+    """The name of each corpus, with which its row ids begin; empty if there is only one corpus.
 
     Names are the language pairs; further corpora of one pair get a number.
     """
@@ -80,7 +80,7 @@ def read_corpora(data: Sequence[TextsConfig]) -> list[Corpus]:
 
 
 def source_lines(data: Sequence[TextsConfig]) -> list[tuple[str, int]]:
-    """Corpus name and line of every segment in the source files, also of those that are left out.
+    """Corpus name and line of every segment in the source files, including segments left out.
 
     Raises:
         UserError: E201..E203 and E205, exit code 3.

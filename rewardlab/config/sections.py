@@ -1,8 +1,9 @@
-"""The parts that configurations have in common; each is a mapping of the YAML file.
+"""The sections that configurations share; each is a mapping of the YAML file.
 
 A configuration is a `Section` whose fields are other sections and plain values; unknown keys are
-refused everywhere. `rewardlab.config.load` reads a file against one. Library functions never see
-these objects: the commands pass plain values on. A new option of a run is a field of its section.
+refused everywhere. `rewardlab.config.load` reads a file and checks it against a configuration.
+Library functions never see these objects: the commands pass plain values to them. A new option of a
+run is a field of its section.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ RowsOrShare = Annotated[int | float, BeforeValidator(_number), Field(ge=0), Afte
 ListOf = Annotated[tuple[T, ...], Strict(False)]
 NonEmpty = Annotated[ListOf[T], Field(min_length=1)]
 Several = Annotated[ListOf[T], BeforeValidator(_as_list)]
-"""A list; the file may give one mapping in place of a list of one."""
+"""A list; the file may give a mapping in place of a list with one item."""
 
 
 def out_of_range(key: str, value: object, fix: str) -> PydanticCustomError:
@@ -90,11 +91,11 @@ def out_of_range(key: str, value: object, fix: str) -> PydanticCustomError:
 
 
 def needs(key: str, why: str) -> PydanticCustomError:
-    """The error of a missing key that others make necessary, for a section's validator to raise.
+    """The error of a missing key that other keys require, for a section's validator to raise.
 
     Args:
         key: The missing key.
-        why: What it is needed for.
+        why: What the key is needed for.
     """
     return PydanticCustomError("needs", "{why}", {"key": (key,), "why": why})
 
@@ -104,7 +105,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     one_of: ClassVar[tuple[str, ...]] = ()
-    """Fields of which exactly one is given; empty where that does not matter."""
+    """Fields of which exactly one must be given; empty if there is no such rule."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -165,12 +166,13 @@ class TextsConfig(Section):
     """A parallel corpus.
 
     Attributes:
-        source: In the format ``lines``: plain or gzipped UTF-8 text, one segment per line.
-        reference: Its translations, line by line; not needed where nothing reads them.
+        source: The sources; in the format ``lines``, plain or gzipped UTF-8 text, one segment per
+            line.
+        reference: The translations, line by line; needed only if something reads them.
         source_lang: Language code of ``source``.
         target_lang: Language code of ``reference``.
         documents: One document id per line.
-        max_characters: Rows with a longer side are left out.
+        max_characters: Maximum number of characters in a text; rows with a longer one are left out.
         format: The name of a corpus reader, see `rewardlab.data.readers`.
     """
 
@@ -184,7 +186,7 @@ class TextsConfig(Section):
 
 
 class DataConfig(TextsConfig):
-    """A corpus that is split; the held-out side consists of whole documents where it has any.
+    """A corpus that is split; if it has documents, whole documents are held out.
 
     Several corpora that share document ids hold out the same ones.
 
@@ -196,14 +198,14 @@ class DataConfig(TextsConfig):
 
 
 class RunConfig(Section):
-    """What all runs with a model have in common.
+    """The options that all runs with a model share.
 
     Attributes:
         run: The directory that the run writes.
-        seed: Of everything random.
+        seed: Seed of all random numbers.
         data: The corpora; the file may give one mapping in place of a list.
-        chat: A prompt is one user turn of the checkpoint's chat template, and an answer the
-            assistant's.
+        chat: A prompt is one user turn of the checkpoint's chat template, and an answer is the
+            assistant's turn.
     """
 
     run: FileName
@@ -229,7 +231,7 @@ class Rewarded(Section):
 
 
 Rows = Literal["all", "translations", "generic"]
-"""Of a mixed batch: rows with a target language are translations, the others generic."""
+"""Rows of a mixed batch: those with a target language are translations, the others generic."""
 
 
 class RewardConfig(Rewarded):
@@ -237,8 +239,8 @@ class RewardConfig(Rewarded):
 
     Attributes:
         reward: A registered name, or a specification such as ``no_repetition:n=4``.
-        weight: In the sequence-level advantage; 0 measures and logs only.
-        token_weight: Of its error spans in the token-level advantage.
+        weight: Weight of its score in the sequence-level advantage; 0 measures and logs only.
+        token_weight: Weight of its error spans in the token-level advantage.
         applies: The rows that it scores.
         cache: A file that stores its scores, shared with other runs; its directory must exist.
     """
@@ -283,7 +285,7 @@ class LoraConfig(Section):
     Attributes:
         r: Rank.
         alpha: The adapter's output is scaled by ``alpha / r``.
-        dropout: On the adapter's input.
+        dropout: Dropout probability on the adapter's input.
         target_modules: The layers with an adapter: ``all-linear`` (every linear layer but the
             output head), or a list of module names.
     """
@@ -298,10 +300,10 @@ class ShapeConfig(Section):
     """The size of a model that starts from random weights.
 
     Attributes:
-        vocab_size: At least 258: the bytes, padding and end of sequence.
-        hidden_size: A multiple of ``heads``.
-        layers: Transformer blocks.
-        heads: Attention heads.
+        vocab_size: Number of tokens, at least 258: all bytes, padding and end of sequence.
+        hidden_size: Width of the model, a multiple of ``heads``.
+        layers: Number of transformer blocks.
+        heads: Number of attention heads.
     """
 
     vocab_size: Annotated[int, Field(ge=258)] = 2000
@@ -318,15 +320,15 @@ class ShapeConfig(Section):
 
 
 class GenerationConfig(Section):
-    """What writes the translations, and how.
+    """The backend that writes the translations, and its options.
 
     Attributes:
         backend: ``transformers`` in this process, ``vllm`` in this process, or an
             OpenAI-compatible ``server``.
-        url: Of the server.
-        server_model: The name by which the server knows the model.
-        batch_size: Prompts decoded at once.
-        max_new_tokens: Longer translations are truncated.
+        url: URL of the server.
+        server_model: The server's name for the model.
+        batch_size: Number of prompts decoded at once.
+        max_new_tokens: Maximum number of tokens in a translation; longer ones are truncated.
         beams: Width of the beam search; 1 for none.
         temperature: 0 takes the most likely token.
         top_p: Sample from the smallest set of tokens with this probability.

@@ -40,13 +40,13 @@ class FromScratchConfig(ShapeConfig):
 
 
 class SyntheticConfig(Section):
-    """Rows made of the corpus's words: `rewardlab.data.synthetic.curriculum`.
+    """Rows composed of the corpus's words: `rewardlab.data.synthetic.curriculum`.
 
     Attributes:
-        copies: Rows of words in random order, to be copied.
-        word_for_word: Rows of real words, each with its likeliest translation.
-        longest: Words in the longest synthetic row.
-        passes: How often every real row follows them.
+        copies: Number of rows of words in random order, to be copied.
+        word_for_word: Number of rows of real words, each with its likeliest translation.
+        longest: Number of words in the longest synthetic row.
+        passes: How often each real row is repeated after the synthetic rows.
     """
 
     copies: Annotated[int, Field(ge=0)] = 16_000
@@ -68,7 +68,7 @@ class SFTPolicyConfig(Section):
     Attributes:
         path: A saved checkpoint directory.
         from_scratch: A small policy that starts from random weights.
-        lora: Train low-rank adapters and not the whole model.
+        lora: Train low-rank adapters instead of the whole model.
         freeze_embeddings: Do not train the input embeddings, nor an output head tied to them.
         untie_embeddings: Train separate weights for the output head.
     """
@@ -89,8 +89,8 @@ class SFTRunConfig(RunConfig):
         prompt: A prompt style's name: `rewardlab.text.prompts.PROMPTS`.
         validation: Training rows, by whole documents, that decide when to stop: a share in
             (0, 1), or a number of rows. Held-out rows are never used.
-        patience: Evaluations without improvement before training stops and the best model is
-            kept; ``null`` trains to the end and keeps the last.
+        patience: Number of evaluations without improvement before training stops and the best model
+            is kept; ``null`` trains to the end and keeps the last model.
         synthetic: Synthetic rows come first, and all rows are trained on in order, once: for a
             policy from scratch.
         policy: The model that learns.
@@ -166,7 +166,7 @@ def sft_config(config: SFTRunConfig, **defaults: Any) -> SFTConfig:
 
     Args:
         config: The run; its ``trainer`` section overrides ``defaults``.
-        **defaults: Options of TRL's.
+        **defaults: Default options of TRL.
 
     Raises:
         UserError: E037, TRL refuses the combination of values; exit code 2.

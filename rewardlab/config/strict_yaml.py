@@ -1,18 +1,18 @@
-"""YAML without its surprises: a value is what it looks like.
+"""YAML without surprises: a value is what it looks like.
 
-Differences from YAML 1.1 as PyYAML loads it, each because a configuration went wrong that way:
+Differences from YAML 1.1 as PyYAML loads it; each one prevents an error found in a configuration:
 
 - Only ``true`` and ``false`` are booleans. ``no`` is a string (Norwegian), and so are ``yes``,
   ``on`` and ``off``.
 - ``1e-5`` is a number; ``007``, ``1_000``, ``0x1F``, ``12:30:45`` and dates are strings.
 - Null is ``null``, ``~`` or nothing.
 - Refused: duplicate keys, keys that are not text, tags, anchors, aliases and merge keys (so there
-  is no alias bomb and no code), tabs as white space, byte-order marks, control characters, several
-  documents, numbers beyond 64 bits, more than `MAX_DEPTH` levels or `MAX_BYTES` bytes.
+  are no alias bombs and no code), tabs as white space, byte-order marks, control characters,
+  several documents, numbers beyond 64 bits, more than `MAX_DEPTH` levels or `MAX_BYTES` bytes.
 
-Every problem is reported with its line and column, and all problems of a file at once where the
-rest can still be read. Values are built from PyYAML's parse events: a node of ``yaml.compose`` no
-longer shows its anchor or an explicit tag, and composing recurses to any depth.
+Every problem is reported with its line and column. All problems of a file are reported at once, as
+far as the rest can be read. Values are built from PyYAML's parse events, because a node of
+``yaml.compose`` does not show its anchor or an explicit tag, and composing recurses to any depth.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Document:
 
         Returns:
             ``file:line:column dotted.path``, or ``argument key=value``. A path that does not exist
-            (a missing key) gets the position of the mapping that should hold it.
+            (a missing key) gets the position of the mapping that should contain it.
         """
         for length in range(len(keys), -1, -1):
             if keys[:length] in self.arguments:
@@ -89,9 +89,9 @@ class Document:
         """A problem at the place of a value.
 
         Args:
-            code: Of the problem.
+            code: Code of the problem.
             keys: The path of the value.
-            what: What was found and why it will not do.
+            what: What was found, and why it is refused.
             fix: What to write instead.
         """
         return Problem(code, self.where(keys), what, fix)
@@ -165,7 +165,7 @@ def scalar(text: str) -> bool | int | float | str | None:
 
 
 def scalar_type(word: str) -> type[Any] | None:
-    """The type of `scalar`'s value; None where it refuses the word."""
+    """The type of `scalar`'s value; None if `scalar` refuses the word."""
     try:
         return type(scalar(word))
     except ValueError:
@@ -192,7 +192,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def write_text(self, text: str) -> yaml.ScalarNode:
-        # Left to itself, SafeDumper quotes what YAML 1.1 would misread ("no"), but not "1e-5".
+        # By default, SafeDumper quotes what YAML 1.1 would misread ("no"), but not "1e-5".
         plain = _PLAIN.fullmatch(text) and scalar_type(text) is str
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
 
@@ -201,7 +201,7 @@ _Dumper.add_representer(str, _Dumper.write_text)
 
 
 class _Stop(Exception):  # noqa: N818 - not an error of the program
-    """There are enough problems, or one after which reading on makes no sense."""
+    """There are enough problems, or the file cannot be read further after the last one."""
 
 
 class _Reader:
@@ -338,8 +338,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, name: str) -> Problem:
     if "'\\t'" in problem:
         return Problem("E004", where, "a tab separates here", "use spaces")
     if problem == "mapping values are not allowed here":
-        what = "no key can stand here"
-        return Problem("E003", where, what, "quote text that holds ': ', or indent the line anew")
+        what = "a key is not allowed here"
+        fix = "quote text that contains ': ', or correct the indentation of the line"
+        return Problem("E003", where, what, fix)
     if "tag" in reason.split():
         return Problem("E007", where, f"tags and directives are refused: {reason}", "remove it")
     return Problem("E003", where, f"not YAML: {reason}", "check indentation, brackets and quotes")

@@ -56,7 +56,7 @@ REWARD_OWNED: Mapping[str, str] = {
 """Options of the trainers that may not be set, and what to do instead."""
 _FAMILIES = "rewardlab.scorers.families"
 TEST = 0.2
-"""Share of the test side where the configuration says nothing."""
+"""Share of the test side if the configuration does not set it."""
 
 
 class ScorerConfig(Section):
@@ -81,14 +81,14 @@ class ScorerConfig(Section):
 
     @property
     def needs_reference(self) -> bool:
-        """Whether it reads references."""
+        """Whether the family reads references."""
         if self.metricx is not None:
             return self.metricx.mode != "qe"
         return self.automqm is not None and self.automqm.reference
 
     @property
     def smallest_margin(self) -> float:
-        """The least difference between the scores of two translations that makes a preference."""
+        """The smallest score difference of two translations that counts as a preference."""
         return 0.0 if self.generalist is None else self.generalist.smallest_margin
 
 
@@ -96,8 +96,8 @@ class ScorerModelConfig(Section):
     """The model that training starts from; exactly one of ``path`` and ``from_scratch``.
 
     Attributes:
-        path: A published checkpoint of the family, or one that was trained here.
-        from_scratch: A small model with random weights, and a tokenizer of the run's own texts.
+        path: A checkpoint of the family, published or trained with this library.
+        from_scratch: A small model with random weights, and a tokenizer trained on the run's texts.
     """
 
     one_of = ("path", "from_scratch")
@@ -114,12 +114,12 @@ class JudgementsConfig(Section):
 
     Attributes:
         file: MQM, or scores of whole translations: any file that ``rewardlab metaeval`` reads.
-        format: Of the file; ``auto`` detects it.
-        source_lang: In place of the one that the file names.
-        target_lang: In place of the one that the file names.
-        reference_system: Whose texts are the references.
+        format: Format of the file; ``auto`` detects it.
+        source_lang: Source language, in place of the one that the file names.
+        target_lang: Target language, in place of the one that the file names.
+        reference_system: The system whose texts are the references.
         severities: The weights of marked errors: a table's name or file.
-        lower_is_better: The numbers of the file are errors.
+        lower_is_better: True if the numbers in the file are errors.
     """
 
     file: FileName
@@ -145,8 +145,8 @@ class FoldConfig(Section):
     """One part of a cross-validation; every document is on the test side of exactly one.
 
     Attributes:
-        number: Which part, from 1.
-        of: How many parts there are.
+        number: Number of the part, from 1.
+        of: Total number of parts.
     """
 
     number: Positive
@@ -163,10 +163,10 @@ class SplitConfig(Section):
     """Whole documents that are set aside; documents that share a text stay together.
 
     Attributes:
-        validation: The share that gives the validation loss.
-        test: The share that the scorer is measured on and nothing is decided by; `TEST` where
+        validation: The share for the validation loss.
+        test: The share on which the scorer is measured and which affects no decision; `TEST` if
             there is no ``fold``.
-        fold: The test side is this part of the documents, in place of a share.
+        fold: The part of the documents that is the test side, in place of a share.
     """
 
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -205,18 +205,18 @@ class StageConfig(Section):
     """One training; the next stage starts from its model.
 
     A stage learns from the human scores of ``judgements`` and from ``preferences``. With
-    ``damaged`` it learns from parallel text instead: every reference as it is, and damaged
-    versions of it; ``texts`` are then corpora, and only sources and references of ``judgements``
-    are read.
+    ``damaged`` it learns from parallel text instead: every reference unchanged, and damaged
+    versions of it. The parallel text is then the corpora in ``texts``, and the sources and
+    references of ``judgements``.
 
     Attributes:
-        name: Of its directory.
+        name: Name of its directory.
         judgements: One mapping or a list.
         preferences: For the generalist; one mapping or a list.
         texts: Parallel corpora for ``damaged``; one mapping or a list.
-        damaged: Damaged versions of each reference; 0 learns from human judgements.
-        patience: Evaluations without improvement before training stops and the best model by its
-            validation loss is kept; null trains to the end and keeps the last.
+        damaged: Number of damaged versions of each reference; 0 learns from human judgements.
+        patience: Number of evaluations without improvement before training stops and the model with
+            the best validation loss is kept; null trains to the end and keeps the last model.
         trainer: Options of this stage; they override those of the file.
     """
 
@@ -234,13 +234,13 @@ class TrainRewardConfig(Section):
 
     Attributes:
         run: The directory that the run writes; the same configuration resumes it.
-        seed: Of everything random.
+        seed: Seed of all random numbers.
         scorer: The family and its options.
         model: What training starts from.
         split: The documents that are set aside.
-        stages: In order; the scorer is measured on the test documents of the last.
+        stages: Stages in order; the scorer is measured on the test documents of the last.
         trainer: Options of every stage, by the names of transformers and TRL.
-        resamples: Of the test segments, for intervals.
+        resamples: Number of resamples of the test segments, for intervals.
     """
 
     run: FileName
@@ -263,13 +263,13 @@ def family_of(config: TrainRewardConfig) -> Family:
 def stage_options(
     config: TrainRewardConfig, stage: StageConfig, directory: Path, **defaults: Any
 ) -> TrainingArguments:
-    """The trainer's options of a stage.
+    """The trainer's options for a stage.
 
     Args:
-        config: The run; its ``trainer`` section, and over it the stage's, override ``defaults``.
+        config: The run. Its ``trainer`` section overrides ``defaults``; the stage's overrides both.
         stage: The stage.
-        directory: Where it writes checkpoints and metrics.
-        **defaults: Options of TRL or transformers.
+        directory: The directory for checkpoints and metrics.
+        **defaults: Default options of TRL or transformers.
 
     Raises:
         UserError: E037, TRL or transformers refuses the combination of values; exit code 2.
@@ -363,7 +363,7 @@ def _stage_problems(
 
 
 def _read_twice(stage: StageConfig, keys: Keys, document: Document) -> Iterator[Problem]:
-    """E048: a file in two entries would count twice, and be measured twice."""
+    """E048: a file in two entries would be trained on twice, and measured twice."""
     for section in ("judgements", "preferences", "texts"):
         files = [_files(entry) for entry in getattr(stage, section)]
         for at, some in enumerate(files):
@@ -374,6 +374,6 @@ def _read_twice(stage: StageConfig, keys: Keys, document: Document) -> Iterator[
 
 
 def _files(entry: object) -> list[Path]:
-    """The files of an entry, links resolved: a source may have several references."""
+    """The files of an entry, links resolved; a source may have several references."""
     paths = [getattr(entry, key, None) for key in ("file", "source", "reference")]
     return [path.resolve() for path in paths if path is not None]

@@ -1,7 +1,7 @@
 """A ``trainer`` section, checked against the TRL or transformers class that it configures.
 
 The schema leaves the section open: its keys and types are those of the class. TRL and torch are
-imported where they are needed, so that reading a file stays fast.
+imported only when they are needed, so that reading a file stays fast.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.errors import Problem, UserError, shown
 
 EVALUATIONS = 10
-"""How often a run is evaluated where its configuration does not say."""
+"""Number of evaluations of a run if its configuration does not set it."""
 OWNED: Mapping[str, str] = {
     "output_dir": "set run: at the top of the file",
     "seed": "set seed: at the top of the file",
@@ -47,7 +47,7 @@ SUPERVISED_OWNED: Mapping[str, str] = {
     ),
     "chat_template_path": "save the template with the checkpoint's tokenizer",
 }
-"""`OWNED`, and the options that a run with a validation loss decides."""
+"""`OWNED`, and the options that a run with a validation loss sets itself."""
 
 TRLConfig = TypeVar("TRLConfig")
 
@@ -87,7 +87,7 @@ def option_problems(
 
 
 def effective(block: Mapping[str, Any], config_class: type[Any]) -> SimpleNamespace:
-    """Every option with the value it will have; None where it is computed later.
+    """Every option with its effective value; None if the value is computed later.
 
     Args:
         block: The section.
@@ -105,8 +105,8 @@ def evaluation_steps(max_steps: int) -> float:
     """The ``eval_steps`` of a run that does not set them: it is evaluated `EVALUATIONS` times.
 
     Args:
-        max_steps: The option; negative where epochs decide. The number of steps is then unknown,
-            and transformers takes a share of them.
+        max_steps: The option; negative if epochs decide. The number of steps is then unknown, and
+            the result is a share of the steps, which transformers accepts.
     """
     return max(1, max_steps // EVALUATIONS) if max_steps > 0 else 1 / EVALUATIONS
 
@@ -126,9 +126,9 @@ def trl_config(
         config_class: The class.
         block: The ``trainer`` section; it overrides ``defaults``.
         run: The output directory.
-        seed: Of everything random.
-        where: Named in the error.
-        **defaults: Options.
+        seed: Seed of all random numbers.
+        where: The place that the error names.
+        **defaults: Default options.
 
     Raises:
         UserError: E037, the class refuses the combination of values; exit code 2.

@@ -1,4 +1,4 @@
-"""The training data of a ``train-reward`` run: what each stage learns from, what is set aside."""
+"""The training data of a ``train-reward`` run: the examples of each stage, and the split."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class StageData:
     """The examples of one stage.
 
     Attributes:
-        train: To learn from.
-        validation: For the validation loss; none of their documents is trained on.
+        train: Examples to learn from.
+        validation: Examples for the validation loss; none of their documents is trained on.
     """
 
     train: Sequence[TrainingExample]
@@ -50,12 +50,12 @@ class TrainingData:
     """Everything that a run reads.
 
     Attributes:
-        stages: In order.
+        stages: Data of the stages, in order.
         gold: The judgement files of the last stage, whole.
         preferences: The preferences of the last stage that are on the test side.
-        split: Documents of judgements and preferences by side.
-        signature: What the scorer depends on besides its configuration, a line for each file,
-            prompt and checkpoint.
+        split: Side of each document of the judgements and preferences.
+        signature: Everything that the scorer depends on besides its configuration, with a line for
+            each file, prompt and checkpoint.
         notes: Notes to print.
     """
 
@@ -68,7 +68,7 @@ class TrainingData:
 
     @property
     def test(self) -> tuple[Gold, ...]:
-        """The test side of the judgements, of the files that have any."""
+        """The test side of each judgement file that has one."""
         found = (only_documents(gold, self.split.test) for gold in self.gold)
         return tuple(gold for gold in found if gold is not None)
 
@@ -150,13 +150,13 @@ def _judgements(entry: JudgementsConfig) -> Gold:
 
 
 def _unused(name: str, taken: Collection[str]) -> str:
-    """The name, with a number where another file has it."""
+    """The name, with a number if another file has the same name."""
     names = (name if number == 1 else f"{name}-{number}" for number in range(1, len(taken) + 2))
     return next(name for name in names if name not in taken)
 
 
 def _read_preferences(config: TrainRewardConfig) -> dict[Path, list[Preference]]:
-    """Every file once, by its path; the request is the document of a pair without one."""
+    """Path -> preferences, each file once; a pair without a document uses its request as one."""
     files = {entry.file for stage in config.stages for entry in stage.preferences}
     return {
         path: [
@@ -296,7 +296,7 @@ def _notes(
 
 
 def _check(config: TrainRewardConfig, data: TrainingData) -> None:
-    """Refuse what would otherwise show only after the training.
+    """Refuse problems that would otherwise appear only after training.
 
     Raises:
         UserError: E207 a side without rows, E253 judgements without marked errors; exit code 3.

@@ -33,8 +33,8 @@ class TranslateConfig(RunConfig):
         split: ``all`` rows, or the ``heldout`` ones.
         model: A saved checkpoint, or a run directory with ``model/`` in it. Not needed with
             ``backend: server``; it is then recorded as the model that the server runs.
-        generation: What writes the translations, and how.
-        samples: Translations of each source.
+        generation: The backend that writes the translations, and its options.
+        samples: Number of translations of each source.
     """
 
     prompt: Text
@@ -54,7 +54,7 @@ class RerankGenerationConfig(GenerationConfig):
     """How candidates are sampled; otherwise as `GenerationConfig`.
 
     Attributes:
-        temperature: Above 0, for the samples to differ.
+        temperature: Temperature, above 0 so that the samples differ.
     """
 
     temperature: Annotated[float, Field(ge=0, le=10)] = 1.0
@@ -63,17 +63,17 @@ class RerankGenerationConfig(GenerationConfig):
 class RerankConfig(EnsembleConfig, TranslateConfig):
     """A reranking run: sample, score, keep the best.
 
-    Of the rewards, ``weight`` decides; ``token_weight`` has no meaning here. A candidate with a
-    closed gate is chosen only if every candidate has one.
+    The rewards' ``weight`` decides; ``token_weight`` has no effect here. A candidate with a closed
+    gate is chosen only if all candidates of the source have a closed gate.
 
     Attributes:
-        generation: What writes the candidates, and how.
-        samples: Candidates for each source.
-        samples_from: A translate or rerank run whose samples are used, the first ``samples`` of
-            each source, in place of new ones; its model is then this run's.
-        references: What rewards that read a reference get: ``samples``, each candidate against
-            each other one (minimum Bayes risk), or ``data``, the references of the data, which
-            makes the result an upper bound and no system.
+        generation: The backend that writes the candidates, and its options.
+        samples: Number of candidates for each source.
+        samples_from: A translate or rerank run whose samples (the first ``samples`` of each source)
+            are used in place of new ones; that run's model is then also the model of this run.
+        references: References for rewards that read them: ``samples`` compares each candidate with
+            every other one (minimum Bayes risk); ``data`` takes the references of the data, so the
+            result is an upper bound and not a real system.
     """
 
     generation: RerankGenerationConfig = RerankGenerationConfig()  # pyright: ignore[reportIncompatibleVariableOverride] - a frozen model
@@ -128,7 +128,7 @@ def check_rerank(config: RerankConfig, document: Document = checks.NOWHERE) -> I
 
 
 def _model_problems(model: Path | None, document: Document) -> Iterator[Problem]:
-    """E080: neither a checkpoint nor a run directory that holds one."""
+    """E080: neither a checkpoint nor a run directory that contains one."""
     try:
         _ = None if model is None else find_checkpoint(model)
     except UserError as error:
@@ -138,7 +138,7 @@ def _model_problems(model: Path | None, document: Document) -> Iterator[Problem]
 def generation_problems(
     generation: GenerationConfig, document: Document, *, samples: int = 1
 ) -> Iterator[Problem]:
-    """E082 samples that would all be the same; E086 the URL of the server is not one.
+    """E082 samples that would all be the same; E086 the server's URL is invalid.
 
     Args:
         generation: The section ``generation``.
@@ -158,7 +158,7 @@ def generation_problems(
 
 
 def build_sampling(generation: GenerationConfig, *, samples: int = 1) -> Sampling:
-    """How texts are chosen.
+    """The sampling options.
 
     Args:
         generation: The section ``generation``, which has the other fields of `Sampling`.
@@ -169,14 +169,14 @@ def build_sampling(generation: GenerationConfig, *, samples: int = 1) -> Samplin
 
 
 def build_generator(generation: GenerationConfig, model: Path | None) -> Generator:
-    """What writes texts; no model is loaded and no server is reached yet.
+    """The generator of texts; no model is loaded and no server is contacted yet.
 
     Args:
         generation: The section ``generation``.
-        model: A checkpoint, or a run directory that holds one; ignored with a server.
+        model: A checkpoint, or a run directory that contains one; ignored with a server.
 
     Raises:
-        UserError: E080, there is no checkpoint.
+        UserError: E080, the checkpoint is missing.
     """
     served = generation.backend == "server"
     name = generation.server_model if served else find_checkpoint(model or "")

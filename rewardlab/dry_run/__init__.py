@@ -1,5 +1,5 @@
-"""Checks before a GPU is spent: every problem of a run is reported at once.
+"""Checks before GPU time is used: all problems of a run are reported at once.
 
-Each file holds the checks of one thing, as small functions over plain values. `training` (sft and
-rl), `scorer` (train-reward) and `decoding` (translate, rerank, evaluate) put them together.
+Each file contains the checks of one part, as small functions of plain values. `training` (sft and
+rl), `scorer` (train-reward) and `decoding` (translate, rerank, evaluate) combine them.
 """

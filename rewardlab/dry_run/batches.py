@@ -37,7 +37,7 @@ class Rollouts(NamedTuple):
     Attributes:
         per_prompt: Completions of one prompt: TRL's ``num_generations``.
         per_generation: Completions sampled at once, over all processes.
-        prompts_per_generation: Prompts they answer.
+        prompts_per_generation: Number of prompts that these completions answer.
         steps_per_generation: Forward and backward passes on one generation, counted once.
         total: Completions of the whole run.
     """
@@ -50,7 +50,7 @@ class Rollouts(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """The options that decide how many steps a run takes, by the meaning transformers gives them.
+    """The options that decide how many steps a run takes, with their meaning in transformers.
 
     Attributes:
         rows_per_process: ``per_device_train_batch_size``; in RL, completions.
@@ -67,7 +67,7 @@ class Schedule(NamedTuple):
     epochs: float = 3.0
 
     def sft(self, rows: int) -> Batches:
-        """Batches of supervised fine-tuning on so many rows (at least 1)."""
+        """Batches of supervised fine-tuning on ``rows`` rows (at least 1)."""
         return self._batches(math.ceil(rows / (self.rows_per_process * self.processes)))
 
     def rl(
@@ -81,7 +81,7 @@ class Schedule(NamedTuple):
     ) -> tuple[Batches, Rollouts]:
         """Batches and rollouts of GRPO, as TRL's trainer and its ``RepeatSampler`` count them.
 
-        A generation that the last prompts of an epoch do not fill is left out.
+        An incomplete generation at the end of an epoch is left out.
 
         Args:
             prompts: Training rows.

@@ -1,8 +1,8 @@
 """Checks of a checkpoint directory against the architecture it names, without loading weights.
 
-Only the headers of its safetensors files are read. Names and shapes go through the same code that
-will load the weights, on tensors without storage. So missing weights, and weights of the wrong
-shape, are found in a second, whatever the size.
+Only the headers of the safetensors files are read. The code that will load the weights runs on
+tensors without storage, with the names and shapes of these headers. So missing weights, and weights
+of the wrong shape, are found in a second, whatever the size of the model.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         model: The model on the meta device: every shape, no weight.
-        weight_bytes: Of the largest data type of its weights.
-        notes: What the user should know although it is not an error.
+        weight_bytes: Bytes per weight in the largest data type of the weights.
+        notes: Information for the user that is not an error.
     """
 
     model: PreTrainedModel
@@ -54,14 +54,14 @@ def read_checkpoint(path: str | Path, *, classifier: bool = False) -> Checkpoint
     """Check that a directory is a complete causal language model that runs no code when it loads.
 
     Args:
-        path: The directory; it holds a ``config.json``.
-        classifier: A sequence classifier is accepted as well.
+        path: The directory; it contains a ``config.json``.
+        classifier: True if a sequence classifier is accepted as well.
 
     Raises:
-        UserError: With every problem: E050 a JSON file that cannot be used; E051 it wants code of
-            its own; E052 another kind of model; E053 no safetensors; E054 their files are
-            incomplete or damaged; E055 they do not fit the architecture; E056 its generation
-            settings name tokens it does not have.
+        UserError: All problems: E050 a JSON file that cannot be used; E051 the checkpoint needs its
+            own code; E052 another kind of model; E053 no safetensors; E054 the safetensors files
+            are incomplete or damaged; E055 the weights do not fit the architecture; E056 the
+            generation settings name tokens that the model does not have.
     """
     path, found = Path(path), Findings()
     found.add(_remote_code(path))
@@ -239,7 +239,7 @@ def _check_generation(file: Path, model: PreTrainedModel) -> None:
 
 
 def embedding_rows(model: PreTrainedModel) -> int:
-    """How many token ids the model has embeddings for."""
+    """Number of token ids that the model has embeddings for."""
     return cast("int", cast("Any", model.get_input_embeddings()).weight.shape[0])
 
 

@@ -16,18 +16,18 @@ from rewardlab.dry_run.policy import check_policy
 from rewardlab.generate import Generator
 
 PATIENCE = 10.0
-"""Seconds that a server has for each attempt to answer the check."""
+"""Maximum seconds for a server to answer each attempt of the check."""
 
 
 def signed_generator(generation: GenerationConfig, model: Path | None) -> Generator:
-    """The generator of the configuration, which has read whatever its signature depends on.
+    """The configured generator, after it has read everything that its signature depends on.
 
     Args:
         generation: The backend and its options.
-        model: A checkpoint, or a run directory that holds one; not read for a server.
+        model: A checkpoint, or a run directory that contains one; ignored for a server.
 
     Raises:
-        UserError: E080 there is no checkpoint, E086 the backend is not installed; exit code 2.
+        UserError: E080 the checkpoint is missing, E086 the backend is not installed; exit code 2.
     """
     generator = build_generator(generation, model)
     _ = generator.signature
@@ -44,9 +44,9 @@ def check_decoding(
     """Check that a model can decode its prompts: reach its server, or read its checkpoint.
 
     Args:
-        generator: The model; None where it cannot be built.
-        model: Its checkpoint, or a run directory that holds one.
-        pairs: Prompts and references; empty where the data could not be read.
+        generator: The model; None if it cannot be built.
+        model: The model's checkpoint, or a run directory that contains one.
+        pairs: Prompts and references; empty if the data could not be read.
         generation: The backend and its options.
         found: Gets E044, E050..E060, E086..E088, and notes.
 

@@ -17,13 +17,13 @@ LONGEST = 200
 
 @dataclass
 class Findings:
-    """Problems and notes of all checks so far; the first problem does not hide the others.
+    """Problems and notes of all checks so far, so that the first problem does not hide others.
 
     Attributes:
-        problems: In the order in which they were found.
-        notes: What the user should know although it is not an error.
-        exit_code: Of the most basic kind of problem: 2 configuration, 3 data, 4 rewards; 0 without
-            problems.
+        problems: Problems in the order in which they were found.
+        notes: Information for the user that is not an error.
+        exit_code: Exit code for the most basic kind of problem: 2 configuration, 3 data, 4 rewards;
+            0 without problems.
         cause: The first exception behind the problems; `--debug` shows it.
     """
 
@@ -41,12 +41,12 @@ class Findings:
         """Run a step and keep its problems.
 
         Args:
-            step: What to call.
+            step: The function to call.
             *arguments: Passed to the step.
             **options: Passed to the step.
 
         Returns:
-            The step's result, or None where it raised a `UserError`.
+            The step's result, or None if it raised a `UserError`.
         """
         try:
             return step(*arguments, **options)
@@ -65,7 +65,7 @@ class Findings:
 
         Args:
             problems: Any number.
-            exit_code: Of these problems.
+            exit_code: Exit code for these problems.
             cause: The exception behind them.
         """
         new = [problem for problem in problems if problem not in self.problems]
@@ -78,14 +78,14 @@ class Findings:
         """Stop if there are problems.
 
         Raises:
-            UserError: With every problem.
+            UserError: All problems.
         """
         if self.problems:
             raise UserError(self.problems, self.exit_code) from self.cause
 
 
 def valid(build: Callable[[Entry], Result], entries: Iterable[Entry]) -> Iterator[Result]:
-    """Build what can be built, where the problems of the rest are reported elsewhere.
+    """Build the entries that can be built; the problems of the rest are reported elsewhere.
 
     Args:
         build: Raises `UserError` for an entry that is wrong.

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Pair: TypeAlias = tuple[Prompt, Prompt | None]
-"""A prompt and what should answer it, if that is known: texts or messages."""
+"""A prompt and its answer, if known: texts or messages."""
 MOST = 20_000
-"""Rows that are counted; of more, as many, spread evenly."""
+"""Maximum number of rows whose tokens are counted; from more rows, an even sample is taken."""
 
 
 class TokenCounts(NamedTuple):
     """Tokens of M measured rows.
 
     Attributes:
-        rows: How many rows there are, measured or not.
+        rows: Total number of rows, measured or not.
         prompts: M counts.
         completions: M counts, with the token that ends the completion; None for a row without an
             answer.
@@ -41,16 +41,16 @@ class TokenCounts(NamedTuple):
 
     @property
     def totals(self) -> list[int]:
-        """Of each row, prompt and completion together."""
+        """Tokens of prompt and completion together, for each row."""
         pairs = zip(self.prompts, self.completions, strict=True)
         return [prompt + (completion or 0) for prompt, completion in pairs]
 
     def cut_as_a_whole(self, limit: int | None) -> int:
-        """Rows whose prompt and completion together exceed a limit."""
+        """Number of rows whose prompt and completion together exceed a limit."""
         return 0 if limit is None else sum(total > limit for total in self.totals)
 
     def cut_answers(self, limit: int | None) -> int:
-        """Rows whose completion alone exceeds a limit."""
+        """Number of rows whose completion alone exceeds a limit."""
         return 0 if limit is None else sum(count > limit for count in self.answers)
 
     def longest(self) -> int:
@@ -100,10 +100,10 @@ def length_notes(counts: TokenCounts, *, cut: int, limit: str, positions: int | 
     """Warnings about rows that training would cut or tokenise differently.
 
     Args:
-        counts: Of the rows.
-        cut: How many of them are over the limit.
-        limit: Its name and value.
-        positions: How many tokens the model was built for; None where unknown.
+        counts: Token counts of the rows.
+        cut: Number of rows over the limit.
+        limit: Name and value of the limit.
+        positions: Maximum number of tokens in the model's input; None if unknown.
     """
     measured, longest = len(counts.prompts), counts.longest()
     of = f"{measured:,}" if measured == counts.rows else f"{measured:,} measured"
@@ -128,8 +128,8 @@ def nothing_left(counts: TokenCounts, limit: int | None) -> list[Problem]:
     """E045: ``max_length`` cuts every row before its translation begins.
 
     Args:
-        counts: Of the rows of one side.
-        limit: ``max_length``; None for none.
+        counts: Token counts of the rows of one side.
+        limit: ``max_length``; None for no limit.
     """
     if limit is None or any(prompt < limit for prompt in counts.prompts):
         return []
@@ -141,9 +141,9 @@ def nothing_fits(counts: TokenCounts, *, limit: int | None, key: str) -> list[Pr
     """E062: no reference fits in a completion, so every sampled translation would be cut as well.
 
     Args:
-        counts: Of the rows.
-        limit: Tokens of a completion; None for no limit.
-        key: The option that sets it, by dotted keys.
+        counts: Token counts of the rows.
+        limit: Maximum number of tokens in a completion; None for no limit.
+        key: Dotted keys of the option that sets the limit.
     """
     answers = counts.answers
     if not answers or limit is None or counts.cut_answers(limit) < len(answers):
@@ -156,8 +156,8 @@ def as_summary(counts: TokenCounts, **limits: Any) -> dict[str, Any]:
     """The counts as a dry run reports them.
 
     Args:
-        counts: Of the rows.
-        **limits: Reported after them, unchanged.
+        counts: Token counts of the rows.
+        **limits: Values to report after the counts, unchanged.
     """
     return {
         "measured": len(counts.prompts),

@@ -29,8 +29,8 @@ class Generation(NamedTuple):
     """Decoding in this process.
 
     Attributes:
-        rows: Sequences decoded at once.
-        tokens: Of a sequence, prompt included.
+        rows: Number of sequences decoded at once.
+        tokens: Tokens in a sequence, prompt included.
     """
 
     rows: int
@@ -41,12 +41,12 @@ class Memory(NamedTuple):
     """Bytes of one process by part.
 
     Attributes:
-        weights: Of the model.
-        copies: Weights in the compute type, which autocast keeps during a pass.
-        gradients: Of what is trained.
-        optimizer: Its states.
+        weights: The model's weights.
+        copies: Copies of weights in the compute type, which autocast keeps during a pass.
+        gradients: Gradients of the trained weights.
+        optimizer: The optimizer's states.
         reference: A second model, for the KL term.
-        activations: What the backward pass needs of one forward pass.
+        activations: Activations of one forward pass that the backward pass needs.
         head: The output head's gradient in float32, and its tile of logits.
         generation: The cache of keys and values, and the logits of one position.
         largest: Weights of the embeddings and a layer, which sharding gathers whole.
@@ -69,12 +69,12 @@ class Memory(NamedTuple):
         return held + max(self.copies + self.activations + self.head, self.generation)
 
     def sharded(self, processes: int) -> int:
-        """`total` of each process where weights, gradients and optimizer states are sharded.
+        """`total` of each process if weights, gradients and optimizer states are sharded.
 
-        As in FSDP's full sharding and ZeRO-3; the gathered weights of two units come on top.
+        As in FSDP's full sharding and ZeRO-3; the gathered weights of two units are added.
 
         Args:
-            processes: At least 1; 1 shards nothing.
+            processes: Number of processes, at least 1; 1 shards nothing.
         """
         if processes == 1:
             return self.total
@@ -98,15 +98,15 @@ def training_memory(
     """Estimate the memory that training takes.
 
     Args:
-        model: On any device; ``requires_grad`` says what is trained.
-        rows: Of one forward and backward pass of one process.
-        tokens: Of the longest row, prompt and completion.
-        optimizer: By transformers' names; see `STATES`.
-        weight_bytes: Of a weight as loaded; TRL loads float32 unless told otherwise.
-        compute_bytes: Of an activation: 2 under autocast.
+        model: The model, on any device; ``requires_grad`` marks the trained weights.
+        rows: Rows in one forward and backward pass of one process.
+        tokens: Tokens in the longest row, prompt and completion together.
+        optimizer: The optimizer's name in transformers; see `STATES`.
+        weight_bytes: Bytes of a loaded weight; TRL loads float32 by default.
+        compute_bytes: Bytes of an activation: 2 under autocast.
         checkpointing: Only the input of each layer is kept; layers are computed again, one by one.
-        reference: There is a second, frozen model (GRPO with ``beta`` above 0).
-        generation: What is decoded in this process; None for nothing.
+        reference: True if there is a second, frozen model (GRPO with ``beta`` above 0).
+        generation: Decoding in this process; None for none.
     """
     parameters = list(model.parameters())
     trained = [weight for weight in parameters if weight.requires_grad]
@@ -137,9 +137,9 @@ def decoding_memory(model: PreTrainedModel, generation: Generation, *, bytes_eac
     """Estimate the memory that decoding takes: weights and cache.
 
     Args:
-        model: On any device.
-        generation: What is decoded at once.
-        bytes_each: Of a weight, and of an entry of the cache.
+        model: The model, on any device.
+        generation: The sequences decoded at once.
+        bytes_each: Bytes of a weight, and of an entry in the cache.
     """
     weights = _numel(model.parameters()) * bytes_each
     return Memory(weights, generation=_generation_bytes(model, generation, bytes_each))
@@ -202,9 +202,9 @@ def activation_bytes(
 
     Args:
         model: The policy; only its decoder counts.
-        tokens: Of one pass: rows times tokens of a row.
-        residual_bytes: Of the hidden states between layers: the weights' type.
-        compute_bytes: Of linear layers and attention.
+        tokens: Tokens in one pass: rows times tokens per row.
+        residual_bytes: Bytes of a number in the hidden states between layers: the weights' type.
+        compute_bytes: Bytes of a number in linear layers and attention.
         checkpointing: TRL's default.
     """
     config: Any = model.config.get_text_config()
@@ -231,7 +231,7 @@ def _attention_widths(config: Any) -> tuple[int, int]:
 
 
 def _norms(model: PreTrainedModel, width: int) -> int:
-    """Norms over the whole width in one layer; 2 where the model's layers are unknown."""
+    """Number of full-width norms in one layer; 2 if the model's layers are unknown."""
     layers: Any = getattr(model.get_decoder(), "layers", None)
     if not layers:
         return 2
@@ -298,7 +298,7 @@ def _gib(size: int) -> float:
 
 
 def memory_notes(memory: Memory) -> list[str]:
-    """What the estimate does not count, and how it compares with the device of this machine."""
+    """Notes on what the estimate leaves out, and on how it compares with this machine's device."""
     import torch
 
     estimate = (

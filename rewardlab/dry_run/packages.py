@@ -31,7 +31,7 @@ def package_problems(options: SFTConfig | GRPOConfig | None) -> Iterator[Problem
 
 
 def installed(package: str) -> bool:
-    """Whether it can be imported; it is not imported."""
+    """Whether the package can be imported, found without importing it."""
     return importlib.util.find_spec(package) is not None
 
 

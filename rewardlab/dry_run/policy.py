@@ -28,8 +28,8 @@ class Policy(NamedTuple):
     """The model of a run, as far as its files can be used.
 
     Attributes:
-        tokenizer: None where it was refused.
-        model: On the meta device; None where the checkpoint was refused.
+        tokenizer: The tokenizer; None if it was refused.
+        model: The model on the meta device; None if the checkpoint was refused.
         saved_bytes: Bytes per weight on disk.
     """
 
@@ -39,7 +39,7 @@ class Policy(NamedTuple):
 
     @property
     def positions(self) -> int | None:
-        """How many tokens the model was built for."""
+        """Maximum number of tokens in the model's input."""
         if self.model is None:
             return None
         config = cast("Any", self.model.config).get_text_config()
@@ -52,7 +52,7 @@ def check_policy(path: Path, *, prompt: Prompt, text: str | None = None, found: 
     Args:
         path: The checkpoint.
         prompt: One row's.
-        text: A translation to put error spans on; None where the run does not put any on tokens.
+        text: A translation to map error spans on; None if the run maps no spans to tokens.
         found: Gets E044, E050..E061, and notes.
     """
     if not (path / "config.json").is_file():  # E028, reported with the configuration
@@ -101,13 +101,13 @@ def prepare(
     """Set which weights are trained, by the functions that will set it for the run.
 
     Args:
-        model: On any device; it is changed.
+        model: The model, on any device; changed in place.
         lora: Options of `rewardlab.trainers.policy.low_rank`; None trains no adapters.
-        freeze_embeddings: Leave the input embeddings as they are.
-        untie_embeddings: Give the output head weights of its own.
+        freeze_embeddings: Do not train the input embeddings.
+        untie_embeddings: Give the output head separate weights.
 
     Raises:
-        UserError: E065, adapters are asked for on modules that the model does not have.
+        UserError: E065, adapters are configured for modules that the model does not have.
     """
     from peft import get_peft_model
 

@@ -1,4 +1,4 @@
-"""Every reward and gate scores one row, each separately, so that one does not hide another."""
+"""Each reward and gate scores one row separately, so that one failure does not hide another."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def build_each(
     """Terms and gates of an ensemble.
 
     Args:
-        rewards: Entries of the file; one that cannot be built is left out, since its problem is
-            reported with the configuration.
-        gates: Likewise.
+        rewards: Entries of the file. An entry that cannot be built is left out, since its problem
+            is reported with the configuration.
+        gates: Entries of the file, treated in the same way.
     """
     terms = valid(lambda entry: build_terms([entry])[0], rewards)
     return list(terms), list(valid(lambda entry: build_gates([entry])[0], gates))
@@ -35,9 +35,9 @@ def check_rewards(
     """Load every reward and score one row with it: its reference, or its source without one.
 
     Args:
-        terms: Of the ensemble.
-        gates: Of the ensemble.
-        row: One of the data's.
+        terms: Terms of the ensemble.
+        gates: Gates of the ensemble.
+        row: One row of the data.
         found: Gets E401 for a reward that raised or broke its contract, E402 for one that is not
             available, and a note for a gate that closes on the reference itself.
 
@@ -73,7 +73,7 @@ def check_rewards(
 
 
 def _problems(name: str, error: RewardFailed | UserError) -> list[Problem]:
-    """The problems that a reward reported, or that it has a bug."""
+    """The problems that a reward reported, or a problem that says it has a bug."""
     if isinstance(error, UserError):
         return error.problems
     what = " ".join(str(error).split()).rstrip(".")

@@ -57,11 +57,11 @@ def check_stages(
     *,
     found: Findings,
 ) -> Iterator[str]:
-    """For each stage and side, a line on how many rows are used, and why others are not.
+    """A line for each stage and side: how many rows are used, and why others are not.
 
     Args:
         config: The run.
-        family: Of the scorer.
+        family: Family of the scorer.
         start: The checkpoint that the run starts from.
         data: The rows.
         options: The trainer's, for each stage.

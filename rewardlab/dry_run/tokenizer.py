@@ -21,14 +21,14 @@ FILES = (
     "vocab.json",
     "vocab.txt",
 )
-"""One of these holds the vocabulary; without any, transformers invents one of five tokens."""
+"""Files of the vocabulary; if all are missing, transformers makes up one with five tokens."""
 
 
 def read_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer as the trainers do.
 
     Raises:
-        UserError: E057, there is none, or it cannot be read.
+        UserError: E057, the tokenizer is missing or cannot be read.
     """
     from rewardlab.trainers.policy import load_tokenizer
 
@@ -52,12 +52,12 @@ def tokenizer_problems(
     Args:
         tokenizer: The policy's.
         where: The checkpoint, for messages.
-        embeddings: How many token ids the model has embeddings for; None where unknown.
-        prompt: One row's; messages are rendered by the chat template.
+        embeddings: Number of token ids that the model has embeddings for; None if unknown.
+        prompt: Prompt of one row; messages are rendered by the chat template.
 
     Yields:
         E058 more tokens than embeddings; E059 no end-of-sequence token; E044 no chat template, or
-        one that ends no turn; E060 one that cannot render the prompt.
+        a template that does not end turns; E060 a template that cannot render the prompt.
     """
     tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
     if embeddings is not None and tokens > embeddings:
@@ -73,7 +73,7 @@ def tokenizer_problems(
 
 
 def padding_notes(tokenizer: PreTrainedTokenizerBase, where: str) -> Iterator[str]:
-    """A note where another token is used for padding.
+    """A note if another token is used for padding.
 
     Args:
         tokenizer: The policy's.
@@ -84,12 +84,12 @@ def padding_notes(tokenizer: PreTrainedTokenizerBase, where: str) -> Iterator[st
 
 
 def credit_problems(tokenizer: PreTrainedTokenizerBase, where: str, text: str) -> Iterator[Problem]:
-    """E061: error spans cannot be put on the tokens that this tokenizer writes.
+    """E061: error spans cannot be mapped to the tokens of this tokenizer.
 
     Args:
         tokenizer: The policy's.
         where: The checkpoint, for the message.
-        text: A translation to try it on.
+        text: A translation for the test.
     """
     from rewardlab.align import decode
 

@@ -1,6 +1,7 @@
 """Checks of ``rewardlab sft`` and ``rewardlab rl``: the policy, batches, lengths and memory.
 
-`sft_plan` and `rl_plan` say what the trainer would do with the rows; `check_plan` does the rest.
+`sft_plan` and `rl_plan` determine what the trainer would do with the rows; `check_plan` does the
+remaining checks.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ class Plan(NamedTuple):
 
     Attributes:
         policy: The model and its tokenizer.
-        options: TRL's; None where those of the file are wrong.
+        options: TRL's options; None if those of the file are wrong.
         trainer: The ``trainer`` section of the file.
-        batches: None without options or rows.
-        rollouts: Of RL only.
+        batches: The batches; None without options or rows.
+        rollouts: None except in RL.
         counts: Tokens of the rows; None without a tokenizer.
         limit: Name and value of the option that limits the tokens of a row.
         cut: Rows that the limit cuts.
         longest: Tokens of the longest row of a training pass, prompt and completion.
-        reference: A second, frozen model stands beside the policy.
-        generation: What is decoded in this process.
+        reference: True if there is a second, frozen model besides the policy.
+        generation: Decoding in this process.
     """
 
     policy: Policy
@@ -180,7 +181,7 @@ def check_plan(plan: Plan, found: Findings) -> dict[str, Any]:
     """Compare the rows with the limits, and estimate the memory.
 
     Args:
-        plan: Of an SFT or RL run.
+        plan: Plan of an SFT or RL run.
         found: Gets notes.
 
     Returns:
@@ -225,7 +226,7 @@ def _memory(plan: Plan, found: Findings) -> dict[str, Any]:
     if model is None or options is None:
         return {}
     weight = _weight_bytes(options, plan.policy.saved_bytes)
-    # Of the file: the machine of the dry run may have turned mixed precision off.
+    # The file's options: the machine of the dry run may have turned mixed precision off.
     mixed = plan.trainer.get("bf16", True) or plan.trainer.get("fp16", False)
     optimizer = optimizer_name(options)
     memory = training_memory(

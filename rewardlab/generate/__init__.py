@@ -1,8 +1,8 @@
-"""Text generation: the `Generator` protocol of all backends, and how texts are sampled.
+"""Text generation: the `Generator` protocol of all backends, and sampling options.
 
-A new backend is one file with one class that is a `Generator`. There are ``local`` (transformers
-in this process), ``vllm_engine`` (vLLM in this process) and ``server`` (any server that speaks
-OpenAI's protocol). Translation, reranking and evaluation use nothing but the protocol.
+A new backend is one file with one class that implements `Generator`. The backends are ``local``
+(transformers in this process), ``vllm_engine`` (vLLM in this process) and ``server`` (any server
+that speaks OpenAI's protocol). Translation, reranking and evaluation use only the protocol.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Sampling:
     """Sampling options; a checkpoint's own generation settings are not used.
 
     Attributes:
-        max_new_tokens: Longest text in tokens; a longer one is truncated. At least 1.
+        max_new_tokens: Maximum number of tokens in a text, at least 1; longer texts are truncated.
         beams: Width of the beam search, 1 for none; only with ``temperature=0``.
         temperature: 0 takes the most likely token at each step.
-        top_p: Sample from the smallest set of tokens with this much probability, in (0, 1].
+        top_p: Sample from the smallest set of tokens with this total probability, in (0, 1].
         top_k: Sample from this many of the most likely tokens; 0 for all.
         samples: Texts per prompt; more than one only with ``temperature > 0``.
 
@@ -63,10 +63,10 @@ class Generated:
 
     Attributes:
         text: What the model wrote, without special tokens; nothing is stripped.
-        tokens: Tokens the model produced, the end-of-sequence token included.
-        finished: The model ended the text itself; False if it was truncated.
+        tokens: Number of tokens that the model produced, the end-of-sequence token included.
+        finished: True if the model ended the text; False if it was truncated.
         prompt_tokens: Tokens of the prompt; 0 if a server does not count them.
-        refused: The model refused to answer, or a filter removed its answer.
+        refused: True if the model refused to answer, or a filter removed its answer.
     """
 
     text: str
@@ -81,8 +81,8 @@ class Unanswered:
     """Why a prompt got no text.
 
     Attributes:
-        reason: On one line; never contains a key.
-        fault: ``service`` if the service timed out, is down or sends no valid answer, so that
+        reason: The reason, on one line; never contains a key.
+        fault: ``service`` if the service timed out, is down or sends invalid answers, so that
             another attempt may succeed; ``text`` if this prompt cannot be answered, for example
             because it is too long.
     """
@@ -96,19 +96,19 @@ class Generator(Protocol):
 
     @property
     def signature(self) -> str:
-        """Everything the texts depend on, apart from prompts, sampling options and seeds."""
+        """Everything that the texts depend on besides prompts, sampling options and seeds."""
         ...
 
     @property
     def call_size(self) -> int:
-        """How many texts one call should ask for to keep the backend busy."""
+        """Number of texts that one call should request to keep the backend busy."""
         ...
 
     def ready(self) -> None:
         """Load the model or connect to the server; does nothing the second time.
 
         Raises:
-            UserError: What is missing, and how to install or correct it.
+            UserError: Something is missing; the message says how to install or correct it.
         """
         ...
 
@@ -147,8 +147,8 @@ class Generator(Protocol):
             prompts: P prompts.
             sampling: Sampling options, with ``samples=1``.
             seeds: P seeds; the text is drawn with ``seed_for(seeds[p], 0)``.
-            schema: A JSON schema. A backend that can constrain the model to it gives JSON that
-                matches it for every finished text; others ignore it.
+            schema: A JSON schema. If a backend can enforce it, every finished text is JSON that
+                matches the schema; other backends ignore it.
 
         Raises:
             UserError: The backend is configured so that no prompt could be answered.
@@ -157,7 +157,7 @@ class Generator(Protocol):
 
 
 def refuse_beams(sampling: Sampling) -> None:
-    """Refuse beam search, for backends that have none.
+    """Refuse beam search, for backends that do not support it.
 
     Raises:
         UserError: E086; exit code 2.

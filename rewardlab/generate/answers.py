@@ -48,7 +48,7 @@ def generated(answer: Answer) -> Generated:
 
 
 def is_named(stated: str, asked: str) -> bool:
-    """Whether an answer comes from the model that was asked.
+    """Whether an answer comes from the requested model.
 
     Args:
         stated: The model's name in the answer; many services add a date to it.

@@ -1,10 +1,10 @@
-"""Texts from a transformers model in this process, and what all generators from a checkpoint share.
+"""Texts from a transformers model in this process, and the base class for saved checkpoints.
 
-Every text is sampled with its own random numbers, which follow from its seed alone, so order, batch
-size and the other texts of a batch do not change them. The probabilities come from batched matrix
-products, which round a little differently in a batch of another shape. For texts that are equal bit
-for bit the batches must be the same (`rewardlab.decoding.translate` makes sure of that). Greedy and
-beam search use no random numbers, but round in the same way.
+Every text is sampled with its own random numbers, which depend only on its seed, not on the order,
+the batch size or the other texts of a batch. The probabilities come from batched matrix products,
+whose rounding depends slightly on the shape of the batch. So texts are equal bit for bit only if
+the batches are the same (`rewardlab.decoding.translate` ensures that). Greedy and beam search use
+no random numbers, but their rounding depends on the batch as well.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from rewardlab.text.prompts import chat_options
 class CheckpointGenerator(ABC):
     """The shared part of the generators that run a saved checkpoint in this process.
 
-    The precision is the one it was saved in. Threads may share it: one loads or generates at a
-    time. A subclass says how texts are generated and how long a prompt may be.
+    The model runs in its saved precision. Threads may share a generator: one thread loads or
+    generates at a time. A subclass defines how texts are generated and how long a prompt may be.
 
     Attributes:
         checkpoint: A directory written by ``save_pretrained``, tokenizer included.
@@ -64,7 +64,7 @@ class CheckpointGenerator(ABC):
         """The checkpoint's tokenizer.
 
         Raises:
-            UserError: E081, it cannot be loaded; exit code 2.
+            UserError: E081, the tokenizer cannot be loaded; exit code 2.
         """
         try:
             return read_tokenizer(self.checkpoint)
@@ -77,7 +77,7 @@ class CheckpointGenerator(ABC):
 
     @abstractmethod
     def _room(self, sampling: Sampling) -> float:
-        """The longest prompt in tokens."""
+        """Maximum number of tokens in a prompt."""
 
     @abstractmethod
     def __call__(
@@ -108,7 +108,7 @@ class CheckpointGenerator(ABC):
         """One text for every prompt, or why there is none; see `rewardlab.generate.Generator`.
 
         Raises:
-            UserError: As calling it.
+            UserError: As for `__call__`.
         """
         with self._turn:
             room = self._room(sampling)
@@ -125,13 +125,13 @@ class CheckpointGenerator(ABC):
 
 @dataclass(frozen=True)
 class TransformersGenerator(CheckpointGenerator):
-    """A saved checkpoint in transformers, on the accelerator if there is one."""
+    """A saved checkpoint run by transformers, on the accelerator if there is one."""
 
     batch_size: int = 64
 
     @property
     def signature(self) -> str:
-        """Weights, device, versions, and the batch size, on which rounding depends."""
+        """Weights, device, versions, and the batch size, because rounding depends on it."""
         packages = [f"{package}:{version(package)}" for package in ("torch", "transformers")]
         device = own_device().type
         return "|".join(
@@ -197,11 +197,11 @@ def continue_prompts(
     seeds: Sequence[int] | None = None,
     batch_size: int = 64,
 ) -> list[list[Generated]]:
-    """Continue prompts with a loaded model, in batches of texts of about one length.
+    """Continue prompts with a loaded model, in batches of texts of similar length.
 
     Args:
-        model: Training mode is restored afterwards.
-        tokenizer: The model's.
+        model: The model; its training mode is restored afterwards.
+        tokenizer: The model's tokenizer.
         prompts: P prompts; a chat goes through the tokenizer's template.
         sampling: Sampling options.
         seeds: P seeds; needed if ``sampling.temperature`` is not 0.
@@ -233,7 +233,7 @@ def continue_prompts(
 def _own_settings(model: PreTrainedModel) -> Generator[None]:
     """Generate without dropout, and without the checkpoint's own generation settings.
 
-    transformers takes from them every option that a call leaves out.
+    transformers would take every option that a call leaves out from those settings.
     """
     was_training, own = model.training, model.generation_config
     model.eval()
@@ -291,7 +291,7 @@ def _generated(
 def _chooser(
     sampling: Sampling, seeds: Sequence[int], *, width: int, device: torch.device
 ) -> LogitsProcessorList:
-    """What is applied to the logits before the greedy choice: nothing, or one draw per text."""
+    """The logits processors before the greedy choice: none, or one random draw per text."""
     if sampling.temperature == 0.0:
         return LogitsProcessorList()
     steps = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
@@ -306,14 +306,14 @@ def _chooser(
 
 
 class _Draw(LogitsProcessor):
-    """Leaves each text the one token that its own random number falls on (inverse CDF).
+    """Leaves each text only the token that its own random number selects (inverse CDF).
 
-    transformers' own sampling draws from one stream for the whole batch, so that every text would
-    depend on the others.
+    transformers' own sampling draws from one stream for the whole batch, so every text would depend
+    on the others.
 
     Args:
         numbers: float64 (N, max_new_tokens) in [0, 1).
-        width: Tokens of the prompts, padding included.
+        width: Number of tokens in each prompt, padding included.
     """
 
     def __init__(self, numbers: torch.Tensor, width: int) -> None:
@@ -331,14 +331,14 @@ class _Draw(LogitsProcessor):
 
 
 def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
-    """The text of a prompt as the model reads it; of a chat, with the model's turn opened.
+    """The text of a prompt as the model reads it; a chat ends with the start of the model's turn.
 
     Args:
         tokenizer: The model's.
         prompt: A text, or a chat, which goes through the tokenizer's template.
 
     Raises:
-        UserError: E044, a chat and no template for it; exit code 2.
+        UserError: E044, a chat without a chat template; exit code 2.
     """
     if isinstance(prompt, str):
         return prompt
@@ -370,8 +370,8 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> li
     """Ids of the tokens that end a text.
 
     Args:
-        model: Its generation settings come first; they list the ends of turns as well.
-        tokenizer: Its end-of-sequence token is used if the model names none.
+        model: The model, whose generation settings are used first; they also list ends of turns.
+        tokenizer: The tokenizer, whose end-of-sequence token is used if the model names none.
     """
     configured: Any = model.generation_config and model.generation_config.eos_token_id
     ends: Any = tokenizer.eos_token_id if configured is None else configured
@@ -382,12 +382,12 @@ def load_model(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrain
     """A saved causal language model, on the accelerator if there is one; safetensors only.
 
     Args:
-        checkpoint: Its directory.
-        tokenizer: The checkpoint's.
+        checkpoint: The checkpoint's directory.
+        tokenizer: The checkpoint's tokenizer.
 
     Raises:
-        UserError: E081, it cannot be loaded, lacks weights, or does not match its tokenizer; exit
-            code 2.
+        UserError: E081, the model cannot be loaded, lacks weights, or does not match its tokenizer;
+            exit code 2.
     """
     try:
         model: Any = read_model(AutoModelForCausalLM, checkpoint, tokenizer)

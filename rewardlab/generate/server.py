@@ -1,11 +1,12 @@
 """Texts from a server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, a hosted model.
 
 Plain prompts go to ``/completions``, chats to ``/chat/completions``, where the server applies the
-model's template. Every text is a request of its own, because not every server gives several, each
-has its own seed, and each is counted. A server that shares prefixes computes a prompt once.
+model's template. Every text is a separate request, because not every server supports several texts
+per request, and because each text has its own seed and token counts. A server with prefix caching
+computes a prompt only once.
 
-How a server treats seed, temperature and batches is up to the server. A resumed run gives the texts
-of an uninterrupted one as far as the server gives the same answer twice. Options that a request
+How a server treats seed, temperature and batches is up to the server. A resumed run gives the same
+texts as an uninterrupted run only if the server gives the same answer twice. Options that a request
 leaves out are up to the server as well: start vLLM with ``--generation-config vllm``, or it takes
 them from the checkpoint.
 """
@@ -44,14 +45,14 @@ KEY = "OPENAI_API_KEY"
 """Environment variable with the key."""
 LONGEST_REASON = 300
 LONGEST_WAIT = 30.0
-"""Most seconds between two attempts that a server can ask for."""
+"""Maximum waiting time between two attempts that a server can request, in seconds."""
 NOT_THIS_PROMPT = frozenset({400, 413, 414, 422, 431})
-"""Statuses that refuse one prompt, for example because it is too long; others concern them all."""
+"""HTTP statuses that refuse one prompt, for example for its length; others concern all prompts."""
 T = TypeVar("T")
 
 
 class _NoAnswerError(Exception):
-    """There was no answer within the attempts and the time."""
+    """There was no answer within the allowed attempts and time."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ class ServerGenerator:
     Attributes:
         url: Base address of the protocol, usually ending in ``/v1``.
         model: The server's name for the model.
-        concurrency: Requests at once.
-        deadline: Seconds for one request.
-        attempts: Most requests for one text.
-        wait: Seconds before the second attempt; doubled for each one after, with jitter.
-        total: Seconds for all requests of one text that a judge asks for (`ask`).
+        concurrency: Maximum number of simultaneous requests.
+        deadline: Maximum seconds for one request.
+        attempts: Maximum number of requests for one text.
+        wait: Seconds before the second attempt; doubled for each later attempt, with jitter.
+        total: Maximum seconds for all requests for one text of `ask`.
         breaker: After this many texts in a row without an answer, `ask` sends no more requests.
     """
 
@@ -82,19 +83,19 @@ class ServerGenerator:
 
     @property
     def signature(self) -> str:
-        """Address and model name; what runs behind them cannot be known."""
+        """Address and model name; the model that runs there cannot be verified."""
         return f"server|{self.url}|{self.model}"
 
     @property
     def call_size(self) -> int:
-        """Several rounds of requests, so that few wait for the slowest."""
+        """Several rounds of requests, so that little time is spent waiting for the slowest."""
         return 8 * self.concurrency
 
     def ready(self) -> None:
-        """Ask the server for its models, which shows a wrong address or key before any prompt.
+        """Ask the server for its models, to detect a wrong address or key before any prompt.
 
         Raises:
-            UserError: E086 a library is missing (exit code 2); E087 the server refuses us, E088
+            UserError: E086 a library is missing (exit code 2); E087 the server refuses access, E088
                 it cannot be reached (4).
         """
         _ = self._reached
@@ -122,8 +123,8 @@ class ServerGenerator:
         """Continue every prompt; see `rewardlab.generate.Generator`.
 
         Raises:
-            UserError: E086 beam search, which the protocol does not have (exit code 2); E087 the
-                server refuses a request, E088 it is down or sends no answers (4).
+            UserError: E086 beam search, which the protocol does not support (exit code 2); E087
+                the server refuses a request, E088 it is down or sends no answers (4).
         """
         refuse_beams(sampling)
         return _run(self._all(prompts, sampling, seeds))
@@ -169,11 +170,11 @@ class ServerGenerator:
     ) -> list[Generated | Unanswered]:
         """One text for every prompt, or why there is none; see `rewardlab.generate.Generator`.
 
-        Every request has the schema; whether it is followed is up to the server.
+        Every request includes the schema; whether it is followed is up to the server.
 
         Raises:
             UserError: E086 beam search, or a library is missing (exit code 2); E087 the server
-                refuses us, or it refuses all of at least `breaker` prompts (4).
+                refuses access, or refuses all of at least `breaker` prompts (4).
         """
         refuse_beams(sampling)
         answers = _run(self._answers(prompts, sampling, seeds, schema))
@@ -191,7 +192,7 @@ class ServerGenerator:
         seeds: Sequence[int],
         schema: Mapping[str, Any] | None,
     ) -> list[Generated | Unanswered]:
-        """Answers as they arrive, until there is one for each or `breaker` in a row have none."""
+        """Answers as they arrive, until all have arrived or `breaker` texts in a row failed."""
         slots, breaker = asyncio.Semaphore(self.concurrency), Breaker(self.breaker)
         answers: list[Generated | Unanswered | None] = [None] * len(prompts)
         rest = Unanswered("not asked")
@@ -277,10 +278,10 @@ class ServerGenerator:
         return path, body
 
     async def _insist(self, ask: Callable[[], Awaitable[T]], *, total: float | None = None) -> T:
-        """Ask until there is an answer, within the attempts and ``total`` seconds.
+        """Ask until there is an answer, or attempts or ``total`` seconds run out.
 
         Raises:
-            APIStatusError: The server refuses, and would again.
+            APIStatusError: The server refuses, and would refuse again.
             _NoAnswerError: There was no answer.
         """
         import openai
@@ -312,7 +313,7 @@ class ServerGenerator:
         raise _NoAnswerError(f"gave no text in {self.attempts} attempts, the last because {reason}")
 
     def _end(self, error: APIStatusError | _NoAnswerError) -> NoReturn:
-        """End the run: E087 the server refuses us, E088 it is down or sends no answers."""
+        """End the run: E087 the server refuses access, E088 it is down or sends no answers."""
         import openai
 
         if isinstance(error, _NoAnswerError):
@@ -358,13 +359,13 @@ def _require_libraries() -> None:
 async def _post(
     client: AsyncOpenAI, path: str, body: Mapping[str, Any], check: Callable[[Answer], None]
 ) -> Generated:
-    """One request.
+    """Send one request.
 
-    The client's typed methods walk over every part of a request, which for a judge's prompt takes
-    longer than everything else; its plain ``post`` sends the body as it is.
+    The client's typed methods visit every part of a request, which for a judge's prompt takes
+    longer than everything else; its plain ``post`` sends the body unchanged.
 
     Raises:
-        PassingError: The body of the response is no answer, or ``check`` refuses it.
+        PassingError: The body of the response is not an answer, or ``check`` refuses it.
     """
     from httpx2 import Response
 
@@ -375,14 +376,14 @@ async def _post(
 
 @cache
 def _certificates() -> SSLContext:
-    """Trusted certificates; reading them takes longer than a request, so it is done once."""
+    """Trusted certificates, read once, because reading them takes longer than a request."""
     from httpx2 import create_ssl_context
 
     return create_ssl_context()
 
 
 def url_problem(url: str) -> Problem | None:
-    """E086: the URL is not the address of a server, or holds a password."""
+    """E086: the URL is not the address of a server, or contains a password."""
     found = address_problem(url, variable=KEY, example="http://localhost:8000/v1")
     return found and Problem("E086", "url", *found)
 
@@ -402,7 +403,7 @@ def _status(error: APIStatusError) -> str:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, also where an event loop is running, as in a notebook."""
+    """Run a coroutine to its end, even while an event loop is running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

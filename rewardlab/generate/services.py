@@ -1,8 +1,8 @@
-"""What the clients of services share: addresses, secrets, retries, answers, and a circuit breaker.
+"""Shared parts of service clients: addresses, secrets, retries, answers, and a circuit breaker.
 
 `rewardlab.generate.server` asks servers for texts, and `rewardlab.rewards.remote_client` asks for
-scores. Both check an address in the same way, read their key from an environment variable and keep
-it out of messages, and repeat a request by one rule.
+scores. Both check addresses in the same way, read their key from an environment variable, keep the
+key out of messages, and repeat requests by the same rule.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 PASSING = frozenset({408, 409, 425, 429})
-"""Statuses below 500 that another attempt may not get; see `retry_after`."""
+"""HTTP statuses below 500 after which another attempt may succeed; see `retry_after`."""
 SHOWN = 200
-"""Bytes of an answer that a message shows."""
+"""Maximum number of bytes of an answer that a message shows."""
 _SILENT = logging.NullHandler()
 Form = TypeVar("Form", bound="BaseModel")
 
 
 class PassingError(Exception):
-    """There was no answer, and another attempt may get one.
+    """There was no answer, but another attempt may get one.
 
     Attributes:
-        retry: True for the client's own waiting time, or the seconds that the service asks for.
+        retry: True for the client's own waiting time, or the seconds that the service requests.
     """
 
     def __init__(self, reason: str, retry: bool | float = True) -> None:
@@ -43,12 +43,12 @@ class PassingError(Exception):
 
 
 def address_problem(url: str, *, variable: str, example: str) -> tuple[str, str] | None:
-    """What is wrong with the address of a service, and how to fix it; None if nothing is.
+    """What is wrong with the address of a service, and how to fix it; None if it is valid.
 
     Args:
         url: The address.
-        variable: The environment variable that holds the key; named in place of a password.
-        example: An address that would do.
+        variable: The environment variable with the key, to use instead of a password.
+        example: An example of a valid address.
     """
     parts = urlsplit(url)
     if parts.username or parts.password:
@@ -64,7 +64,7 @@ def redacted(text: str, variable: str) -> str:
 
     Args:
         text: A message that may quote what a service sent back.
-        variable: The variable that holds the key.
+        variable: The environment variable with the key.
     """
     secret = os.environ.get(variable, "").strip()
     return text.replace(secret, f"[{variable}]") if secret else text
@@ -75,12 +75,12 @@ def require(*libraries: str, code: str, where: str, who: str) -> None:
 
     Args:
         *libraries: Their import names.
-        code: Of the error.
-        where: What the message points at.
-        who: What needs them.
+        code: Code of the error.
+        where: The place that the message names.
+        who: What needs the libraries.
 
     Raises:
-        UserError: One is not; exit code 2.
+        UserError: A library is missing; exit code 2.
     """
     for library in libraries:
         if find_spec(library) is None:
@@ -94,7 +94,7 @@ def retry_after(status: int, header: str, *, longest: float) -> bool | float:
     Args:
         status: The HTTP status; `PASSING` ones and those from 500 on may pass.
         header: ``Retry-After``, or empty.
-        longest: Most seconds to wait.
+        longest: Maximum seconds to wait.
 
     >>> retry_after(404, "", longest=9), retry_after(503, "", longest=9)
     (False, True)
@@ -112,9 +112,9 @@ def attempts(
 
     Args:
         may_pass: Whether to try again after an exception, or in how many seconds.
-        most: Attempts in all.
-        wait: Seconds before the second attempt; doubled for each one after.
-        longest: Most seconds between two attempts.
+        most: Maximum number of attempts.
+        wait: Seconds before the second attempt; doubled for each later attempt.
+        longest: Maximum seconds between two attempts.
     """
     import stamina
 
@@ -135,10 +135,10 @@ def parsed(content: bytes, form: type[Form]) -> Form:
 
     Args:
         content: The body.
-        form: What it must be.
+        form: The form that the body must have.
 
     Raises:
-        PassingError: It is something else.
+        PassingError: The body does not have this form.
     """
     from pydantic import ValidationError
 
@@ -153,11 +153,11 @@ def parsed(content: bytes, form: type[Form]) -> Form:
 
 
 class Breaker:
-    """A circuit breaker: open from the moment that so many calls in a row have failed.
+    """A circuit breaker: it opens when ``limit`` calls in a row have failed.
 
     Args:
-        limit: Failures in a row.
-        seconds: How long it stays open; after that the next failure opens it again.
+        limit: Number of failures in a row.
+        seconds: Seconds for which it stays open; after that the next failure opens it again.
     """
 
     def __init__(self, limit: int, seconds: float = math.inf) -> None:
@@ -167,7 +167,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether to make no further call."""
+        """Whether calls should stop."""
         return time.monotonic() < self._open_until
 
     def record(self, *, failed: bool) -> None:

@@ -1,9 +1,9 @@
 """Texts from vLLM in this process.
 
 Prompts are tokenized and texts decoded as in `rewardlab.generate.local`, so both backends see the
-same tokens. vLLM forms its batches as texts end, so the probabilities of a text may round a little
-differently from run to run, and a draw that falls between two tokens may give the other one. Each
-text has its own seed here as well.
+same tokens. Each text has its own seed here as well. But vLLM changes its batches whenever a text
+ends, so the rounding of probabilities may differ slightly from run to run, and a draw close to the
+boundary between two tokens may give the other token.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from rewardlab.seeds import seed_for
 JSON_ONLY = {"backend": "guidance", "disable_any_whitespace": True}
 """Options for enforcing a schema.
 
-Where JSON allows white space, a small model may write nothing else. And xgrammar, vLLM's first
-choice, lets raw control characters into a string of limited length, which is then no JSON (0.2.8).
+Where JSON allows white space, a small model may write white space without end. And xgrammar, vLLM's
+first choice, allows raw control characters in a string of limited length, which makes the text
+invalid JSON (0.2.8).
 """
 
 
 @dataclass(frozen=True)
 class VLLMGenerator(CheckpointGenerator):
-    """A saved checkpoint in vLLM; no beam search, and a schema is enforced."""
+    """A saved checkpoint run by vLLM; it has no beam search, and it enforces schemas."""
 
     batch_size: int = 256
 
@@ -86,7 +87,7 @@ class VLLMGenerator(CheckpointGenerator):
         """Continue every prompt; a schema is enforced.
 
         Raises:
-            UserError: E086 beam search, which only the transformers backend has; E044 a chat
+            UserError: E086 beam search, which only the transformers backend supports; E044 a chat
                 without a chat template. Exit code 2.
         """
         refuse_beams(sampling)
@@ -135,7 +136,7 @@ def _vllm() -> Any:
     """The library, imported on first use because that takes many seconds.
 
     Raises:
-        UserError: E086, it is not installed; exit code 2.
+        UserError: E086, vLLM is not installed; exit code 2.
     """
     _version()
     return importlib.import_module("vllm")

@@ -1,6 +1,6 @@
-"""Asking a language model for a judgement and reading its answer; knows no reward.
+"""Asking a language model for a judgement and reading its answer; independent of any reward.
 
 ``prompts`` builds the questions from prompt files, ``fences`` keeps the judged text from acting as
-instructions, ``answers`` has the forms of answers and reads them strictly, ``locating`` finds the
-words that an answer quotes, ``asking`` asks every question at most twice.
+instructions, ``answers`` defines the forms of answers and parses them strictly, ``locating`` finds
+the words that an answer quotes, ``asking`` asks every question at most twice.
 """

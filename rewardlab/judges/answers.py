@@ -1,12 +1,12 @@
-"""The forms of a judge's answers, as JSON schemas, and strict reading of what it answered.
+"""The forms of a judge's answers, as JSON schemas, and their strict parsing.
 
 An answer is one JSON value and nothing else: prose is never searched for JSON. Two wrappings are
-removed, and only if they are complete: a code fence around the answer, and a block of reasoning
-before it. Truncating an answer cannot produce either, so a repaired answer says the same as the
-JSON in it.
+removed, but only if they are complete: a code fence around the answer, and a block of reasoning
+before it. A truncated answer cannot contain a complete wrapping, so a repaired answer means the
+same as the JSON in it.
 
 Severities and categories are enumerations, because both decide what an error costs: with free text,
-a misspelt ``Non-translation`` would cost 5 in place of 25.
+a misspelt ``Non-translation`` would cost 5 instead of 25.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rewardlab.types import Status
 
 LONGEST_ANSWER = 100_000
-"""Most characters of an answer; a longer one is not read."""
+"""Maximum number of characters in an answer; a longer answer is not read."""
 MOST_ERRORS = 50
 LONGEST_QUOTE = 4_000
 
@@ -45,7 +45,7 @@ Category = Literal[
     "Non-translation",
     "Other",
 ]
-"""MQM's, as annotators at WMT use them (Freitag et al. 2021, arXiv 2104.14478)."""
+"""MQM categories, as annotators at WMT use them (Freitag et al. 2021, arXiv 2104.14478)."""
 
 
 class _Strict(BaseModel):
@@ -58,9 +58,9 @@ class MQMError(_Strict):
     Attributes:
         span: The wrong words, quoted; or the words of the source that were left out.
         span_with_context: The same words with some words around them.
-        severity: Of the error.
-        category: Of the error.
-        side: The text that is quoted.
+        severity: Severity of the error.
+        category: Category of the error.
+        side: The text that ``span`` quotes.
     """
 
     span: Quote
@@ -82,9 +82,9 @@ class UnnaturalSpan(_Strict):
     Attributes:
         span: The words, quoted.
         span_with_context: The same words with some words around them.
-        severity: Of the error.
+        severity: Severity of the error.
         excused: The source is itself unnatural at this place.
-        source_span: The words of the source that excuse it; empty if nothing does.
+        source_span: The words of the source that excuse the span; empty if none do.
     """
 
     span: Quote
@@ -107,7 +107,7 @@ class RubricAnswer(_Strict):
     """A grade.
 
     Attributes:
-        reason: Given before the grade, which makes the grade better.
+        reason: The reason; asking for it before the grade makes the grade better.
         score: 1 to 10, higher is better.
     """
 
@@ -123,7 +123,7 @@ class Reading(NamedTuple, Generic[Form]):
 
     Attributes:
         status: ``OK``, ``REPAIRED`` or ``UNPARSEABLE``.
-        answer: None if it is unparseable.
+        answer: The parsed answer; None if it is unparseable.
     """
 
     status: Status
@@ -134,8 +134,8 @@ class Reading(NamedTuple, Generic[Form]):
 def json_schema(form: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of a form, for backends that constrain a model to one.
 
-    References are resolved. Lengths of texts are left out, because they make grammars of thousands
-    of states; `read_answer` checks them.
+    References are resolved. Limits on text length are left out, because they lead to grammars of
+    thousands of states; `read_answer` checks them.
     """
     schema = form.model_json_schema(by_alias=True)
     return _plain(schema, schema.get("$defs", {}))
@@ -158,8 +158,8 @@ def read_answer(text: str, form: type[Form]) -> Reading[Form]:
     """Parse a finished answer.
 
     Args:
-        text: All that the judge wrote.
-        form: The form that was asked for.
+        text: Everything that the judge wrote.
+        form: The requested form.
 
     >>> read_answer('{"errors": []}', MQMAnswer).status
     <Status.OK: 'ok'>
@@ -198,12 +198,12 @@ def _strictly(text: str, form: type[Form]) -> Form | None:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, unless a key is repeated; most parsers would keep the last value."""
+    """An object; a repeated key is refused, while most parsers would keep the last value."""
     if len(members := dict(pairs)) < len(pairs):
         raise ValueError("a key is repeated")
     return members
 
 
 def _refuse(constant: str) -> None:
-    """NaN and Infinity, which JSON does not have."""
+    """Refuse NaN and Infinity, which JSON does not have."""
     raise ValueError(constant)

@@ -1,8 +1,9 @@
 """Asking a judge: every question once, and a second time if the answer cannot be used.
 
 The status of a failure decides what it costs (`rewardlab.types.Status`). If a service gives no
-answer, that is our fault: ``UNAVAILABLE``. If both answers are truncated, refused or not of the
-form, that is the text's fault: a text that breaks its judge must not gain by it.
+answer, the row is ``UNAVAILABLE``, which is not the text's fault. If both answers are truncated,
+refused or not in the requested form, the text is at fault: a text that breaks its judge must not
+gain by it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ class JudgeReply(NamedTuple, Generic[Form]):
 
     Attributes:
         status: ``OK`` or ``REPAIRED`` with an answer; otherwise why there is none.
-        answer: The answer, in the form that was asked for.
-        asked: How often the question was asked.
+        answer: The answer, in the requested form.
+        asked: Number of times that the question was asked.
         prompt_tokens: Tokens of the prompts.
         completion_tokens: Tokens of the answers.
-        reason: Why there was no text at all; such a question is not asked again.
+        reason: Why the service gave no text; then the question is not asked again.
     """
 
     status: Status
@@ -50,10 +51,11 @@ def ask_judge(
     Args:
         judge: The model.
         template: The prompt file.
-        questions: N questions: the texts by name.
+        questions: N questions, each name -> text.
         form: The form of an answer.
         chat: Ask through the model's chat template.
-        max_new_tokens: Longest answer; a longer one is truncated and counts as a failed answer.
+        max_new_tokens: Maximum number of tokens in an answer; a longer answer is truncated and
+            counts as failed.
 
     Returns:
         N replies.

@@ -1,9 +1,9 @@
 """Prompt injection: judged texts are quoted as data, so that they cannot act as instructions.
 
-All texts of a question are one line of JSON between two fences with a nonce. Characters that could
-begin a fence, a chat template's token or a line are written as JSON escapes, and so are invisible
-characters, so a text can neither end the data, nor open a turn, nor hide instructions. A JSON
-parser reads exactly the same text back.
+All texts of a question are one line of JSON between two fences with a nonce. Invisible characters,
+and characters that could begin a fence, a chat template's token or a line, are written as JSON
+escapes. So a text cannot end the data, open a turn or hide instructions. A JSON parser reads
+exactly the same text back.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def fenced(data: Mapping[str, str], nonce: str) -> str:
 
     Args:
         data: Texts by name.
-        nonce: Of both fences, from `nonce_of`.
+        nonce: Nonce in both fences, from `nonce_of`.
 
     >>> print(fenced({"source": "Hej."}, "0123456789abcdef"))
     <data-0123456789abcdef>

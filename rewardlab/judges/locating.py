@@ -1,7 +1,7 @@
 """Finding the words that a judge quotes in the text it quotes.
 
-Judges cannot count characters, so they give the words and some words around them, and both are
-searched for literally. A place that is ambiguous or missing is not guessed.
+Judges cannot count characters, so they give the words and some context around them; both are
+searched for literally. An ambiguous or missing place is not guessed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ class Lost(Enum):
 
 
 def locate(text: str, span: str, context: str) -> int | Lost:
-    """First character of a quoted span, in Unicode code points.
+    """Position of the first character of a quoted span, in Unicode code points.
 
-    The place is known if the context occurs once in the text and the span once in the context, or
-    else if the span occurs once in the text.
+    The place is known if the context occurs exactly once in the text and the span exactly once in
+    the context, or if the span occurs exactly once in the text.
 
     Args:
         text: The text that is quoted.
         span: The quoted words.
-        context: The same words with words around them; ignored if it is no literal quotation.
+        context: The same words with words around them; ignored if it is not a literal quotation.
 
     >>> locate("the cat and the dog", "the", "the dog")
     12
@@ -41,7 +41,7 @@ def locate(text: str, span: str, context: str) -> int | Lost:
 
 
 def _only(text: str, part: str) -> int | Lost:
-    """The only place of a part; occurrences may overlap."""
+    """The place of a part that occurs once; occurrences may overlap."""
     place = text.find(part) if part else -1
     if place < 0:
         return Lost.NOWHERE

@@ -26,11 +26,11 @@ class Marks(NamedTuple):
 
 
 def mark(texts: Mapping[str, str], errors: Iterable[MQMError | UnnaturalSpan]) -> Marks:
-    """Find the words of every error in the text that it quotes.
+    """Find the words of every error in the text that the error quotes.
 
     Args:
         texts: ``source`` and ``translation``.
-        errors: As the judge lists them.
+        errors: The errors as listed by the judge.
     """
     spans: list[ErrorSpan] = []
     lost: list[Lost] = []
@@ -49,7 +49,7 @@ def error_total(errors: Iterable[MQMError | UnnaturalSpan], table: SeverityTable
     """The sum of the errors' weights, at most `WORST_ERROR`; lower is better.
 
     Args:
-        errors: Of one answer; those without a place cost the same as others.
+        errors: The errors in one answer; errors without a place cost the same as others.
         table: The weights.
     """
     return min(WORST_ERROR, sum(table.weight_of(one.severity, one.category) for one in errors))

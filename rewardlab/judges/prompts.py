@@ -1,9 +1,9 @@
 """The questions that a judge is asked: prompt files, with the judged texts between fences.
 
 A prompt file is TOML with ``instructions``, a ``reminder`` that follows every question, and
-``examples`` of ``data`` with the right ``answer``; the library's own are in ``prompts/``. Examples
-are shown in the same format as questions and answers, and are checked in the same way: an answer
-must match the form, and the words it quotes must be in its texts.
+``examples`` of ``data`` with the correct ``answer``; the library's own files are in ``prompts/``.
+Examples are shown in the same format as real questions and answers, and are checked like them: an
+answer must match the form, and the words that it quotes must be in the texts of its example.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class _File(BaseModel):
 
 
 class Example(NamedTuple):
-    """One question and its right answer.
+    """One question and its correct answer.
 
     Attributes:
         question: The texts between fences, and the reminder.
-        answer: One line of JSON.
+        answer: The answer as one line of JSON.
     """
 
     question: str
@@ -65,9 +65,9 @@ class Template:
     """A prompt file.
 
     Attributes:
-        instructions: At the beginning.
-        reminder: After the texts, so that the prompt does not end with words of a text.
-        examples: Questions with their answers, between the two.
+        instructions: Text at the beginning of the prompt.
+        reminder: Text after the judged texts, so that the prompt does not end with their words.
+        examples: Questions with their answers, shown after the instructions.
         digest: Sixteen hexadecimal digits of the SHA-256 of the file.
     """
 
@@ -87,14 +87,14 @@ def write_question(
 ) -> Prompt:
     """A question about some texts.
 
-    A chat has turns of user and assistant only, and the first turn begins with the instructions:
-    several families of models have no system turn, and the others understand this as well.
+    A chat has only user and assistant turns, and the first turn begins with the instructions:
+    several families of models have no system turn, and the others understand this form as well.
 
     Args:
         template: The prompt file.
-        data: The texts by name, in the order in which they are shown.
+        data: Name -> text, in the order in which the texts are shown.
         chat: Make a chat; otherwise one text that ends where the answer begins.
-        attempt: Each attempt has another nonce, so that the prompt is not the same again.
+        attempt: Number of the attempt; each attempt has a different nonce and so another prompt.
     """
     question = _turn(data, question_nonce(template, data, attempt), template.reminder)
     if not chat:
@@ -114,7 +114,7 @@ def question_nonce(template: Template, data: Mapping[str, str], attempt: int = 0
 
     Args:
         template: The prompt file.
-        data: The texts by name.
+        data: Name -> text.
         attempt: See `write_question`.
     """
     return nonce_of(template.digest, str(attempt), quoted(data))
@@ -125,7 +125,7 @@ def _turn(data: Mapping[str, str], nonce: str, reminder: str) -> str:
 
 
 def language_shown(code: str | None) -> str:
-    """The name of a language with its code, as a judge sees it; an unknown code is unchanged.
+    """The name of a language with its code, as judges see it; unknown codes are unchanged.
 
     >>> language_shown("pt-BR"), language_shown("tlh"), language_shown(None)
     ('Portuguese (pt-BR)', 'tlh', 'not stated')
@@ -143,13 +143,13 @@ def load_template(name: str, form: type[BaseModel], *, path: str = "") -> Templa
     """Read a prompt file, once per process.
 
     Args:
-        name: One of the library's, without its extension.
+        name: Name of one of the library's files, without its extension.
         form: The form of the answers of its examples.
         path: A file to use instead; empty for the library's.
 
     Raises:
-        UserError: E340 it cannot be read, E341 it is not a prompt file, or an example is wrong;
-            exit code 2.
+        UserError: E340 the file cannot be read; E341 it is not a prompt file, or an example is
+            wrong; exit code 2.
     """
     place = path or name
     content = _content(path or f"{name}.toml", ours=not path)
@@ -181,11 +181,11 @@ def load_text(name: str, *, path: str = "") -> str:
     """Read a text file, once per process.
 
     Args:
-        name: One of the library's.
+        name: Name of one of the library's files.
         path: A file to use instead; empty for the library's.
 
     Raises:
-        UserError: E340, it cannot be read; exit code 2.
+        UserError: E340, the file cannot be read; exit code 2.
     """
     return _content(path or name, ours=not path).decode()
 
@@ -214,7 +214,7 @@ def _rendered(example: _Example, nonce: str, reminder: str) -> Example:
 
 
 def _wrong(example: _Example, form: type[BaseModel]) -> Iterator[str]:
-    """What is wrong with an example: an answer not of the form, or quoted words not in the text."""
+    """Problems of an example: an answer not in the form, or quoted words not in the text."""
     answer = read_answer(json.dumps(example.answer), form).answer
     if answer is None:
         yield f"{shown(example.answer)} is not an answer of the form asked for"

@@ -15,8 +15,8 @@ WMT_JUDGE = SeverityTable(
     weights=MappingProxyType({**WMT_MQM.weights, "critical": WORST_ERROR}),
     cap=WORST_ERROR,
 )
-"""The WMT weights, with a weight for ``critical``: annotators at WMT have no such severity, and
-judges are told to use it only for translations that must not be used at all."""
+"""The WMT weights, with a weight for ``critical``: annotators at WMT do not use this severity;
+judges are instructed to use it only for translations that must not be used at all."""
 
 JUDGE_TABLES: Mapping[str, SeverityTable] = MappingProxyType({"wmt": WMT_JUDGE, "xcomet": XCOMET})
-"""By option value."""
+"""Option value -> severity table."""

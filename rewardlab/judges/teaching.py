@@ -1,16 +1,17 @@
 """Target answers for training a judge, from errors that people marked.
 
-`judges.answers` parses a target answer like any judge's, and `judges.marking` finds its errors
-where people marked them. An error costs the same in the answer as in people's files where the form
-allows it:
+`judges.answers` parses a target answer like a judge's answer, and `judges.marking` finds its errors
+at the places that people marked. An error costs the same in the answer as in the human annotations,
+as far as the form allows:
 
-* ``critical``, which counts as major in people's files and 25 in a judge's answer, becomes
+* ``critical``, which counts as major in human annotations and as 25 in a judge's answer, becomes
   ``major`` unless it is a non-translation;
-* ``neutral``, and everything else of weight 0, is left out;
-* a category becomes the category of the form that it begins with, or ``Other``, which costs what
-  its severity does. Source errors are ``Other``; they are kept, as in WMT's table.
+* ``neutral``, and every other error of weight 0, is left out;
+* a category becomes the category of the form that it begins with, or else ``Other``, whose cost
+  depends on the severity alone. Source errors become ``Other``; they are kept, as in WMT's table.
 
-The cap remains different: a judge's errors add up to at most 25, people's have no cap.
+One difference remains: the sum of a judge's errors is capped at 25, that of human annotations is
+not capped.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ BEGINNINGS: tuple[tuple[str, Category], ...] = (
     ("style", "Style/Awkward"),
     ("terminology", "Terminology/Inappropriate for context"),
 )
-"""Beginnings of category names in people's files, in lower case: the form's, then other years'."""
+"""Prefixes of category names in human annotations, in lower case: the form's, then other years'."""
 
 
 class TargetAnswer(NamedTuple):
-    """The right answer to one question.
+    """The correct answer to one question.
 
     Attributes:
-        answer: All errors that can be written, those of the translation first, in order.
+        answer: All errors that fit the form, first those of the translation, in order.
         neutral: Number of errors of weight 0, which are left out.
-        ambiguous: Number of errors whose place no words around them make clear: they cost the same
-            and have no span.
-        beyond: Number of errors that are left out because they are too long to quote, or more than
-            an answer holds.
+        ambiguous: Number of errors whose place is ambiguous even with all words around them: they
+            cost the same but have no span.
+        beyond: Number of errors that are left out because they are too long to quote, or exceed
+            the number of errors in an answer.
     """
 
     answer: MQMAnswer
@@ -62,7 +63,7 @@ def answer_for(candidate: Candidate, spans: Sequence[ErrorSpan]) -> TargetAnswer
         spans: The errors, on either side, in any order.
 
     Raises:
-        ValueError: An error reaches beyond its text.
+        ValueError: An error extends beyond its text.
     """
     weighing = sorted(
         (span for span in spans if WMT_MQM.weight(span) > 0),
@@ -109,7 +110,7 @@ def context_of(text: str, start: int, end: int) -> str | None:
         end: One past its last.
 
     Returns:
-        The part with these words; empty if it occurs once; None if no words make it unique.
+        The part with these words; empty if the part alone is unique; None if no words make it so.
 
     >>> context_of("the cat and the dog", 12, 15)
     'the dog'
@@ -141,7 +142,7 @@ def _once(text: str, part: str) -> bool:
 
 
 def _error(span: ErrorSpan, quote: str, context: str) -> MQMError:
-    """An error of the same cost, with its severity and category if possible."""
+    """An error of the same cost, with the same severity and category if possible."""
     given, category = span.severity.lower(), category_of(span.category or "")
     milder = "major" if given == "critical" else given
     ways = ((given, category), (milder, category), (milder, "Other"))
@@ -160,7 +161,7 @@ def _error(span: ErrorSpan, quote: str, context: str) -> MQMError:
 
 @cache
 def category_of(theirs: str) -> Category:
-    """The form's category for a category in people's files.
+    """The form's category for a category in human annotations.
 
     >>> category_of("Terminology/Inconsistent use of terminology"), category_of("Source error")
     ('Terminology/Inconsistent use', 'Other')

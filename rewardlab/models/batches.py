@@ -1,4 +1,4 @@
-"""Batches of token ids: similar lengths together, padding, the error for a full accelerator."""
+"""Batches of token ids: grouping by length, padding, and the error for a full accelerator."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ def batches_by_tokens(
     """Split N rows into batches of at most ``budget`` tokens, padding included.
 
     Rows are sorted by length, the longest first, so a batch that does not fit in memory fails at
-    once. A batch costs (its first row's length) x (its rows). Equal lengths keep their order.
+    once. The size of a batch is the length of its first row times its number of rows. Rows of equal
+    length keep their order.
 
     Args:
-        lengths: Tokens of each row; an empty row counts as one token.
-        budget: Most tokens of a batch; a longer row is a batch of its own.
-        most_rows: Most rows of a batch.
+        lengths: Number of tokens in each row; an empty row counts as one token.
+        budget: Maximum number of tokens in a batch; a longer row forms its own batch.
+        most_rows: Maximum number of rows in a batch.
 
     Returns:
-        Row numbers by batch; each of the N is in exactly one batch.
+        Row numbers of each batch; every row is in exactly one batch.
 
     Raises:
         ValueError: ``budget`` or ``most_rows`` is below 1.
@@ -52,12 +53,12 @@ def batches_by_tokens(
 def padded(
     rows: Sequence[Sequence[int]], *, filler: int, left: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """B rows as a rectangle: ids (B, T), and bool (B, T), True where a token is.
+    """Pad B rows to one length: ids (B, T), and a bool mask (B, T), True at tokens.
 
     Args:
         rows: Token ids of each row.
         filler: The id of the padding.
-        left: Pad at the beginning of rows instead of the end.
+        left: Pad at the beginning of each row instead of the end.
 
     >>> padded([[7, 8], [9]], filler=0)[0].tolist()
     [[7, 8], [9, 0]]
@@ -77,8 +78,8 @@ def in_batches(
 
     Args:
         rows: Token ids of each row.
-        compute: From the B rows of a batch to B results.
-        budget: Most tokens of a batch.
+        compute: Computes B results from the B rows of a batch.
+        budget: Maximum number of tokens in a batch.
 
     Returns:
         N results, in the order of the rows.

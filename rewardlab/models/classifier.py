@@ -1,7 +1,7 @@
 """Reward models in transformers' sequence-classification format: a conversation in, a logit out.
 
 The conversation goes through the checkpoint's own chat template and ends with the answer's turn.
-The logit is read at the same token as for a single conversation, whatever padding a batch has.
+The logit is read at the same token as for a single conversation, whatever the padding of the batch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rewardlab.models.pretrained import UnusableError, positions, read_model, re
 from rewardlab.store.checkpoints import loaded_once
 
 ROUNDS = 8
-"""Attempts at shortening one request; each removes at least what was too long."""
+"""Maximum number of attempts to shorten one request; each removes at least the excess."""
 
 
 class Exchange(NamedTuple):
@@ -75,10 +75,11 @@ class Classifier:
 
         Args:
             exchanges: Texts; special tokens written out in them are read as plain characters.
-            label: Which of the model's logits; -1 if there is one.
-            max_length: Most tokens of a conversation, limited by the model's positions. A longer
-                one loses the beginning of its request, and never any of its answer.
-            batch_tokens: Most tokens of a batch, padding included.
+            label: Index of the logit to read; -1 if the model has only one.
+            max_length: Maximum number of tokens in a conversation, limited by the model's
+                positions. A longer conversation loses the beginning of its request, and never any
+                of its answer.
+            batch_tokens: Maximum number of tokens in a batch, padding included.
 
         Raises:
             UserError: E350 the model has no such logit, E309 a batch does not fit on the
@@ -113,7 +114,7 @@ class Classifier:
     # ── text to ids ─────────────────────────────────────────────────────────────────────────────
 
     def _fitted(self, exchange: Exchange, max_length: int) -> _Fitted:
-        """At most ``max_length`` ids; none if the answer alone is longer."""
+        """At most ``max_length`` ids; empty if the answer alone is longer."""
         plain = _plain(exchange, self.tokenizer)
         ids, request = _template_ids(plain, self.tokenizer), plain.request
         for _ in range(ROUNDS):
@@ -138,9 +139,10 @@ class Classifier:
     def _logits(self, rows: Sequence[list[int]]) -> NDArray[np.float64]:
         """The logits (B, labels) of one batch, padded on the right.
 
-        transformers reads a row's logit at its last id that is not ``pad_token_id``; without such
-        an id it reads the last one and takes only one row. In that case the filler is an id with
-        which no row ends, so that a batch is read at the same places.
+        transformers reads a row's logit at the row's last id that is not ``pad_token_id``. If the
+        model has no ``pad_token_id``, transformers reads the last id and accepts only one row. In
+        that case the filler is an id with which no row ends, so that the logits of a batch are
+        read at the same places.
         """
         config: Any = self.model.config.get_text_config()
         own = config.pad_token_id
@@ -162,13 +164,13 @@ class _Fitted(NamedTuple):
 
 
 def _unused(taken: Iterable[int]) -> int:
-    """The smallest id that is not among those taken."""
+    """The smallest id that is not in ``taken``."""
     ends = set(taken)
     return next(number for number in range(len(ends) + 1) if number not in ends)
 
 
 def conversation_ids(exchange: Exchange, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The ids that a classifier reads for an exchange that is not too long.
+    """The ids that a classifier reads for an exchange; nothing is shortened.
 
     Args:
         exchange: Texts; special tokens written out in them are read as plain characters.
@@ -193,11 +195,11 @@ def _plain(exchange: Exchange, tokenizer: PreTrainedTokenizerBase) -> Exchange:
 
 
 def _harmless(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    """The text with every special token that is written out in it broken up.
+    """The text, with written-out special tokens broken up.
 
     Otherwise an answer could end its own turn and add a better one. A space is inserted after the
-    first character of each. Half a surrogate pair, which no tokenizer takes, becomes a question
-    mark.
+    first character of each such token. Half a surrogate pair, which no tokenizer accepts, becomes
+    a question mark.
     """
     whole = text.encode("utf-8", "replace").decode("utf-8")
     return _special(tokenizer).sub(lambda found: f"{found[0][0]} {found[0][1:]}", whole)
@@ -250,7 +252,7 @@ def _refuse_no_template(checkpoint: Path, tokenizer: PreTrainedTokenizerBase) ->
 
 
 def _refuse_code(checkpoint: Path) -> None:
-    """Refuse a model with code of its own, rather than read it with transformers' class.
+    """Refuse a model with its own code instead of reading it with transformers' class.
 
     Raises:
         UserError: E350; exit code 2.

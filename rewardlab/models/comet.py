@@ -25,18 +25,18 @@ from rewardlab.models.comet_spans import PieceLabels
 from rewardlab.types import SEVERITIES
 
 PASS_WEIGHTS = (0.1667, 0.3333, 0.5)
-"""Of the label probabilities read with source, with reference, and with both (UnifiedMetric)."""
+"""Weights of the label probabilities read with source, reference, and both (UnifiedMetric)."""
 
 
 class Estimates(NamedTuple):
     """A model's output for N translations.
 
     Attributes:
-        scores: float64 (N,) by reading, higher is better, about 0 to 1, not clipped. A regression
+        scores: Reading -> float64 (N,), higher is better, about 0 to 1, not clipped. A regression
             has ``score``; joint readings are ``src``, ``ref`` and ``unified``: with the source,
             with the reference, and with both.
-        truncated: bool (N,), True if a text was longer than the encoder reads.
-        labels: N labels of pieces, or None from a model without labels.
+        truncated: bool (N,), True if a text was longer than the encoder's limit.
+        labels: N labels of pieces; None if the model has no labels.
     """
 
     scores: dict[str, NDArray[np.float64]]
@@ -51,10 +51,10 @@ class Comet:
     Attributes:
         settings: The architecture.
         tokenizer: The encoder's.
-        encoder: Without a pooler.
+        encoder: The encoder, without a pooler.
         mix: Weights of the hidden states, their factor included; None if one layer is read.
-        estimator: From sentence vectors to scores, float32.
-        tagger: From a piece's hidden state to the logits of its labels, float32, or None.
+        estimator: Maps sentence vectors to scores, float32.
+        tagger: Maps a piece's hidden state to the logits of its labels, float32; or None.
     """
 
     settings: CometSettings
@@ -72,16 +72,16 @@ class Comet:
         *,
         batch_tokens: int,
     ) -> Estimates:
-        """Scores of N translations. Order and batches change nothing but rounding.
+        """Scores of N translations. Their order and the batches affect only rounding.
 
         Args:
             hypotheses: N translations.
             sources: N sources.
-            references: N references; None for the readings that need none.
-            batch_tokens: Most tokens of a batch, padding included.
+            references: N references; None for readings without a reference.
+            batch_tokens: Maximum number of tokens in a batch, padding included.
 
         Raises:
-            ValueError: The model needs references, and there are none.
+            ValueError: The model needs references, and ``references`` is None.
             UserError: E309, a batch does not fit on the accelerator; exit code 2.
         """
         texts = {"mt": hypotheses, "src": sources}
@@ -91,12 +91,12 @@ class Comet:
         return self._read_jointly(texts, batch_tokens)
 
     def _pieces(self, texts: Mapping[str, Sequence[str]]) -> dict[str, Pieces]:
-        """The different texts of all columns as pieces."""
+        """The distinct texts of all columns as pieces."""
         different = list(dict.fromkeys(text for column in texts.values() for text in column))
         return dict(zip(different, self.tokenizer.pieces(different), strict=True))
 
     def _regressed(self, texts: Mapping[str, Sequence[str]], batch_tokens: int) -> Estimates:
-        """Scores of a regression; each different text is read once, however many rows have it."""
+        """Scores of a regression; each distinct text is read once, however many rows have it."""
         wanted = ("mt", "src", "ref") if self.settings.kind == "regression" else ("mt", "src")
         if missing := [name for name in wanted if name not in texts]:
             raise ValueError(f"a {self.settings.kind} model needs {missing[0]}")
@@ -112,7 +112,7 @@ class Comet:
         return Estimates({"score": _numbers(scores)}, np.array(cut, dtype=np.bool_), None)
 
     def _read_jointly(self, texts: Mapping[str, Sequence[str]], batch_tokens: int) -> Estimates:
-        """Scores of joint readings, one pass for each: three with source and reference."""
+        """Scores of joint readings, one pass each: three if there are sources and references."""
         pieces = self._pieces(texts)
         translations = [pieces[text] for text in texts["mt"]]
         lengths = [len(own.ids) + 2 for own in translations]
@@ -138,10 +138,10 @@ class Comet:
         return Estimates(scores, truncated, labels)
 
     def _readings(self, *, with_reference: bool) -> dict[str, tuple[str, ...]]:
-        """The segments of each pass by name (``UnifiedMetric.concat_inputs``).
+        """Name of each pass -> its segments (``UnifiedMetric.concat_inputs``).
 
         Raises:
-            ValueError: The model reads only references, and there are none.
+            ValueError: The model reads only references, and they are missing.
         """
         own = self.settings.input_segments
         known = {
@@ -177,7 +177,7 @@ class Comet:
         return (chosen * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
     def _hidden(self, ids: Sequence[list[int]]) -> tuple[tuple[Tensor, ...], Tensor]:
-        """All hidden states, each (B, T, width), and bool (B, T), True where a token is."""
+        """All hidden states, each (B, T, width), and a bool mask (B, T), True at tokens."""
         pad = cast("int", self.encoder.config.pad_token_id)
         rows, mask = (part.to(self.encoder.device) for part in padded(ids, filler=pad))
         network: Any = self.encoder
@@ -185,7 +185,7 @@ class Comet:
         return read.hidden_states, mask
 
     def _chosen(self, states: tuple[Tensor, ...], mask: Tensor) -> Tensor:
-        """The layer of the settings, or the mix of all layers, float32 (B, T, width)."""
+        """The layer named in the settings, or the mix of all layers, float32 (B, T, width)."""
         if self.mix is None:
             return states[cast("int", self.settings.layer)].float()
         mixed = torch.zeros_like(states[0], dtype=torch.float32)
@@ -217,8 +217,8 @@ def features(hypothesis: Tensor, source: Tensor, reference: Tensor | None = None
 def normalised(states: Tensor, mask: Tensor) -> Tensor:
     """``(x - mean) / sqrt(var + 1e-12)`` with one mean and variance per sentence.
 
-    Both are over all dimensions of a sentence's tokens; nothing is learned (``LayerwiseAttention``
-    with ``layer_norm``).
+    Mean and variance are over all dimensions of a sentence's tokens; nothing is learned
+    (``LayerwiseAttention`` with ``layer_norm``).
 
     Args:
         states: (B, T, width).

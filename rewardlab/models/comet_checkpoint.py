@@ -1,8 +1,8 @@
 """The files of a published COMET checkpoint: settings, weights, and the encoder's files.
 
 Layout: ``hparams.yaml`` with ``checkpoints/model.ckpt`` (as published) or ``model.safetensors``.
-The settings have only the encoder's name on a model hub; its configuration and tokenizer are in
-``encoder/``, or in a directory that the user names.
+The settings have only the encoder's name on a model hub; the encoder's configuration and tokenizer
+are in ``encoder/``, or in a directory that the user names.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ CLASSES: Mapping[str, Kind] = {
     "unified_metric": "unified",
     "xcomet_metric": "xcomet",
 }
-"""Kind of model by ``class_identifier``."""
+"""``class_identifier`` -> kind of model."""
 
 ENCODERS = {"XLM-RoBERTa": "xlm-roberta", "XLM-RoBERTa-XL": "xlm-roberta-xl"}
-"""``model_type`` of the encoder's configuration by ``encoder_model``."""
+"""``encoder_model`` -> ``model_type`` of the encoder's configuration."""
 
 POOLS = ("avg", "cls", "default", "max")
 ACTIVATIONS = ("Hardtanh", "Mish", "Sigmoid", "Softplus", "Softsign", "Tanh")
@@ -59,15 +59,15 @@ class CometSettings:
     Attributes:
         kind: The architecture.
         encoder_model: A key of `ENCODERS`.
-        input_segments: What a unified model reads, the translation first.
-        layer: Hidden state of the sentence vector, 0 for the embeddings; None mixes all.
-        word_layer: Hidden state of the labels.
+        input_segments: The texts that a unified model reads, the translation first.
+        layer: Hidden state for the sentence vector, 0 for the embeddings; None mixes all.
+        word_layer: Hidden state for the labels.
         pool: How a regression makes a sentence vector: ``avg``, ``cls`` (as ``default``, except for
             the layer), ``max``.
         layer_norm: Normalise every hidden state before mixing.
         sparsemax: Mix with sparsemax weights instead of softmax.
-        activations: Between the layers of the estimator.
-        final_activation: After its last layer, or None.
+        activations: Activation between the layers of the estimator.
+        final_activation: Activation after the estimator's last layer, or None.
     """
 
     kind: Kind
@@ -138,10 +138,10 @@ def read_settings(path: Path, trained: Mapping[str, Any] | None = None) -> Comet
     """The settings of a checkpoint.
 
     Args:
-        path: ``hparams.yaml``; decides the class.
-        trained: The settings in ``model.ckpt``. They win over the file, as in unbabel-comet, except
-            that ``layer_transformation: sparsemax_patch`` in the file means softmax (its issue
-            244).
+        path: ``hparams.yaml``; it decides the class.
+        trained: The settings in ``model.ckpt``. They win over ``hparams.yaml``, as in
+            unbabel-comet, except that ``layer_transformation: sparsemax_patch`` in
+            ``hparams.yaml`` means softmax (unbabel-comet's issue 244).
 
     Raises:
         UserError: E321, not a plain mapping, or a value that is not supported; exit code 2.
@@ -178,7 +178,7 @@ class CometWeights(NamedTuple):
     """The content of a checkpoint's weight file.
 
     Attributes:
-        tensors: By name, as published.
+        tensors: Name -> tensor, as published.
         trained: The settings in the file; empty for safetensors.
     """
 
@@ -191,11 +191,11 @@ def read_weights(path: Path, *, pickle_sha256: str = "") -> CometWeights:
 
     Args:
         path: The file.
-        pickle_sha256: Digest of ``model.ckpt``, without which it is not read.
+        pickle_sha256: SHA-256 of ``model.ckpt``, required for reading it.
 
     Raises:
-        UserError: E301, E302, E304: see `rewardlab.models.weights`. E324, it holds no weights;
-            exit code 2.
+        UserError: E301, E302, E304: see `rewardlab.models.weights`. E324, the file contains no
+            weights; exit code 2.
     """
     from torch import Tensor
 

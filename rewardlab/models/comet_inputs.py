@@ -17,7 +17,7 @@ from rewardlab.errors import Problem, UserError, one_line, shown
 from rewardlab.models.pretrained import UnusableError, read_tokenizer
 
 SURROGATES = re.compile("[\ud800-\udfff]")
-"""Half a surrogate pair, which no tokenizer takes."""
+"""Half a surrogate pair, which no tokenizer accepts."""
 
 SPECIALS = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
 RESERVED = 2
@@ -30,7 +30,7 @@ class Pieces(NamedTuple):
     Attributes:
         ids: Token ids, without special tokens.
         offsets: The characters of each piece in the text, half-open.
-        cut: The text was longer than the encoder reads.
+        cut: The text was longer than the encoder's limit.
     """
 
     ids: list[int]
@@ -39,18 +39,18 @@ class Pieces(NamedTuple):
 
 
 class CometTokenizer:
-    """The encoder's tokenizer, read from its own file, so that offsets depend on no version.
+    """The encoder's tokenizer, read from its own file: offsets do not depend on a library version.
 
-    A special token written out in a text (``</s>``) is an unknown word. unbabel-comet reads it as
-    the special token, so that a translation could end itself and begin its own reference.
+    A special token written out in a text (``</s>``) is read as an unknown word. unbabel-comet reads
+    it as the special token, so a translation can end itself there and begin its own reference.
 
     Args:
         path: ``tokenizer.json``, or ``sentencepiece.bpe.model``, which is converted.
-        positions: Most tokens that the encoder reads at once.
-        pad_token_id: The encoder's padding.
+        positions: Maximum number of tokens that the encoder reads at once.
+        pad_token_id: Id of the encoder's padding token.
 
     Raises:
-        UserError: E323, it cannot be read or is not XLM-R's; exit code 2.
+        UserError: E323, the tokenizer cannot be read or is not XLM-R's; exit code 2.
     """
 
     def __init__(self, path: Path, *, positions: int, pad_token_id: int) -> None:
@@ -96,7 +96,7 @@ def unusable(path: Path, what: str) -> UserError:
     """E323: files of the encoder that cannot be used.
 
     Args:
-        path: Of the encoder.
+        path: File or directory of the encoder.
         what: The reason.
     """
     fix = "encoder=DIRECTORY with config.json and tokenizer.json of the model's own encoder"

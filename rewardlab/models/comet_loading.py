@@ -54,7 +54,7 @@ IGNORED = re.compile(
 def load_comet(
     model: Path, *, encoder: str = "", device: str, dtype: str, pickle_sha256: str = ""
 ) -> Comet:
-    """The model of a checkpoint; for equal arguments a process loads it once and shares it.
+    """The model of a checkpoint; a process loads it once for equal arguments and shares it.
 
     Args:
         model: The checkpoint's directory.
@@ -62,7 +62,7 @@ def load_comet(
         device: See `rewardlab.models.device.pick_device`.
         dtype: Precision of the encoder, see `rewardlab.models.device.pick_dtype`; the parts that
             read its hidden states are computed in float32.
-        pickle_sha256: Digest of ``checkpoints/model.ckpt``, without which it is not read.
+        pickle_sha256: SHA-256 of ``checkpoints/model.ckpt``, required for reading it.
 
     Raises:
         UserError: E301 to E304 its weights or the device, E320 no such checkpoint, E321 settings
@@ -99,10 +99,10 @@ def load_comet(
 def _parts(
     path: Path, tensors: Mapping[str, Tensor], settings: CometSettings
 ) -> dict[str, dict[str, Tensor]]:
-    """The tensors of each part by their names in it.
+    """The tensors of each part, by their names in the part.
 
     Raises:
-        UserError: E324, a tensor that belongs to none, or a part without tensors; exit code 2.
+        UserError: E324, a tensor that belongs to no part, or a part without tensors; exit code 2.
     """
     parts: dict[str, dict[str, Tensor]] = {name: {} for name in PARTS}
     unknown: list[str] = []
@@ -128,7 +128,7 @@ def _read_config(directory: Path, settings: CometSettings) -> XLMRobertaConfig |
     """The encoder's configuration.
 
     Raises:
-        UserError: E323, it cannot be read, or is that of another architecture; exit code 2.
+        UserError: E323, it cannot be read, or has another architecture; exit code 2.
     """
     wanted = ENCODERS[settings.encoder_model]
     kind = XLMRobertaXLConfig if wanted == "xlm-roberta-xl" else XLMRobertaConfig
@@ -144,7 +144,7 @@ def _encoder(
     tensors: Mapping[str, Tensor],
     kept: Mapping[str, Any],
 ) -> PreTrainedModel:
-    """The encoder with these tensors, on its device in its precision.
+    """The encoder with these tensors, on the given device and in the given precision.
 
     Raises:
         UserError: E324, tensors are missing, unknown, or of another shape; exit code 2.
@@ -231,7 +231,7 @@ def _tagger(
     """The linear layer (``hidden2tag``) of an xCOMET model; other kinds do not use it.
 
     Raises:
-        UserError: E324, it is not for four labels, or reads a missing layer; exit code 2.
+        UserError: E324, the layer does not have four labels, or reads a missing layer; exit code 2.
     """
     if settings.kind != "xcomet":
         return None

@@ -1,7 +1,7 @@
 """Error spans from the labels that an xCOMET model gives to pieces of a translation.
 
-Guerreiro et al. 2024 (arXiv 2310.10482): every piece is labelled as no error or as part of a minor,
-major or critical one (labels 0 to 3), and neighbouring errors make a span.
+Guerreiro et al. 2024 (arXiv 2310.10482): every piece is labelled as no error, or as part of a
+minor, major or critical error (labels 0 to 3), and neighbouring errors form a span.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class LabelledSpan(NamedTuple):
 def error_spans(labels: PieceLabels, text: str) -> list[LabelledSpan]:
     """Spans in the translation as it was written.
 
-    Neighbouring pieces that are errors make one span with the most severe of their labels, so that
-    a single subword cannot make a critical error minor. White space at its ends is left out, unless
-    there is nothing else. Special tokens are no part of the translation, and a span that reaches
-    the last piece is kept.
+    Neighbouring pieces that are errors form one span with the most severe of their labels, so that
+    a single subword cannot make a critical error minor. White space at the ends of a span is left
+    out, unless the span is only white space. Special tokens are not part of the translation. A
+    span that reaches the last piece is kept.
 
     Args:
-        labels: Of the pieces of ``text``.
+        labels: Labels of the pieces of ``text``.
         text: The translation.
     """
     inside = [place for place, (start, end) in enumerate(labels.offsets) if start < end]
@@ -69,8 +69,8 @@ def error_spans(labels: PieceLabels, text: str) -> list[LabelledSpan]:
 def published_spans(labels: PieceLabels) -> list[LabelledSpan]:
     """Exactly the spans of unbabel-comet 2.2.7, to compare with published figures.
 
-    A span has the offsets of its pieces, so it may begin with the space before a word; its severity
-    is that of its first piece; a span that is still open at ``</s>`` is lost. ``<s>`` and ``</s>``
+    A span has the offsets of its pieces, so it may begin with the space before a word. Its severity
+    is that of its first piece. A span that is still open at ``</s>`` is lost. ``<s>`` and ``</s>``
     count as pieces with offsets (0, 0), so a span may be empty or end before it starts.
     """
     spans: list[LabelledSpan] = []
@@ -84,7 +84,7 @@ def published_spans(labels: PieceLabels) -> list[LabelledSpan]:
 def _runs(
     labels: PieceLabels, places: Sequence[int]
 ) -> Iterator[tuple[list[int], list[int], float]]:
-    """Runs of neighbouring errors among some pieces: places, labels, and mean probability."""
+    """Runs of neighbouring errors among pieces: places, labels, and mean probability."""
     chosen = labels.probabilities.argmax(axis=1)
     for wrong, group in groupby(places, key=lambda place: chosen[place] > 0):
         if wrong:

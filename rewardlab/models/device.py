@@ -15,7 +15,8 @@ def own_device() -> torch.device:
     """This process's accelerator, or the CPU.
 
     Rewards run in threads, and a new thread starts on the first accelerator, whatever device its
-    process has set. So ``LOCAL_RANK`` decides, in which launchers number a machine's processes.
+    process has set. So the device follows from ``LOCAL_RANK``, the number that launchers give to
+    each process of a machine.
     """
     if not torch.accelerator.is_available():
         return torch.device("cpu")
@@ -30,8 +31,8 @@ def pick_device(name: str) -> torch.device:
     """The device of a name, checked by using it.
 
     Args:
-        name: ``auto`` is `own_device`, and so is its kind without a number (``cuda``). Everything
-            else is torch's name: ``cpu``, ``cuda:1``, ``mps``.
+        name: ``auto``, or a kind without a number (``cuda``), is `own_device`. Every other name is
+            torch's: ``cpu``, ``cuda:1``, ``mps``.
 
     Raises:
         UserError: E303, torch has no such device or cannot use it; exit code 2.
@@ -54,8 +55,8 @@ def pick_dtype(name: str, saved: torch.dtype) -> torch.dtype:
 
     Args:
         name: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        saved: The precision of the checkpoint, which ``auto`` keeps; float32 replaces any other
-            than the three.
+        saved: The precision of the checkpoint, which ``auto`` keeps if it is one of these three
+            and otherwise replaces with float32.
 
     Raises:
         ValueError: An unknown name.

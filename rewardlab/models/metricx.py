@@ -1,8 +1,8 @@
-"""The MetricX regressor: an mT5 encoder-decoder whose one number is a logit.
+"""The MetricX regressor: an mT5 encoder-decoder whose only output is one logit.
 
 Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983). The encoder reads one text, the
 decoder takes one step from token 0, and the error is the logit of ``<extra_id_10>`` clamped to
-0..25, lower is better. Only that one of the head's 250,112 rows is kept.
+0..25, lower is better. Of the head's 250,112 rows only the row of this token is kept.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ HEAD_ROW = 250_089
 WORST_ERROR = 25.0
 """The largest MQM error in training: one non-translation, or five major errors."""
 EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
-"""Three names of one tensor; files hold any of them."""
+"""Three names of one tensor; a file may contain any of them."""
 UNUSED = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
-"""Written by some conversions of T5, and read by no code."""
+"""A tensor that some conversions of T5 write and no code reads."""
 CPU_TOKENS = 512
 """Larger batches are slower on the CPU: they have more padding, and the activations of a layer do
 not stay in the caches (d_model 512: with 1024 tokens a row takes 1.2 times as long)."""
@@ -49,7 +49,7 @@ class Predicted(NamedTuple):
     """Predictions for N texts.
 
     Attributes:
-        errors: float64 (N,) in 0..25, lower is better; NaN if the logit is not finite.
+        errors: float64 (N,) MQM errors in 0..25, lower is better; NaN if the logit is not finite.
         truncated: bool (N,), True if the text was truncated.
     """
 
@@ -63,7 +63,7 @@ class Regressor:
 
     Attributes:
         model: Encoder and decoder, without a head.
-        head: float32 (d_model,), one row of the head; with tied embeddings times d_model**-0.5.
+        head: float32 (d_model,), one row of the head, times d_model**-0.5 if embeddings are tied.
         tokenizer: The encoder's.
     """
 
@@ -72,14 +72,14 @@ class Regressor:
     tokenizer: PreTrainedTokenizerBase
 
     def predict(self, texts: Sequence[str], *, max_length: int, batch_tokens: int) -> Predicted:
-        """Errors of N texts. Order and batches change nothing but rounding.
+        """MQM errors of N texts. Their order and the batches affect only rounding.
 
         Args:
             texts: Inputs in the model's format.
-            max_length: Most tokens of an input, the end-of-sequence token included. That token is
-                removed again, so the model reads one token less.
-            batch_tokens: Most tokens of a batch, padding included; 0 for `CPU_TOKENS` or
-                `ACCELERATOR_TOKENS`.
+            max_length: Maximum number of tokens in an input, the end-of-sequence token included.
+                That token is then removed, so the model reads one token less.
+            batch_tokens: Maximum number of tokens in a batch, padding included; 0 for `CPU_TOKENS`
+                or `ACCELERATOR_TOKENS`.
 
         Raises:
             UserError: E309, a batch does not fit on the accelerator; exit code 2.
@@ -109,8 +109,8 @@ class Regressor:
 def input_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
     """Token ids of N inputs, without the end-of-sequence token.
 
-    ``</s>`` or ``<pad>`` written out in a text is an unknown word; the published script reads it as
-    the special token. Half a surrogate pair is read as a question mark.
+    ``</s>`` or ``<pad>`` written out in a text is read as an unknown word, while the published
+    script reads it as the special token. Half a surrogate pair is read as a question mark.
 
     Args:
         tokenizer: The model's.
@@ -125,10 +125,10 @@ def input_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[
 def input_offsets(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> list[list[tuple[int, int]]]:
-    """For each of the `input_ids` its characters in the text, half-open.
+    """The characters of each of the `input_ids` in its text, half-open.
 
     Args:
-        tokenizer: The model's, a fast one.
+        tokenizer: The model's; must be a fast tokenizer.
         texts: N inputs.
     """
     return _encoded(tokenizer, texts, offsets=True)["offset_mapping"]
@@ -152,7 +152,7 @@ def _encoded(
 def one_step(block: Any, h: Tensor, read: Tensor, real: Tensor) -> Tensor:
     """The output (B, d_model) of a decoder block at its first step, without dropout.
 
-    The one position attends to itself with weight 1, so self-attention is ``o(v(h))``.
+    The only position attends to itself with weight 1, so self-attention is ``o(v(h))``.
 
     Args:
         block: An ``MT5Block`` of the decoder.
@@ -176,7 +176,7 @@ def first_step(
     """The decoder's output at its first step, from token 0.
 
     Args:
-        model: Its decoder is used.
+        model: The model whose decoder is used.
         read: (B, T, d_model), the encoder's output.
         real: bool (B, T), True where a token is.
         block: Computes one block.
@@ -194,8 +194,8 @@ def first_step(
 def attend_once(attention: Any, h: Tensor, read: Tensor, real: Tensor) -> Tensor:
     """Cross-attention of one query: ``o(sum_t softmax_t(q · K r_t) V r_t)`` for each head.
 
-    K and V are taken out of the sum over T, (Kᵀ q) · r_t and V (sum_t p_t r_t): a head's d_kv by
-    d_model products are then two for a row, not two for each of its tokens. mT5 scales no query.
+    K and V are moved out of the sum over T, (Kᵀ q) · r_t and V (sum_t p_t r_t): a head then needs
+    two d_kv by d_model products for a row, not two for each token. mT5 does not scale queries.
 
     Args:
         attention: An ``MT5Attention``.
@@ -229,7 +229,7 @@ def read_regressor(
         pickle_sha256: See `rewardlab.models.weights.load_state_dict`.
 
     Raises:
-        UserError: E301 to E304 its weights or the device, E305 no mT5, E306 weights that do not
+        UserError: E301 to E304 its weights or the device, E305 not an mT5, E306 weights that do not
             match the configuration, E307 no row for the score, E308 no tokenizer; exit code 2.
     """
     place = pick_device(device)
@@ -255,7 +255,7 @@ def read_regressor(
 
 
 load_regressor = loaded_once()(read_regressor)
-"""As `read_regressor`; for equal arguments a process reads a regressor once and shares it."""
+"""As `read_regressor`; a process reads a regressor once for equal arguments and shares it."""
 
 
 def read_words(model: Path, *, tokenizer: Path) -> PreTrainedTokenizerBase:
@@ -266,7 +266,7 @@ def read_words(model: Path, *, tokenizer: Path) -> PreTrainedTokenizerBase:
         tokenizer: The directory of its tokenizer.
 
     Raises:
-        UserError: E305 no mT5, E307 no row for the score, E308 no tokenizer; exit code 2.
+        UserError: E305 not an mT5, E307 no row for the score, E308 no tokenizer; exit code 2.
     """
     _, config = _read_config(model)
     return _read_tokenizer(tokenizer, rows=config.vocab_size)
@@ -279,10 +279,10 @@ def _stored(name: str, precision: torch.dtype) -> torch.dtype:
 
 
 def _read_config(model: Path) -> tuple[dict[str, Any], MT5Config]:
-    """``config.json`` as it is written, and as transformers 5 reads it.
+    """``config.json`` as written, and as transformers 5 reads it.
 
     Raises:
-        UserError: E305, it is no configuration of an mT5; E307, a vocabulary without `HEAD_ROW`.
+        UserError: E305, not the configuration of an mT5; E307, a vocabulary without `HEAD_ROW`.
     """
     where = f"model {shown(str(model))}"
     try:
@@ -301,7 +301,7 @@ def _read_tokenizer(directory: Path, *, rows: int) -> PreTrainedTokenizerBase:
     """The tokenizer in a directory.
 
     Raises:
-        UserError: E308, there is none, it is empty, or it has more tokens than the model.
+        UserError: E308, the tokenizer is missing, is empty, or has more tokens than the model.
     """
     files = ("tokenizer.json", "spiece.model")
     if not any((directory / name).is_file() for name in files):
@@ -323,8 +323,8 @@ def _head(model: Path, head: Tensor | None, embedding: Tensor, raw: dict[str, An
     """One row of the head, float32 (d_model,), scaled by d_model**-0.5 if embeddings are tied.
 
     mT5 is published untied. transformers 5 treats every mT5 as tied, whatever its ``config.json``
-    says, and writes that when it saves one. So a head that differs from the embeddings counts more
-    than the configuration.
+    says, and saves it as tied. So if the head differs from the embeddings, the model counts as
+    untied whatever the configuration says.
     """
     says_tied = raw.get("tie_word_embeddings", True)
     if head is None and not says_tied:
@@ -338,7 +338,7 @@ def _head(model: Path, head: Tensor | None, embedding: Tensor, raw: dict[str, An
 
 
 def is_tied(head: Tensor | None, embedding: Tensor, *, says_tied: bool) -> bool:
-    """Whether a checkpoint's head is its embeddings.
+    """Whether a checkpoint's head is tied to its embeddings.
 
     Args:
         head: (V, d_model), or None if the checkpoint has none.

@@ -1,15 +1,15 @@
 """Initial weights of a MetricX regressor that is trained from scratch on a few thousand rows.
 
-A transformer needs tens of thousands of steps to learn that equal words can attend to each other,
-and that a text has a length. A few thousand rows are too few for that, so a new model starts with
-weights that do both:
+A transformer needs tens of thousands of steps to learn to attend to equal words and to represent
+the length of a text. A few thousand rows are too few for that, so a new model starts with weights
+that do both:
 
 - Half of the heads of the encoder's first layer attend to the same word elsewhere and subtract it:
   W_q W_kᵀ is near the identity and W_v W_o near minus the identity, as in mimetic initialisation
   (Trockman & Kolter 2023, arXiv 2305.09828). A word that occurs nowhere else is unchanged.
-- Half of the heads of the decoder attend to the first token as much as to `SINK` others, so their
-  output grows with the number of the others: a sum, where a softmax gives a mean.
-- The head predicts the mean error of some texts. It has no bias, so it uses the part of the
+- Half of the heads of the decoder attend to the first token as much as to `SINK` other tokens, so
+  their output grows with the number of other tokens: a sum, where a softmax gives a mean.
+- The output head predicts the mean error of some texts. It has no bias, so it uses the part of the
   decoder's output that all texts share.
 
 These are only initial weights; the architecture is not changed.
@@ -29,9 +29,9 @@ from rewardlab.models.metricx import first_step
 from rewardlab.models.metricx_training import Reading, TrainableMetricX, collate
 
 WORD_SCALE = 0.1
-"""Standard deviation of embeddings; so small that AdamW's steps change them noticeably."""
+"""Standard deviation of embeddings; small enough for AdamW's steps to change them noticeably."""
 SINK = 150.0
-"""Attention of the decoder to the first token, as a number of other tokens."""
+"""Attention of the decoder to the first token, as an equivalent number of other tokens."""
 LIKENESS = 2.0 * math.log(100.0)
 """Logarithm of a word's attention to the same word elsewhere, relative to another word."""
 NEVER = -10.0
@@ -45,13 +45,13 @@ RESERVED = 3
 def new_trainable(
     config: MT5Config, readings: Sequence[Reading], *, opening: int, seed: int
 ) -> TrainableMetricX:
-    """A model with initial weights; see the module.
+    """A model with the initial weights that the module describes.
 
     Args:
-        config: Of the model, with the tokenizer's rows as ``vocab_size``.
+        config: Configuration of the model, with the tokenizer's rows as ``vocab_size``.
         readings: Examples whose mean error the head predicts; at least one.
         opening: The token with which every text begins.
-        seed: Of the weights.
+        seed: Seed of the random weights.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -65,7 +65,7 @@ def new_trainable(
 
 
 def _shrink_outputs(model: TrainableMetricX) -> None:
-    """Scale the output of every layer to the embeddings, which it would dominate otherwise."""
+    """Scale down the output of every layer, which would otherwise dominate the embeddings."""
     for name, weight in model.named_parameters():
         if name.endswith((".wo.weight", ".o.weight")):
             weight.mul_(WORD_SCALE)
@@ -112,7 +112,7 @@ def _count(model: TrainableMetricX) -> None:
 
 
 def _mean_error(model: TrainableMetricX, readings: Sequence[Reading]) -> Tensor:
-    """A head whose logits are about the mean error, from what the decoder's outputs share."""
+    """A head that predicts about the mean error, from the shared part of the decoder's outputs."""
     batch = collate(readings)
     real = batch["attention_mask"].bool()
     encoder: Any = model.encoder

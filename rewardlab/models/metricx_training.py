@@ -1,14 +1,14 @@
 """Training a MetricX regressor, and saving it in the published layout.
 
 Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983): the loss is the mean squared
-difference of a logit and an MQM error of 0..25; only predictions are clamped to that range.
+difference between a logit and an MQM error of 0..25; only predictions are clamped to that range.
 
-Of the 250,112 rows of the embeddings and of the head, training changes only those that the
-tokenizer can produce and one row of the head. Only those are in memory here; a saved model has the
-other rows of the checkpoint that training started from.
+Embeddings and head have 250,112 rows. Training changes only the embeddings of the tokenizer's ids
+and one row of the head, and only these are in memory here. A saved model has the other rows of the
+checkpoint that training started from.
 
 One number per text says little about where an error is, and a small model that starts from random
-weights does not find out. So training may have a second task, as in xCOMET (Guerreiro et al. 2023,
+weights cannot infer it. So training may have a second task, as in xCOMET (Guerreiro et al. 2023,
 arXiv 2310.10482): is this token of the hypothesis part of an error? The head of that task is not
 saved.
 """
@@ -45,10 +45,10 @@ PUBLISHED_ROWS = 250_112
 
 
 class OneStepBlock(MT5Block):
-    """A decoder block that computes one step when it is called.
+    """A decoder block that computes `one_step` when it is called.
 
-    If weights are sharded over processes (FSDP, ZeRO-3), calling a module gathers its weights;
-    `one_step` on a block that is not called would see shards.
+    If weights are sharded over processes (FSDP, ZeRO-3), calling a module gathers its weights.
+    Without the call, `one_step` would see only shards.
     """
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - no sequence
@@ -61,8 +61,8 @@ class OneStepBlock(MT5Block):
 class TrainableMetricX(MT5Model):
     """Encoder, decoder and one row of the head.
 
-    Dropout is as in mT5 in the encoder and on the decoder's output; there is none within the
-    decoder's one step.
+    Dropout is as in mT5 in the encoder and on the decoder's output; the decoder's one step itself
+    has no dropout.
 
     Attributes:
         head: float32 (d_model,).
@@ -92,16 +92,16 @@ class TrainableMetricX(MT5Model):
         labels: Tensor | None = None,
         marked: Tensor | None = None,
     ) -> SequenceClassifierOutput:
-        """Logits (B,) and, with labels, the mean squared difference from them.
+        """Logits (B,) and, if there are labels, the mean squared difference from the labels.
 
-        In training mode ``span_weight`` times the `span_loss` is added.
+        In training mode ``span_weight`` times the `span_loss` is added to the loss.
 
         Args:
             input_ids: (B, T), padded on the right.
-            attention_mask: (B, T), 1 or True where a token is.
+            attention_mask: (B, T), 1 or True at tokens.
             labels: (B,), errors in 0..25.
             marked: (B, T), the share of raters who mark a token as part of an error, in 0..1;
-                negative where there is no label.
+                negative for a token without a label.
         """
         real = attention_mask.bool()
         encoder: Any = self.encoder
@@ -126,7 +126,7 @@ def span_loss(logits: Tensor, marked: Tensor) -> Tensor:
 
     Args:
         logits: (B, T).
-        marked: (B, T), in 0..1, negative where there is no label.
+        marked: (B, T), in 0..1, negative for a token without a label.
 
     >>> span_loss(torch.zeros(1, 2), torch.tensor([[1.0, -1.0]])).item()  # log 2
     0.6931471824645996
@@ -143,7 +143,7 @@ class Reading(NamedTuple):
 
     Attributes:
         ids: Token ids, without the end-of-sequence token.
-        error: In 0..25, lower is better.
+        error: MQM error in 0..25, lower is better.
         marked: For each id the share of raters who mark it as part of an error; negative for a
             token outside the hypothesis, or without a label. May be empty.
     """
@@ -171,7 +171,7 @@ def collate(readings: Sequence[Reading]) -> dict[str, Tensor]:
 
 
 def token_rows(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Rows of an embedding that has one for every id of the tokenizer."""
+    """Number of embedding rows that the tokenizer's ids need."""
     return max(tokenizer.get_vocab().values()) + 1
 
 
@@ -220,15 +220,16 @@ def save_published(
 ) -> None:
     """Write ``config.json`` and ``model.safetensors`` in the published layout, in float32.
 
-    The head is saved apart from the embeddings, also if ``start`` ties them. Its other rows are
-    then the embeddings of ``start`` times d_model**-0.5, which gives the same logits.
+    The head is saved separately from the embeddings, even if ``start`` ties them. In that case the
+    other rows of the head are the embeddings of ``start`` times d_model**-0.5, which gives the same
+    logits.
 
     Args:
         model: The trained model.
-        directory: Where; made if it is missing.
-        start: The checkpoint that `load_trainable` read; None leaves the other rows 0.
+        directory: The directory to write; created if it is missing.
+        start: The checkpoint that `load_trainable` read; None sets the other rows to 0.
         pickle_sha256: As for `load_trainable`.
-        weights: The model's weights by name, if the model holds only shards of them.
+        weights: Name -> weight of the model, needed if the model has only shards of its weights.
     """
     raw, shared, head = _other_rows(model, start, pickle_sha256)
     trained = model.state_dict() if weights is None else weights
@@ -262,7 +263,7 @@ def save_published(
 def _other_rows(
     model: TrainableMetricX, start: Path | None, pickle_sha256: str
 ) -> tuple[dict[str, Any], Tensor, Tensor]:
-    """The parts that training did not change: configuration, embeddings and head (V, d_model)."""
+    """The parts that training does not change: configuration, embeddings and head (V, d_model)."""
     if start is None:
         empty_rows = torch.zeros(PUBLISHED_ROWS, model.config.d_model)
         return model.config.to_diff_dict(), empty_rows, empty_rows.clone()
@@ -277,7 +278,7 @@ def _other_rows(
 
 
 def _freeze_unused(model: TrainableMetricX) -> None:
-    """Freeze the weights that one step does not use; DDP would wait for their gradients."""
+    """Freeze the weights that a single step does not use; DDP would wait for their gradients."""
     decoder: Any = model.decoder
     for block in decoder.block:
         attention = block.layer[0].SelfAttention

@@ -1,6 +1,6 @@
 """Reading checkpoints written by ``save_pretrained``: safetensors only, no code, all weights.
 
-Everything here raises `UnusableError`; the caller adds what its model needs and the error code.
+The functions raise `UnusableError`; the caller turns it into an error with a code and a fix.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from rewardlab.store.checkpoints import LOADING
 
 
 class UnusableError(Exception):
-    """Why a checkpoint cannot be used."""
+    """A checkpoint cannot be used; the message says why."""
 
 
 def read_config(directory: Path, known: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-    """``config.json`` as it is written, and as transformers reads it.
+    """``config.json`` as written, and as transformers reads it.
 
     Args:
-        directory: Of the checkpoint.
-        known: Configuration classes by ``model_type``.
+        directory: Directory of the checkpoint.
+        known: ``model_type`` -> configuration class.
 
     Raises:
-        UnusableError: It cannot be read, or is that of another architecture.
+        UnusableError: The file cannot be read, or has another architecture.
     """
     try:
         raw: Any = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def read_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a saved checkpoint.
 
     Raises:
-        UnusableError: It cannot be loaded, or is empty.
+        UnusableError: The tokenizer cannot be loaded, or is empty.
     """
     try:
         with LOADING:
@@ -58,21 +58,21 @@ def read_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
     except Exception as error:  # a broken file can raise anything
         raise UnusableError(f"its tokenizer cannot be loaded: {error}") from error
     if len(tokenizer) <= len(tokenizer.all_special_ids):
-        # If its files are missing, transformers 5 makes an empty one without an error.
+        # If the files are missing, transformers 5 makes an empty tokenizer without an error.
         raise UnusableError("its tokenizer has no words; its files are missing")
     return tokenizer
 
 
 def read_model(kind: Any, checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """The model of a saved checkpoint, on the CPU in the precision it was saved in.
+    """The model of a saved checkpoint, on the CPU, in the saved precision.
 
     Args:
         kind: One of transformers' ``AutoModelFor...``.
-        checkpoint: Its directory.
-        tokenizer: The checkpoint's.
+        checkpoint: The checkpoint's directory.
+        tokenizer: The checkpoint's tokenizer.
 
     Raises:
-        UnusableError: It cannot be loaded, lacks weights, or does not match its tokenizer.
+        UnusableError: The model cannot be loaded, lacks weights, or does not match its tokenizer.
     """
     try:
         with LOADING:
@@ -100,7 +100,7 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
         rows: Rows of its embeddings.
 
     Raises:
-        UnusableError: It has not.
+        UnusableError: The tokenizer has more tokens than the model has embeddings.
     """
     if len(tokenizer) > rows:
         raise UnusableError(
@@ -112,9 +112,9 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str = "") 
     """Give a module exactly these tensors, without copying them, for inference.
 
     Args:
-        module: Built on the ``meta`` device.
-        tensors: By their names in the module.
-        prefix: Of the names in messages.
+        module: A module built on the ``meta`` device.
+        tensors: Name in the module -> tensor.
+        prefix: Prefix of the names in messages.
 
     Raises:
         UnusableError: Tensors are missing, unknown, or of another shape.
@@ -132,9 +132,10 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, prefix: str = "") 
 
 
 def positions(config: PreTrainedConfig) -> float:
-    """The most tokens that a model reads at once; infinity if its configuration names no limit.
+    """Maximum number of tokens that a model reads at once; infinity if it is not configured.
 
-    A longer input has no position embedding, which stops the program, on a GPU for good.
+    Tokens after that have no position embedding. This is an error; on a GPU the process cannot
+    recover from it.
     """
     text: Any = config.get_text_config()
     most: Any = getattr(text, "max_position_embeddings", None)

@@ -1,7 +1,7 @@
-"""Reading the weights of a checkpoint: safetensors, or a pickle whose sha256 the user gives.
+"""Reading the weights of a checkpoint: safetensors, or a pickle whose SHA-256 the user gives.
 
-A pickle can run code when it is read. So it is read only if its sha256 is given, and then by
-torch's restricted reader (``weights_only=True``), which builds only tensors and plain values.
+Reading a pickle can run code. So a pickle is read only if its SHA-256 is given, and then by torch's
+restricted reader (``weights_only=True``), which builds only tensors and plain values.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ PICKLE = "pytorch_model.bin"
 
 
 def load_state_dict(directory: Path, *, pickle_sha256: str = "") -> dict[str, Tensor]:
-    """All weights of a checkpoint by name, on the CPU, in the precision they were saved in.
+    """Name -> weight of a checkpoint, on the CPU, in the saved precision.
 
-    The first that exists is read: ``model.safetensors`` (or its shards), then
-    ``pytorch_model.bin`` (or its shards).
+    ``model.safetensors`` (or its shards) is read if it exists, else ``pytorch_model.bin`` (or its
+    shards).
 
     Args:
-        directory: Written by ``save_pretrained``.
-        pickle_sha256: Needed for ``pytorch_model.bin`` only: its sha256. For shards, the sha256 of
-            their hexadecimal digests, concatenated in the order of the file names.
+        directory: A directory written by ``save_pretrained``.
+        pickle_sha256: SHA-256 of ``pytorch_model.bin``, needed only for that file. For shards, the
+            SHA-256 of their hexadecimal digests, concatenated in the order of the file names.
 
     Raises:
-        UserError: E301 a pickle without a digest, E302 another digest, E304 there are no weights,
-            or they cannot be read; exit code 2.
+        UserError: E301 a pickle without a given digest, E302 the digest differs, E304 the weights
+            are missing or cannot be read; exit code 2.
     """
     read, files = find_weights(directory, pickle_sha256=pickle_sha256)
     gathered: dict[str, Tensor] = {}
@@ -54,7 +54,7 @@ def load_state_dict(directory: Path, *, pickle_sha256: str = "") -> dict[str, Te
 def find_weights(
     directory: Path, *, pickle_sha256: str = ""
 ) -> tuple[Callable[[Path], dict[str, Tensor]], dict[Path, set[str]]]:
-    """The files that `load_state_dict` reads, and the function that reads one; reads no weights.
+    """The files that `load_state_dict` reads, and the function that reads one; loads no weights.
 
     Args:
         directory: See `load_state_dict`.
@@ -78,11 +78,12 @@ def load_pickle(path: Path, *, sha256: str) -> dict[str, Any]:
 
     Args:
         path: A file written by ``torch.save``.
-        sha256: Of the whole file.
+        sha256: SHA-256 of the whole file.
 
     Raises:
-        UserError: E301 no digest is given, E302 another digest, E304 it is missing, truncated, not
-            a dictionary, or holds more than tensors and plain values; exit code 2.
+        UserError: E301 no digest is given, E302 the digest differs, E304 the file is missing,
+            truncated, not a dictionary, or contains other objects than tensors and plain values;
+            exit code 2.
     """
     if not path.is_file():
         raise _unreadable(path, "it is missing")
@@ -91,17 +92,17 @@ def load_pickle(path: Path, *, sha256: str) -> dict[str, Any]:
 
 
 def pickle_digest(files: list[Path]) -> str:
-    """The sha256 of one file; for several, that of their hexadecimal digests in name order."""
+    """The SHA-256 of one file; for several, the SHA-256 of their digests in name order."""
     digests = [sha256_of(path) for path in sorted(files)]
     whole = "".join(digests)
     return whole if len(digests) == 1 else hashlib.sha256(whole.encode()).hexdigest()
 
 
 def _admit(files: list[Path], sha256: str) -> None:
-    """Refuse pickles whose sha256 the user did not give.
+    """Refuse pickles whose SHA-256 the user did not give.
 
     Raises:
-        UserError: E301 no digest is given, E302 another one; exit code 2.
+        UserError: E301 no digest is given, E302 the digest differs; exit code 2.
     """
     found = pickle_digest(files)
     if sha256.lower() == found:
@@ -120,7 +121,7 @@ def _admit(files: list[Path], sha256: str) -> None:
 def _files(directory: Path, single: str) -> dict[Path, set[str]]:
     """The weight files of one format, in name order, with the tensors that the index lists.
 
-    An empty set stands for all tensors of a file. There are no files if the format does not exist.
+    An empty set stands for all tensors of a file. Empty if the directory has no such files.
     """
     index = directory / f"{single}.index.json"
     if (directory / single).is_file():

@@ -1,8 +1,8 @@
 """Rewards, which score translations. A new reward is one file here and one export.
 
 `rewardlab.rewards.registry` builds every exported reward from YAML or the command line, except two:
-`FromFunction` wraps a function, and no configuration names a function to import; `Cached` wraps
-another reward, and configurations use ``cache:`` for it.
+`FromFunction` wraps a function, which a configuration cannot name; `Cached` wraps another reward,
+for which configurations use ``cache:``.
 """
 
 from __future__ import annotations

@@ -16,13 +16,14 @@ from rewardlab.types import Candidate, SeverityTable
 class AutoMQM(JudgeReward):
     """Minus the MQM total of the errors that a judge lists, -25 to 0.
 
-    The judge quotes the wrong words, which are searched for in the text (`judges.locating`). An
-    error whose words occur several times or not at all gets no span and **costs the same**, so a
-    text gains nothing if its judge misquotes. An omission is a span of the source.
+    The judge quotes the wrong words, and the reward searches for them in the text
+    (`judges.locating`). An error whose words occur several times or not at all gets no span but
+    **costs the same**, so a text gains nothing if its judge misquotes. An omission is a span of the
+    source.
 
     Kocmi & Federmann 2023 (GEMBA-MQM, arXiv 2310.13988), Fernandes et al. 2023 (AutoMQM, arXiv
-    2308.07286). Departures: JSON in place of prose, the prompt and its examples are ours, and an
-    answer that cannot be parsed has no score (theirs is a perfect one).
+    2308.07286). Departures: answers are JSON instead of prose, the prompt and its examples are
+    ours, and an answer that cannot be parsed has no score (in theirs, a perfect score).
 
     Attributes:
         reference: Show the judge the reference as well.
@@ -41,24 +42,24 @@ class AutoMQM(JudgeReward):
 
     @property
     def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Source, hypothesis and languages; the reference too if that is chosen."""
+        """Source, hypothesis and languages; also the reference if ``reference`` is set."""
         texts = ("source", "hypothesis", "source_lang", "target_lang")
         return (*texts, "reference") if self.reference else texts
 
     @property
     def template(self) -> Template:
-        """The prompt file; another one with a reference."""
+        """The prompt file; it depends on whether the judge sees a reference."""
         name = "automqm_reference" if self.reference else self.standard_prompt
         return load_template(name, self.form, path=self.prompt)
 
     @property
     def span_severities(self) -> SeverityTable:
-        """The costs at token level: the same as in the score."""
+        """The severity weights at token level: the same as in the score."""
         return JUDGE_TABLES[self.severities]
 
     @property
     def signature(self) -> str:
-        """The judge's signature, the severity table and its weight of ``critical``."""
+        """The judge's signature, the severity table and the table's weight of ``critical``."""
         table = self.span_severities
         return f"{super().signature}|{table.name}|critical:{table.weight_of('critical'):g}"
 

@@ -21,10 +21,10 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True, kw_only=True)
 class BaseReward(ABC):
-    """A reward whose key and signature follow from what it declares.
+    """A reward whose key and signature follow from its declared fields.
 
-    A subclass gives ``name`` a default in snake case, which is also the name it is registered
-    under, and states ``worst``.
+    A subclass gives ``name`` a default in snake case, under which it is registered, and defines
+    ``worst``.
 
     Attributes:
         name: Unique within an ensemble; used in metric names and tables.
@@ -33,11 +33,11 @@ class BaseReward(ABC):
     name: str
 
     reads: ClassVar[tuple[str, ...]] = ("source", "hypothesis")
-    """The fields of a candidate that the score depends on, and no others."""
+    """Exactly the fields of a candidate that the score depends on."""
     packages: ClassVar[tuple[str, ...]] = ("rewardlab",)
     """Installed packages whose versions the scores depend on."""
     family: ClassVar[str] = ""
-    """The name of a group of related rewards (`family_of`); empty for a reward that has none."""
+    """The name of a group of related rewards (`family_of`); empty if there is none."""
 
     @property
     def needs_reference(self) -> bool:
@@ -45,7 +45,7 @@ class BaseReward(ABC):
         return "reference" in self.reads
 
     def key(self, candidate: Candidate) -> Hashable | None:
-        """The values of the fields it reads."""
+        """The values of the fields in `reads`."""
         return tuple(getattr(candidate, name) for name in self.reads)
 
     @property
@@ -69,7 +69,7 @@ class BaseReward(ABC):
         """Score N candidates."""
 
     def applicable(self, candidates: Sequence[Candidate]) -> list[int]:
-        """The rows that have the reference that the reward needs."""
+        """The rows that can be scored: all, or those with a reference if the reward needs one."""
         return [
             row
             for row, candidate in enumerate(candidates)
@@ -77,13 +77,13 @@ class BaseReward(ABC):
         ]
 
     def check_choices(self, **choices: Any) -> None:
-        """Check options that have a few values.
+        """Check options that allow only certain values.
 
         Args:
-            **choices: By option: a ``Literal`` of its values.
+            **choices: Option -> a ``Literal`` of its allowed values.
 
         Raises:
-            ValueError: An option has another value.
+            ValueError: An option has a value that is not allowed.
         """
         for option, literal in choices.items():
             if (value := getattr(self, option)) not in get_args(literal):
@@ -107,14 +107,14 @@ NOT_APPLICABLE = Verdict(None, [])
 
 @dataclass(frozen=True, kw_only=True)
 class RowReward(BaseReward):
-    """A reward that judges each row by itself; not applicable without a reference that it needs."""
+    """A reward that judges each row by itself; not applicable if a needed reference is missing."""
 
     finds_spans: ClassVar[bool] = True
     """False for a reward that never gives spans."""
 
     @abstractmethod
     def judge(self, candidate: Candidate) -> Verdict:
-        """Judge one candidate; it has a reference if the reward needs one."""
+        """Judge one candidate, which has a reference if the reward needs one."""
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates."""
@@ -133,5 +133,5 @@ def _version(package: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """An option as the command line takes it; texts are quoted, so that none can fake a field."""
+    """An option as the command line takes it; quotes keep a text from faking another field."""
     return repr(value) if isinstance(value, str) else str(value)

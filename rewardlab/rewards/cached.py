@@ -32,17 +32,17 @@ KEPT = frozenset({Status.OK, Status.REPAIRED, Status.NOT_APPLICABLE})
 class Cached:
     """Another reward with a cache on disk: a row that was scored before is not scored again.
 
-    A row is identified by the reward's signature and its key, so another model, option or version
-    is another row, and one file serves any number of rewards and processes. Scores are stored with
-    their spans and components, and so is "not applicable". Failures of the service or the text are
-    not stored, so they are tried again. Rows with equal keys are scored once per call.
+    A row is identified by the reward's signature and the row's key, so a different model, option or
+    version means a different row, and one file serves any number of rewards and processes. Scores
+    are stored with their spans and components, and so is "not applicable". Failures are not stored,
+    so these rows are tried again. Rows with equal keys are scored once per call.
 
     ``components["cached"]`` is 1 if the score was read from the file. Name, signature, family, key
-    and ``worst`` are those of the reward.
+    and ``worst`` are those of the wrapped reward.
 
     Attributes:
-        reward: The reward.
-        path: The file, in an existing directory on a disk of this machine.
+        reward: The wrapped reward.
+        path: The cache file, in an existing directory on a local disk.
 
     Raises:
         ValueError: The reward has no keys (a plain function, a service without ``expects``), so
@@ -66,7 +66,7 @@ class Cached:
 
     @property
     def signature(self) -> str:
-        """The reward's: the numbers are the same."""
+        """The reward's signature: the numbers are the same."""
         return self.reward.signature
 
     @property
@@ -98,9 +98,9 @@ class Cached:
 
         Raises:
             RewardUnavailable: The reward is unavailable, and no row was in the file.
-            UserError: E352 the file is not a score cache, or damaged; E210 it cannot be read or
-                written.
-            TypeError: A key holds what cannot be written as JSON.
+            UserError: E352 the file is not a score cache, or is damaged; E210 the file cannot be
+                read or written.
+            TypeError: A key contains a value that cannot be written as JSON.
         """
         from rewardlab.store.score_cache import score_cache  # loads sqlite, and few need it
 
@@ -108,7 +108,7 @@ class Cached:
             return self.reward(candidates)
         cache = score_cache(self.path)
         signature = self.reward.signature
-        # A row without a key has its number as its name, and is not stored.
+        # A row without a key is identified by its number, and is not stored.
         names = [
             _address(signature, key) if (key := self.reward.key(candidate)) is not None else row
             for row, candidate in enumerate(candidates)
@@ -129,7 +129,7 @@ class Cached:
         )
 
     def _score(self, candidates: Sequence[Candidate], *, some: bool) -> list[_Row]:
-        """The reward's scores; if it is unavailable, unavailable rows if ``some`` were known."""
+        """The reward's scores; all unavailable if the reward is and ``some`` rows were cached."""
         if not candidates:
             return []
         try:
@@ -175,14 +175,14 @@ def _address(signature: str, key: Hashable) -> bytes:
     """The key of a row in the file: a sha256 of the reward's signature and the row's key.
 
     Raises:
-        TypeError: The key holds something other than texts, numbers, None and tuples of them.
+        TypeError: The key contains a value other than texts, numbers, None and tuples of these.
     """
     text = json.dumps([signature, _plain(key)], separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
 
 
 def _plain(key: object) -> object:
-    """A key as JSON, in which values of different types stay different."""
+    """A key as JSON; values of different types stay different."""
     if isinstance(key, tuple):
         return [_plain(part) for part in cast("tuple[object, ...]", key)]
     if not isinstance(key, str | int | float | None):

@@ -36,7 +36,7 @@ PASS_WEIGHTS: Mapping[str, float] = {"src": 0.12, "ref": 0.33, "unified": 0.33}
 MQM_WEIGHT = 0.22
 MOST_ERRORS = 25.0
 COUNTS = ("truncated", "unplaced")
-"""Components that count; 0 for rows that are not applicable."""
+"""Components that are counts; 0 for rows that are not applicable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class _CometReward(BaseReward):
         """Name, options and package versions, then the digest of the model and the device.
 
         Raises:
-            UserError: E320 no such checkpoint, E323 no encoder; exit code 2.
+            UserError: E320 the checkpoint is missing, E323 the encoder is missing; exit code 2.
         """
         from rewardlab.models.comet_checkpoint import comet_digest
         from rewardlab.models.device import pick_device
@@ -76,13 +76,13 @@ class _CometReward(BaseReward):
 
     @abstractmethod
     def takes(self, settings: CometSettings) -> bool:
-        """Whether the reward is made for such a model."""
+        """Whether the reward supports a model with these settings."""
 
     def combined(self, estimates: Estimates, hypotheses: Sequence[str]) -> RewardOutput:
-        """One score per translation: the mean of the readings, which become components.
+        """One score per translation: the mean of the readings, which also become components.
 
         Args:
-            estimates: Of N translations.
+            estimates: The model's output for N translations.
             hypotheses: The N translations.
         """
         del hypotheses
@@ -92,7 +92,7 @@ class _CometReward(BaseReward):
         return RewardOutput.of(scores.tolist(), components={**parts, "truncated": truncated})
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
-        """Score N candidates; one without a reference that the reward needs is not applicable.
+        """Score N candidates; a candidate without a needed reference is not applicable.
 
         Raises:
             UserError: The checkpoint, encoder or device cannot be used: E301 to E304, E309, E320
@@ -115,7 +115,7 @@ class _CometReward(BaseReward):
         """The model, loaded once per process.
 
         Raises:
-            UserError: E322, a model of another kind; and what loading it finds; exit code 2.
+            UserError: E322 a model of another kind, or an error in loading it; exit code 2.
         """
         model = Path(self.model).resolve()
         self._refuse_others(_settings(model, self.encoder))  # before reading gigabytes
@@ -145,25 +145,25 @@ class _CometReward(BaseReward):
 class Comet(_CometReward):
     """COMET with a reference: a regression (wmt22-comet-da) or a unified model (UniTE).
 
-    A regression compares the translation with source and reference. A unified model reads all
-    texts at once; its score is the mean of three readings, which are in ``components``: ``src``,
-    ``ref``, ``unified``. The model loads on first use and is shared by all rewards of the process
-    with the same model options. A prediction that is not a number has status ``NON_FINITE``.
-    ``components["truncated"]`` is 1 if a text was truncated.
+    A regression compares the translation with source and reference. A unified model reads the
+    translation jointly with the other texts; its score is the mean of three readings, which are in
+    ``components``: ``src``, ``ref``, ``unified``. The model loads on first use and is shared by all
+    rewards of the process with the same model options. A prediction that is not finite has status
+    ``NON_FINITE``. ``components["truncated"]`` is 1 if a text was truncated.
 
     Attributes:
         model: Directory of a checkpoint as published: ``hparams.yaml`` with
             ``checkpoints/model.ckpt`` or with ``model.safetensors``.
         encoder: Directory with ``config.json`` and tokenizer of the encoder that ``hparams.yaml``
-            names; empty takes ``encoder/`` in the checkpoint.
-        batch_tokens: Most tokens of a batch, padding included.
+            names; if empty, ``encoder/`` in the checkpoint.
+        batch_tokens: Maximum number of tokens in a batch, padding included.
         device: ``auto`` is the accelerator if there is one, else the CPU; or torch's name.
         dtype: Precision of the encoder; ``auto`` is that of the checkpoint.
-        pickle_sha256: Digest of ``model.ckpt``, a pickle, as its publisher gives it; without it
-            no pickle is read.
+        pickle_sha256: SHA-256 of ``model.ckpt``, a pickle, as published; without this option no
+            pickle is read.
         worst: The score of a gated row. A regression is unbounded, so a row may score less.
-            Models since 2022 are trained on human scores scaled to 0..1; earlier ones on z-scores,
-            which go below -1: use -2 for them.
+            Models since 2022 are trained on human scores scaled to 0..1. Earlier models are trained
+            on z-scores, which go below -1: use -2 for them.
 
     Raises:
         ValueError: An option is out of range.
@@ -180,7 +180,7 @@ class Comet(_CometReward):
 
 @dataclass(frozen=True, kw_only=True)
 class CometKiwi(_CometReward):
-    """COMET without a reference: CometKiwi (unified) or a referenceless regression.
+    """COMET without a reference: CometKiwi (unified) or a regression without references.
 
     A unified model that was also trained with references (UniTE) reads source and translation
     only. Loading, truncation and failures are as for `Comet`.
@@ -202,7 +202,7 @@ class CometKiwi(_CometReward):
     name: str = "comet_kiwi"
 
     def takes(self, settings: CometSettings) -> bool:
-        """A referenceless regression, or a unified model that reads sources."""
+        """A regression without references, or a unified model that reads sources."""
         unified = settings.kind == "unified" and "src" in settings.input_segments
         return settings.kind == "referenceless" or unified
 
@@ -211,19 +211,19 @@ class CometKiwi(_CometReward):
 class XComet(_CometReward):
     """xCOMET: a regression and labelled error spans from one model, with or without reference.
 
-    ``components`` has the readings as they enter the score (at most 1), ``mqm`` from the spans, and
-    ``truncated``. Loading and failures are as for `Comet`. In a truncated text only the part that
-    was read has spans.
+    ``components`` has the readings, clipped to at most 1 as in the score, ``mqm`` from the spans,
+    and ``truncated``. Loading and failures are as for `Comet`. In a truncated text only the part
+    that was read has spans.
 
     Attributes:
         model: See `Comet`.
         encoder: See `Comet`; for XCOMET-XL and -XXL it is facebook/xlm-roberta-xl and -xxl.
         mode: ``qe`` reads source and translation, ``reference`` also the reference.
         spans: ``fixed`` places spans in the translation as it was written, gives each the most
-            severe label of its pieces, and keeps one that reaches the end; ``published`` is
-            unbabel-comet's own decoding, without the spans that are empty or reversed
-            there (counted in ``components["unplaced"]``). ``mqm``, 22% of the score, depends on
-            it: use ``published`` to compare with published figures.
+            severe label of its pieces, and keeps a span that reaches the end. ``published`` is
+            unbabel-comet's own decoding, minus its empty and reversed spans (counted in
+            ``components["unplaced"]``). ``mqm``, 22% of the score, depends on this option: use
+            ``published`` to compare with published figures.
         batch_tokens: See `Comet`.
         device: See `Comet`.
         dtype: See `Comet`.
@@ -246,7 +246,7 @@ class XComet(_CometReward):
 
     @property
     def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Source and hypothesis; the reference in that mode."""
+        """Source and hypothesis; also the reference in mode ``reference``."""
         reference = ("reference",) if self.mode == "reference" else ()
         return ("source", "hypothesis", *reference)
 
@@ -327,7 +327,7 @@ def at_most_one(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _fitting(settings: CometSettings) -> str:
-    """The names of the rewards that a model is for."""
+    """The names of the rewards that support a model."""
     if settings.kind != "unified":
         known = {"regression": "comet", "referenceless": "comet_kiwi", "xcomet": "xcomet"}
         return known[settings.kind]

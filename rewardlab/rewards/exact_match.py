@@ -13,7 +13,8 @@ from rewardlab.types import Candidate
 class ExactMatch(RowReward):
     """1 if the hypothesis equals the reference code point by code point, else 0.
 
-    Nothing is normalised: a composed and a decomposed accent, or a trailing space, are different.
+    Nothing is normalised: texts that differ in a trailing space, or in composed and decomposed
+    accents, are different.
     """
 
     name: str = "exact_match"

@@ -15,7 +15,7 @@ from rewardlab.text.languages import language_name
 from rewardlab.types import Candidate, RewardOutput, Status
 
 SHORTEST = 16
-"""The smallest ``max_length``; fewer tokens hold hardly more than the template."""
+"""The smallest ``max_length``; fewer tokens leave hardly any room beside the template."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +23,21 @@ class Generalist(BaseReward):
     """The logit of a sequence classifier that reads request and answer as one conversation.
 
     The model is any checkpoint that transformers loads as ``AutoModelForSequenceClassification``
-    with a chat template. The user turn is the candidate's prompt. Without a prompt it is a plain
-    request for a translation, made of source and languages; for a row without a target language it
-    is the source. The assistant turn is the hypothesis.
+    with a chat template. The user turn is the candidate's prompt. If there is no prompt, it is a
+    plain request to translate the source; if there is no target language either, it is the source
+    itself. The assistant turn is the hypothesis.
 
     A conversation of more than ``max_length`` tokens loses the beginning of its request, and
-    ``components["truncated"]`` is 1. An answer is never truncated: one that is too long alone has
-    status ``TRUNCATED``. Special tokens written out in a text are read as plain characters, so no
-    answer can end its own turn. Of a prompt with several turns only the last is read.
+    ``components["truncated"]`` is 1. An answer is never truncated: an answer that is too long even
+    without the request has status ``TRUNCATED``. Special tokens written out in a text are read as
+    plain characters, so an answer cannot end its own turn. Only the last turn of a prompt is read.
 
     Attributes:
         name: Unique within an ensemble; used in metric names and tables.
         model: A directory written by ``save_pretrained``, or a run directory.
-        label: Which of several logits is the score; -1 if there is one.
-        max_length: Most tokens of a conversation, limited by the model's positions.
-        batch_tokens: Most tokens of a batch, padding included.
+        label: Index of the logit that is the score; -1 if the model has only one.
+        max_length: Maximum number of tokens in a conversation, limited by the model's positions.
+        batch_tokens: Maximum number of tokens in a batch, padding included.
         device: ``auto`` is the accelerator if there is one, else the CPU; or torch's name.
         dtype: Precision; ``auto`` is that of the checkpoint.
         worst: The score of a gated row. Logits are unbounded: set it below what the model gives.
@@ -73,10 +73,10 @@ class Generalist(BaseReward):
 
     @property
     def signature(self) -> str:
-        """As for every reward; the model is given by its digest, which includes the template.
+        """Name, options and versions; the model is given by its digest, template included.
 
         Raises:
-            UserError: E080, there is no such checkpoint; exit code 2.
+            UserError: E080, the checkpoint is missing; exit code 2.
         """
         digest = loaded_digest(find_checkpoint(self.model))
         known = dataclasses.replace(self, model=Path(digest))
@@ -86,8 +86,8 @@ class Generalist(BaseReward):
         """Score N candidates.
 
         Raises:
-            UserError: E080, E350, E351 the checkpoint cannot be used; E303 no such device, E309 it
-                has no room for a batch. Exit code 2.
+            UserError: E080, E350, E351 the checkpoint cannot be used; E303 the device is missing,
+                E309 a batch does not fit on it. Exit code 2.
         """
         if not candidates:
             return RewardOutput.of([])
@@ -126,7 +126,7 @@ def request_of(candidate: Candidate) -> str:
 
 
 def _language(code: str) -> str:
-    """The language's English name; an unknown code is unchanged."""
+    """The language's English name; an unknown code is returned unchanged."""
     try:
         return language_name(code)
     except ValueError:

@@ -1,8 +1,8 @@
 """Reference-free guards against outputs that fool rewards: scores in [0, 1], 1 is fine.
 
-They are made to be gates, because quality metrics give an untranslated copy of the source a higher
-score than many translations. Scores are shares and ratios, so a gate can set how much is too much.
-All spans are major unless a guard says otherwise.
+They are meant as gates, because quality metrics give an untranslated copy of the source a higher
+score than many translations. Scores are shares and ratios, so a gate's threshold sets what is
+tolerated. All spans are major unless a guard says otherwise.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Guard(RowReward):
 class NotEmpty(Guard):
     """1 if the hypothesis has a letter or a digit, else 0.
 
-    An empty hypothesis is an omission of the whole source; one of punctuation only is a
+    An empty hypothesis is an omission of the whole source; a hypothesis of punctuation only is a
     non-translation. Not applicable if the source has no letter or digit either.
     """
 
@@ -56,7 +56,7 @@ class NotEmpty(Guard):
 LENGTH_OF_HAN = 3
 """Letters of an alphabet that have about as much content as one Han character."""
 LENGTH_OF_SYLLABLE = 2
-"""... as one kana or Hangul syllable."""
+"""Letters of an alphabet that have about as much content as one kana or Hangul syllable."""
 HAN = regex.compile(r"\p{Script=Han}")
 SYLLABLES = regex.compile(r"[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]")
 
@@ -67,13 +67,14 @@ class LengthRatio(Guard):
 
     Lengths are in characters. A Han character counts as `LENGTH_OF_HAN`, a kana or Hangul
     syllable as `LENGTH_OF_SYLLABLE`: an English sentence has about three times the characters of
-    its Chinese translation, so by a plain ratio every good translation would be too short. Outside
-    the bounds the score falls towards 0, as the ratio of the length to the nearer bound. The
-    default bounds are those of LMT's data filter (arXiv 2511.07003). ``slack`` is ours, because a
-    short text may have a long translation ("OK", "Einverstanden").
+    its Chinese translation, so by a plain ratio every good translation into Chinese would be too
+    short. Outside the bounds the score is the ratio between the length and the nearer bound,
+    inverted if the text is too long, so it falls towards 0. The default bounds are those of LMT's
+    data filter (arXiv 2511.07003). ``slack`` is ours, because a short text may have a long
+    translation ("OK", "Einverstanden").
 
-    The superfluous characters are an addition; a hypothesis that is too short is an omission of the
-    whole source, since the missing part is not known. Not applicable without a source.
+    The excess characters are an addition. If the hypothesis is too short, the whole source is an
+    omission, since the missing part is not known. Not applicable without a source.
 
     Attributes:
         min_ratio: Shortest hypothesis, as a share of the source's length.
@@ -118,9 +119,9 @@ class TargetScript(Guard):
 
     Letters common to all scripts do not count, and a text without letters scores 1. Stretches in
     other scripts are spans: major, or minor if the same letters are in the source, because names
-    and brands often keep their script ("iPhone" in Chinese). They still lower the score, so gate
-    at a half rather than at 1. Not applicable without a target language, or with one that is not
-    in `rewardlab.text.languages`. Languages of one script are not distinguished.
+    and brands often keep their script ("iPhone" in Chinese). Minor spans lower the score too, so
+    use a gate threshold of 0.5 rather than 1. Not applicable if the target language is missing or
+    not in `rewardlab.text.languages`. Languages with the same script are not distinguished.
     """
 
     name: str = "target_script"
@@ -146,7 +147,7 @@ class TargetScript(Guard):
 
 
 LONGEST_NGRAM = 100
-"""Largest ``n``; the time grows with it."""
+"""Largest ``n``; the time grows with ``n``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +165,9 @@ class NotCopied(_NgramGuard):
 
     Case and punctuation are ignored. A source of fewer than ``n`` words is one n-gram, so a short
     text is a copy if it contains the source. In scripts without spaces an n-gram of ``n`` words is
-    ``2 n`` letters. A text that is only a name scores like a copy, so a gate belongs well below 1;
-    between languages with a common script and long shared names (Chinese to Japanese) raise ``n``.
-    Not applicable if the source has no letter.
+    ``2 n`` letters. A text that is only a name scores like a copy, so set a gate well below 1.
+    Raise ``n`` for languages that share a script and long names (Chinese to Japanese). Not
+    applicable if the source has no letter.
 
     Attributes:
         n: Shortest copied stretch, in words.
@@ -205,18 +206,18 @@ LOOP = regex.compile(rf"(?s)(.{{1,{LOOP_UNIT}}}?)\1{{{LOOP_TIMES - 1},}}+")
 class NoRepetition(_NgramGuard):
     """Share of the hypothesis's characters that are not part of a repetition.
 
-    - An n-gram of ``n`` words is a repetition from its second occurrence on; if the source repeats
-      itself, as many occurrences are allowed as its most frequent n-gram has. Occurrences do not
-      overlap. Case and punctuation are ignored; in scripts without spaces an n-gram of ``n`` words
-      is ``2 n`` letters.
+    - An n-gram of ``n`` words is a repetition from its second occurrence on. If the source repeats
+      itself, the allowed number of occurrences is that of the source's most frequent n-gram.
+      Occurrences do not overlap. Case and punctuation are ignored; in scripts without spaces an
+      n-gram of ``n`` words is ``2 n`` letters.
     - A sentence of any length that directly follows an equal sentence is a repetition, unless a
       clause of the source follows itself as often ("No, no." may be two sentences).
     - Up to `LOOP_UNIT` characters, `LOOP_TIMES` times in a row, are a loop, unless the source has
       one as long.
 
-    Spans cover everything after the first occurrence. Good translations repeat short stretches
-    ("for the first time ... for the first time"), so a gate needs a large ``n``, and then a
-    threshold close to 1, because one repeated sentence is a small share of a long text.
+    Spans cover every repetition but not the first occurrence. Good translations repeat short
+    stretches ("for the first time ... for the first time"), so a gate needs a large ``n``. Its
+    threshold should be close to 1, because one repeated sentence is a small share of a long text.
 
     Attributes:
         n: Shortest repeated stretch, in words.
@@ -255,7 +256,7 @@ def omission(source: str) -> ErrorSpan:
 
 
 def _length(text: str) -> int:
-    """Characters, with Han characters and syllables counted as several."""
+    """Length in characters; a Han character or a syllable counts as several."""
     if text.isascii():
         return len(text)
     han, syllables = len(HAN.findall(text)), len(SYLLABLES.findall(text))
@@ -295,7 +296,7 @@ def _stretches(found: Sequence[Word], marked: set[int]) -> Iterator[tuple[int, i
 
 
 def _echoes(text: str, allowed: int) -> Iterator[tuple[int, int]]:
-    """Sentences in a row of equal ones, after the first ``allowed``."""
+    """Sentences that repeat the one before them, after the first ``allowed`` equal sentences."""
     known = [(one, key) for one in sentences(text) if (key := _folded(spoken(one.text)))]
     for _, run in groupby(known, key=lambda pair: pair[1]):
         for one, _ in [*run][allowed:]:
@@ -304,7 +305,7 @@ def _echoes(text: str, allowed: int) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=1024)  # a group of translations shares its source
 def _longest_run(source: str) -> int:
-    """The longest row of equal clauses; 1 if no neighbours are equal."""
+    """The largest number of equal clauses in a row; 1 if no neighbours are equal."""
     clauses = [
         _folded([*clause])
         for is_mark, clause in groupby(words(source), key=lambda word: word.kind == "mark")
@@ -324,7 +325,7 @@ def _loops(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _union(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same characters as stretches without overlap, in order.
+    """The stretches merged, so that none overlap, in order.
 
     >>> _union([(4, 8), (0, 2), (6, 9)])
     [(0, 2), (4, 9)]
@@ -344,7 +345,7 @@ def _script_patterns(
 ) -> tuple[regex.Pattern[str], regex.Pattern[str], regex.Pattern[str]]:
     """Runs of letters in the wanted scripts, stretches in others, and their runs of letters.
 
-    A stretch goes from its first foreign letter to its last one before a wanted letter.
+    A stretch goes from its first foreign letter to the last one before a wanted letter.
     """
     right = "".join(rf"\p{{Script={script}}}" for script in wanted)
     foreign = rf"[\p{{L}}--[{right}\p{{Script=Common}}\p{{Script=Inherited}}]]"

@@ -1,7 +1,7 @@
 """The base class of rewards that ask a language model: options, asking, token counts.
 
-Candidate text cannot change how it is judged: it is quoted as data between fences, an answer is
-parsed strictly, and an error costs the same whether or not its words are found.
+A candidate's text cannot change how it is judged: the text is quoted as data between fences,
+answers are parsed strictly, and an error costs the same whether or not its words are found.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Opinion(NamedTuple):
     Attributes:
         score: Higher is better.
         spans: The errors with a known place.
-        counts: Numbers for the logs, by name.
+        counts: Name -> number, for the logs.
     """
 
     score: float
@@ -50,14 +50,15 @@ class JudgeReward(BaseReward):
     Attributes:
         model: A checkpoint or a finished run; for a server, its name for the model.
         backend: Where the model runs: in this process (``transformers``, ``vllm``) or behind a
-            ``server`` that speaks OpenAI's protocol and is given the form of the answer.
+            ``server`` that speaks OpenAI's protocol and is sent the form of the answer.
         url: Base address of the server's protocol, usually ending in ``/v1``.
-        batch_size: Questions asked at once.
-        max_new_tokens: Longest answer; a longer one is truncated and counts as a failed answer.
-        max_characters: Longest text that is judged.
-        chat: Ask through the model's chat template. Otherwise the question is a text to continue,
-            which a model ends only if it learned to or is constrained to the form of the answer.
-        prompt: A prompt file in place of the library's.
+        batch_size: Number of questions asked at once.
+        max_new_tokens: Maximum number of tokens in an answer; a longer answer is truncated and
+            counts as failed.
+        max_characters: Maximum number of characters in a judged text.
+        chat: Ask through the model's chat template. Otherwise the question is a text to continue;
+            the model then stops only if it learned to, or is constrained to the form of the answer.
+        prompt: A prompt file that replaces the library's.
 
     Raises:
         ValueError: A number is below 1, or a server has no address.
@@ -89,7 +90,7 @@ class JudgeReward(BaseReward):
 
     @abstractmethod
     def question(self, candidate: Candidate) -> dict[str, str]:
-        """The texts that the judge sees, by name, the hypothesis last."""
+        """Name -> text that the judge sees, the hypothesis last."""
 
     @abstractmethod
     def opinion(self, candidate: Candidate, answer: Any) -> Opinion:
@@ -97,7 +98,7 @@ class JudgeReward(BaseReward):
 
         Args:
             candidate: The judged row.
-            answer: Of the judge, in its `form`.
+            answer: The judge's answer, parsed as `form`.
         """
 
     @property
@@ -114,7 +115,7 @@ class JudgeReward(BaseReward):
         """Options and versions, the digest of the prompt, and the signature of the model.
 
         Raises:
-            UserError: There is no such model or prompt file; exit code 2.
+            UserError: The model or prompt file is missing; exit code 2.
         """
         url = self.url if self.backend == "server" else ""  # asking with a url raises an error
         judge = self._judge(url).signature
@@ -186,11 +187,11 @@ def translation_texts(candidate: Candidate) -> dict[str, str]:
 def listed_errors(
     candidate: Candidate, errors: Sequence[MQMError | UnnaturalSpan], table: SeverityTable
 ) -> Opinion:
-    """Minus the `error_total` of the errors that a judge lists, and those that have a place.
+    """Minus the `error_total` of the errors that a judge lists, and their error spans.
 
     Args:
         candidate: The judged row.
-        errors: Of one answer.
+        errors: The errors in one answer.
         table: The weights.
     """
     texts = {"source": candidate.source, "translation": candidate.hypothesis}

@@ -37,7 +37,7 @@ class _SacreBLEU(RowReward):
 
     @abstractmethod
     def metric(self) -> Metric:
-        """The metric with these options, for single sentences."""
+        """Sacrebleu's metric with these options, for single sentences."""
 
     def corpus_metric(self) -> Metric:
         """The metric with these options, for a whole corpus."""
@@ -48,7 +48,7 @@ class _SacreBLEU(RowReward):
         return Verdict(self._sentence_score(candidate), [])
 
     def _options(self) -> dict[str, Any]:
-        """The options that are sacrebleu's, under the same names."""
+        """The options that sacrebleu has under the same names."""
         ours = ("name", "worst", "max_words")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ours}
 
@@ -125,7 +125,7 @@ class BLEU(_SacreBLEU):
     Attributes:
         tokenize: Tokenizer; use ``zh`` for Chinese and ``ja-mecab`` or ``char`` for Japanese.
         smooth_method: Smoothing of n-gram orders without a match.
-        smooth_value: For ``floor`` and ``add-k``; None takes sacrebleu's default.
+        smooth_value: Value for ``floor`` and ``add-k``; None for sacrebleu's default.
         max_ngram_order: Longest word n-gram.
         lowercase: Ignore case.
 
@@ -173,18 +173,18 @@ class TER(_SacreBLEU):
 
     TER is edits and shifts per reference word, in percent. The time of its search for shifts grows
     with about the cube of the length (measured: 100 words against the same words shuffled, 2 s;
-    1000 words, minutes). A reference longer than ``max_words`` is therefore not applicable; since
-    the reference decides this, no hypothesis gains by it. A longer hypothesis is not searched: it
-    scores ``worst``, or the cost of its superfluous words if that is lower.
+    1000 words, minutes). Therefore a row whose reference is longer than ``max_words`` is not
+    applicable; no hypothesis can cause this. A hypothesis that is longer is not searched: it scores
+    ``worst``, or minus the cost of its superfluous words if that is lower.
 
     Attributes:
         normalized: Normalise and split punctuation as Tercom does.
         no_punct: Remove punctuation.
-        asian_support: Split Chinese and Japanese characters, with ``normalized``.
+        asian_support: Split Chinese and Japanese characters; needs ``normalized``.
         case_sensitive: Distinguish case.
-        worst: The score of a gated row: three reference lengths of edits. A hypothesis many times
-            too long may score lower.
-        max_words: Longest text that is searched, in tokenized words.
+        worst: The score of a gated row: edits of three times the reference's length. A hypothesis
+            many times too long may score lower.
+        max_words: Maximum number of tokenized words in a text that is searched.
 
     Raises:
         ValueError: ``worst`` is above minus `REWRITE`, or ``max_words`` below 1.

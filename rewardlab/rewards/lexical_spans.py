@@ -1,9 +1,8 @@
 """Error spans from a word-by-word comparison with the reference.
 
 The words that hypothesis and reference share in the same order (a longest common subsequence, case
-ignored) are right, except perhaps for their case. In each gap between them, the other words of the
-hypothesis are paired with those of the reference; a pair, an extra word or a missing word is an
-error.
+ignored) are correct, except perhaps in case. In each gap between these words, the remaining words
+of hypothesis and reference are paired; every pair, extra word or missing word is an error.
 """
 
 from __future__ import annotations
@@ -24,26 +23,26 @@ NEAR = 0.7
 0.67. Characters do not show meaning: house/horse is 0.8."""
 
 SPAN_WORDS = 5
-"""Most words of one span. A longer stretch becomes several spans, so that leaving out or replacing
-a whole clause costs more than a word."""
+"""Maximum number of words in one span. A longer stretch becomes several spans, so that omitting or
+replacing a whole clause costs more than a word."""
 
 MAX_REFERENCE_WORDS = 10_000
-"""References longer than this are not applicable."""
+"""A row whose reference has more words than this is not applicable."""
 MAX_HYPOTHESIS_WORDS = 20_000
-"""Hypothesis words after these are one addition and are not compared."""
+"""Maximum number of hypothesis words that are compared; the rest is one addition."""
 MAX_PAIRINGS = 400
 """In a gap with more possible pairs than this, words are paired in order."""
 MAX_COMPARED = 64
-"""Longest word in characters that can be a form of another."""
+"""Maximum number of characters in a word that can be a form of another."""
 
 
 class _Error(NamedTuple):
     """The error of one word.
 
     Attributes:
-        severity: Of the span.
-        category: Of the span.
-        wanted: The reference's word, or an empty text.
+        severity: Severity of the span.
+        category: Category of the span.
+        wanted: The word of the reference, or an empty text.
     """
 
     severity: str
@@ -68,15 +67,15 @@ class LexicalSpans(RowReward):
     no words at all                     major     Non-translation
     ==================================  ========  ===========================
 
-    Words with digits are never forms of each other. Adjacent words of one severity and category
-    share a span of at most `SPAN_WORDS`. A missing word is marked in the source if it occurs there
-    exactly once itself (numbers, names), otherwise the whole source is marked, because there is no
-    word alignment; ``explanation`` has the words. The method is this library's own; its weights
-    are those of Freitag et al. 2021 (arXiv 2104.14478).
+    Words with digits are never forms of each other. Adjacent words of equal severity and category
+    share a span of at most `SPAN_WORDS`. If the same word as a missing one occurs exactly once in
+    the source (numbers, names), it is marked there; otherwise the whole source is marked, because
+    there is no word alignment. ``explanation`` has the missing words. The method is this library's
+    own; its weights are those of Freitag et al. 2021 (arXiv 2104.14478).
 
-    A correct translation in other words is punished: the score measures the distance from one
-    reference. Not applicable without a source, because omissions would have no place, and with a
-    reference of more than `MAX_REFERENCE_WORDS`.
+    A correct translation in other words is penalised: the score measures the distance from one
+    reference. Not applicable without a source, because omissions would have no place, nor with a
+    reference of more than `MAX_REFERENCE_WORDS` words.
     """
 
     name: str = "lexical_spans"
@@ -117,11 +116,11 @@ def _non_translation(candidate: Candidate) -> ErrorSpan:
 def compare(
     hypothesis: Sequence[Word], reference: Sequence[Word]
 ) -> tuple[dict[int, _Error], list[int]]:
-    """The errors by hypothesis word, and the missing reference words.
+    """Hypothesis word -> its error, and the missing reference words.
 
     Args:
-        hypothesis: Its words.
-        reference: Its words.
+        hypothesis: Words of the hypothesis.
+        reference: Words of the reference.
     """
     common = common_subsequence(
         [word.text.casefold() for word in hypothesis], [word.text.casefold() for word in reference]
@@ -153,7 +152,7 @@ def compare(
 
 
 def _error(word: Word, partner: Word | None) -> _Error:
-    """The error of a word that replaces another word or none."""
+    """The error of a word that replaces another word, or of an added word."""
     wanted = partner.text if partner else ""
     if word.kind == "mark":
         return _Error("minor", "Fluency/Punctuation", wanted)
@@ -171,7 +170,7 @@ def _has_digit(text: str) -> bool:
 def _moved(
     hypothesis: Sequence[Word], reference: Sequence[Word], common: Sequence[tuple[int, int]]
 ) -> tuple[set[int], set[int]]:
-    """Places of words outside the common subsequence that both texts have."""
+    """Places of words that both texts have, but outside the common subsequence."""
     kept_here, kept_there = {here for here, _ in common}, {there for _, there in common}
     elsewhere: dict[str, list[int]] = defaultdict(list)
     for place in range(len(reference) - 1, -1, -1):
@@ -189,7 +188,7 @@ def _moved(
 def _gaps(
     common: Sequence[tuple[int, int]], here: int, there: int
 ) -> Iterator[tuple[range, range]]:
-    """The places in both texts between common words."""
+    """The gaps between common words, as places in both texts."""
     for (a, b), (c, d) in pairwise([(-1, -1), *common, (here, there)]):
         if c > a + 1 or d > b + 1:
             yield range(a + 1, c), range(b + 1, d)
@@ -225,7 +224,7 @@ def _pairs(
 
 
 def similarity(one: str, other: str) -> float:
-    """Twice the length of the common subsequence over the sum of lengths, case ignored, in [0, 1].
+    """Twice the common subsequence's length over the sum of lengths, case ignored, in [0, 1].
 
     Args:
         one: A word.
@@ -274,7 +273,7 @@ def _subsequence_rows(one: Sequence[str], other: Sequence[str]) -> list[int]:
 
     Bit j of row i is 0 where the subsequence of ``one[:i]`` and ``other[:j+1]`` is longer than
     that of ``one[:i]`` and ``other[:j]``. Time is ``len(one)`` operations on integers of
-    ``len(other)`` bits, and their bits are the memory.
+    ``len(other)`` bits; memory is ``len(one)`` such integers.
     """
     places: dict[str, int] = {}
     for place, item in enumerate(other):
@@ -319,7 +318,7 @@ def _hypothesis_spans(hypothesis: Sequence[Word], errors: dict[int, _Error]) -> 
 def _source_spans(
     source: str, reference: Sequence[Word], missing: Sequence[int]
 ) -> Iterator[ErrorSpan]:
-    """Spans of missing words: at the same words in the source, or the whole source."""
+    """Spans of missing words: the same words in the source, or the whole source."""
     if not missing:
         return
     found: dict[str, list[int]] = defaultdict(list)

@@ -21,7 +21,7 @@ Version = Literal["23", "24"]
 Mode = Literal["qe", "reference"]
 
 LONGEST = {"23": 1024, "24": 1536}
-"""Longest input in training, in tokens, by version."""
+"""Version -> length of the longest input in training, in tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +29,27 @@ class MetricX(BaseReward):
     """Minus the MQM error that MetricX predicts: 0 is best, -25 worst.
 
     The model loads on first use and is shared by all rewards of the process with the same
-    checkpoint, tokenizer, device and precision. A prediction that is not a number has status
+    checkpoint, tokenizer, device and precision. A prediction that is not finite has status
     ``NON_FINITE``. ``components["truncated"]`` is 1 if the input was truncated.
 
     Attributes:
         model: Directory of a checkpoint: MetricX-23 or -24 as published, or trained further.
         version: Input format. 24: source, candidate, reference; 23: candidate, then source (QE) or
             reference.
-        mode: ``qe`` reads the source, ``reference`` the reference and, in 24, the source too. A
-            hybrid 24 does both; of 23 there is a checkpoint for each.
+        mode: ``qe`` reads the source; ``reference`` reads the reference and, in version 24, also
+            the source. One hybrid checkpoint of version 24 supports both modes; version 23 has a
+            separate checkpoint for each.
         tokenizer: Directory of the tokenizer; empty for the checkpoint's own. The published
-            checkpoints have none: every size uses that of google/mt5-xl.
-        max_length: Longest input in tokens, the end-of-sequence token included; 0 for that of
-            training, 1536 in 24 and 1024 in 23. Longer inputs are truncated at the end.
-        batch_tokens: Most tokens of a batch, padding included; 0 for 512 on the CPU, where larger
-            batches are slower, and 16384 on an accelerator.
+            checkpoints include no tokenizer: every size uses that of google/mt5-xl.
+        max_length: Maximum number of tokens in an input, the end-of-sequence token included; 0 for
+            the limit in training, 1536 in version 24 and 1024 in 23. Longer inputs are truncated
+            at the end.
+        batch_tokens: Maximum number of tokens in a batch, padding included; 0 for 512 on the CPU,
+            where larger batches are slower, and 16384 on an accelerator.
         device: ``auto`` is the accelerator if there is one, else the CPU; or torch's name.
         dtype: Precision; ``auto`` is that of the checkpoint.
-        pickle_sha256: The sha256 of a checkpoint that is a pickle (`pytorch_model.bin`), as its
-            publisher gives it; see `rewardlab.models.weights.load_state_dict`.
+        pickle_sha256: The published SHA-256 of a checkpoint that is a pickle
+            (`pytorch_model.bin`); see `rewardlab.models.weights.load_state_dict`.
 
     Raises:
         ValueError: An option is out of range.
@@ -78,7 +80,7 @@ class MetricX(BaseReward):
 
     @property
     def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The hypothesis, and the texts that it is compared with."""
+        """The hypothesis, and the texts that the model compares it with."""
         if self.mode == "qe":
             return ("source", "hypothesis")
         if self.version == "23":
@@ -90,7 +92,7 @@ class MetricX(BaseReward):
         """Name, options and package versions, then the digests of weights and tokenizer.
 
         Raises:
-            UserError: E080, there is no checkpoint; exit code 2.
+            UserError: E080, the checkpoint is missing; exit code 2.
         """
         from rewardlab.models.device import pick_device
 
@@ -113,7 +115,7 @@ class MetricX(BaseReward):
         return " ".join(parts)
 
     def hypothesis_at(self, candidate: Candidate) -> int:
-        """Where in `text` the hypothesis begins.
+        """Position in `text` at which the hypothesis begins.
 
         >>> MetricX(model=".").hypothesis_at(Candidate("Ja.", "Yes."))
         23
@@ -122,7 +124,7 @@ class MetricX(BaseReward):
         return len(before if self.version == "23" else f"source: {candidate.source} {before}")
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
-        """Score N candidates; one without a reference that the reward needs is not applicable.
+        """Score N candidates; a candidate without a needed reference is not applicable.
 
         Raises:
             UserError: The checkpoint, tokenizer or device cannot be used: E080, E301 to E309;

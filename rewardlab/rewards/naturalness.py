@@ -15,13 +15,13 @@ from rewardlab.types import Candidate, SeverityTable
 class Naturalness(JudgeReward):
     """Minus the weights of the spans that do not sound native, -25 to 0 (minor 1, major 5).
 
-    The naturalness reward of TranslateGemma (arXiv 2601.09012), whose judge is the policy that
-    training starts from: give that checkpoint as ``model``. Its prompt and scale are not
-    published; ours are stated here and in the prompt file.
+    The naturalness reward of TranslateGemma (arXiv 2601.09012). Its judge is the policy that
+    training starts from: give that checkpoint as ``model``. TranslateGemma's prompt and scale are
+    not published; ours are stated here and in the prompt file.
 
     A span costs nothing if the source is itself unnatural at that place. The judge has to quote
-    the words of the source that excuse the span: without them, or with words that are not in the
-    source, the excuse is counted as ``unproven`` and the span costs what others do.
+    the words of the source that excuse the span. If the quotation is missing or not in the source,
+    the excuse is counted as ``unproven`` and the span has its normal cost.
     """
 
     name: str = "naturalness"

@@ -19,11 +19,12 @@ class NotCutOff(Guard):
     """0 if the source ends like a sentence and the hypothesis does not, else 1.
 
     The length of a translation says little about a missing part: half of a wordy translation is as
-    long as a terse one. A missing final mark (`is_finished`) says more, in every language that has
-    them. The span is an omission of the whole source, since the missing part is not known.
+    long as a terse one. A missing final mark (`is_finished`) says more, in every language with
+    final marks. The span is an omission of the whole source, since the missing part is not known.
 
-    A hypothesis that ends with a full stop after half of the source is not noticed. Not applicable
-    if the source has no final mark itself (headlines), or the target language needs none.
+    A hypothesis that translates half of the source and ends with a full stop is not detected. Not
+    applicable if the source itself has no final mark (headlines), or the target language needs
+    none.
     """
 
     name: str = "not_cut_off"

@@ -16,14 +16,14 @@ from rewardlab.types import Candidate, ErrorSpan
 
 HOURS = 12
 LISTED = 5
-"""Numbers of the source that an explanation names."""
+"""Maximum number of source numbers that an explanation lists."""
 
 
 class _Number(NamedTuple):
     """One number.
 
     Attributes:
-        value: Of its digits; a scale word ("million") is not applied.
+        value: Value of its digits; a scale word ("million") is not applied.
         start: First character.
         end: One past the last.
         scaled: A scale word follows it.
@@ -39,28 +39,28 @@ class _Number(NamedTuple):
 class NumbersAgree(Guard):
     """Share of the hypothesis's numbers that the source does not contradict.
 
-    A number written in digits is contradicted if the source has no such number and the hypothesis
-    lacks one of the source's: then a number was changed. A number that is only missing or only
-    added contradicts nothing, because it may be a word on the other side. So as a gate this guard
-    closes on fewer good translations than `NumbersKept`.
+    A number written in digits is contradicted if it is not in the source, while a number of the
+    source is not in the hypothesis: then a number was changed. A number that is only missing or
+    only added is not a contradiction, because the other text may express it in words. As a gate,
+    this guard therefore closes on fewer good translations than `NumbersKept`.
 
     Values are compared as in `NumbersKept`, and in addition
 
     - number words count in the languages of `rewardlab.text.number_words`, Chinese numerals in
       every language: 6 and "sechs", 100,000 and 十万;
-    - a number before "million", 万 and the like is compared by its digits without zeros at the
-      ends: 2.5 million, 2,500,000 and 250万 are the same, but so is 25 million;
-    - 1980 is the same as 80 (decades), 7.30 as 7:30, and 3 as 15 (hours of the afternoon).
+    - a number before "million", 万 and the like is compared by its digits without leading and
+      trailing zeros: 2.5 million, 2,500,000 and 250万 are the same, but so is 25 million;
+    - 1980 equals 80 (decades), 7.30 equals 7:30, and 3 equals 15 (hours of the afternoon).
 
-    Converted units (200 feet, 60 metres) are a contradiction. As many numbers of the hypothesis
-    are marked as are contradicted, beginning with the first one without a partner.
+    Converted units (200 feet, 60 metres) are a contradiction. The contradicted numbers of the
+    hypothesis are marked, beginning with the first number without a partner.
     """
 
     name: str = "numbers_agree"
     reads = ("source", "hypothesis", "source_lang", "target_lang")
 
     def judge(self, candidate: Candidate) -> Verdict:
-        """Pair the numbers of both texts, and compare those that are left."""
+        """Pair the numbers of both texts, and compare the unpaired ones."""
         ours = list(_digits(candidate.hypothesis))
         if not ours:
             return Verdict(1.0, [])
@@ -100,7 +100,7 @@ def _digits(text: str) -> Iterator[_Number]:
 
 
 def _words(text: str, language: str | None) -> Iterator[_Number]:
-    """Number words, except those for one, which are as often articles."""
+    """Number words, except words for 1, which are often articles."""
     for word in spelled_numbers(text, language):
         scaled = is_scaled(text, word.end)
         if word.value != 1 or scaled:
@@ -108,7 +108,7 @@ def _words(text: str, language: str | None) -> Iterator[_Number]:
 
 
 class _Names(NamedTuple):
-    """When two numbers are the same: if one looks for a name that the other has.
+    """The names of a number; two numbers are the same if one looks for a name of the other.
 
     Attributes:
         has: The names of the number.
@@ -122,7 +122,7 @@ class _Names(NamedTuple):
 def _unpaired(
     ones: Sequence[_Number], others: Sequence[_Number], same: Callable[[_Number], _Names]
 ) -> tuple[list[_Number], list[_Number]]:
-    """The numbers without a partner, if every one takes the first free partner that is the same."""
+    """The numbers left after each has taken the first free partner that is the same."""
     places: dict[str, deque[int]] = defaultdict(deque)
     for place, other in enumerate(others):
         for name in same(other).has:
@@ -151,7 +151,7 @@ def _equal(number: _Number) -> _Names:
 
 
 def _same_digits(number: _Number) -> _Names:
-    """By the digits without zeros at the ends, if one of the two is scaled: 2.5 and 2,500,000."""
+    """Digits without zeros at the ends, if either number is scaled: 2.5 million, 2,500,000."""
     digits = number.value.replace(".", "").strip("0")
     plain, scaled = f"any {digits}", f"scaled {digits}"
     return _Names([plain, scaled], [plain]) if number.scaled else _Names([plain], [scaled])

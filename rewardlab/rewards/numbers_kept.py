@@ -15,7 +15,7 @@ from rewardlab.rewards.guards import Guard
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan, Side
 
 SPELLED_UP_TO = 12
-"""Numbers up to this are often written as words, so losing or inventing one is minor."""
+"""Numbers up to this are often written as words, so losing or adding one is a minor error."""
 _SMALL = frozenset(f"{number}." for number in range(SPELLED_UP_TO + 1))
 
 
@@ -32,8 +32,9 @@ ITEMS = regex.compile(
 )
 """An item: URL, e-mail address, placeholder, run of digits and separators.
 
-Every repetition is bounded or begins where nothing before it could have, so the time is linear. A
-URL ends at the first character outside ASCII, because scripts without spaces continue at once.
+Every repetition is bounded, or cannot begin inside an earlier attempt, so the time is linear. A URL
+ends at the first character outside ASCII, because in scripts without spaces the text continues
+directly.
 """
 NUMBER = regex.compile(
     r"""(?x)
@@ -47,7 +48,7 @@ NUMBER = regex.compile(
 )
 """One number: groups of three, Indian groups, or digits; then possibly a fraction.
 
-A group does not follow a lone zero: 0.125 is an eighth.
+A group of three does not follow a lone zero: 0.125 is an eighth.
 """
 DIGITS = regex.compile("[0-9]+")
 
@@ -56,7 +57,7 @@ class Item(NamedTuple):
     """One item that must be kept.
 
     Attributes:
-        value: What is compared: the text, or the number without separators.
+        value: The value to compare: the text, or the number without separators.
         start: First character.
         end: One past the last.
         small: A number up to `SPELLED_UP_TO`.
@@ -75,9 +76,9 @@ class NumbersKept(Guard):
     """Share of numbers, placeholders, URLs and e-mail addresses that both texts have.
 
     The share is over all items, and an item that both texts have counts once; texts without items
-    score 1. A number up to `SPELLED_UP_TO` that only one text has costs a fifth of the others, and
-    its span is minor (1 to 5 in WMT's weights), because "2" may rightly become "two". Lost items
-    are spans in the source, invented ones in the hypothesis.
+    score 1. A number up to `SPELLED_UP_TO` that only one text has costs a fifth of what other
+    items cost, and its span is minor (1 to 5 in WMT's weights), because "2" may correctly become
+    "two". Lost items are spans in the source, added items are spans in the hypothesis.
 
     Numbers are compared by value: digits of all scripts, decimal and grouping separators of all
     locales (1,000.5 = 1.000,5 = 1 000,5 = 1'000.5 = ١٬٠٠٠٫٥, 1,00,000 = 100,000), without
@@ -85,11 +86,11 @@ class NumbersKept(Guard):
     grouping separator: 1.000 is a thousand in every language. Dates, times and versions are
     compared part by part.
 
-    Limits: signs are ignored. Number words are not read, 3.5 million is not 3,500,000, 3万 is not
-    30,000, units are not converted, and 10.30 is not 10:30.
+    Limits: signs are ignored. Number words are not read, 3.5 million does not equal 3,500,000, 3万
+    does not equal 30,000, units are not converted, and 10.30 does not equal 10:30.
 
     Placeholders are ``{name}``, ``{{name}}``, ``${name}``, ``%s``, ``%1$d``, ``%(name)s``,
-    ``<tag>``, ``__NAME__``. They, URLs and addresses are compared as they are written.
+    ``<tag>``, ``__NAME__``. Placeholders, URLs and addresses are compared as they are written.
     """
 
     name: str = "numbers_kept"
@@ -114,7 +115,7 @@ def _spans(items: Sequence[Item], side: Side, category: str) -> Iterator[ErrorSp
 
 
 def _surplus(items: Sequence[Item], others: Sequence[Item]) -> list[Item]:
-    """Items that occur more often than among the others: the last ones of each value."""
+    """Items that occur more often than in ``others``: the last items of each value."""
     left = Counter(item.value for item in others)
     surplus: list[Item] = []
     for item in items:
@@ -134,7 +135,7 @@ def items_of(text: str) -> Iterator[Item]:
 
 
 def _numbers(text: str, start: int) -> Iterator[Item]:
-    """The number that a run of digits and separators is, or its parts if it is not one."""
+    """The number that a run of digits and separators forms, or else its parts."""
     plain = "".join(
         str(unicodedata.decimal(character)) if character.isdecimal() else character
         for character in text

@@ -1,7 +1,7 @@
 """Rewards by name, as YAML and the command line build them.
 
 Every reward that `rewardlab.rewards` exports is registered under the default of its ``name``; other
-packages add theirs as entry points of the group ``rewardlab.rewards``. A configuration never names
+packages add rewards as entry points of the group ``rewardlab.rewards``. A configuration never names
 a module to import.
 """
 
@@ -27,14 +27,14 @@ def reward_names() -> list[str]:
 
 
 def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
-    """The class of a reward; only the plug-in that is asked for is imported.
+    """The class of a reward; of the plug-ins, only the requested one is imported.
 
     Args:
         name: One of `reward_names`.
-        where: What an error message points at.
+        where: The place that an error message names.
 
     Raises:
-        UserError: E101, no such reward.
+        UserError: E101, unknown reward.
     """
     registry = _registry()
     if name in registry.names():
@@ -56,11 +56,11 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 def build_reward(
     name: str, options: Mapping[str, object] | None = None, *, where: str = "reward"
 ) -> Reward:
-    """Build a reward from its name and options, which are converted to the types of its fields.
+    """Build a reward from its name and options, converting these to the types of its fields.
 
     Args:
         name: One of `reward_names`.
-        options: By field name; texts are converted, so ``"4"`` is a number for a numeric field.
+        options: Field name -> value. Texts are converted: ``"4"`` becomes 4 for a numeric field.
         where: What an error message points at.
 
     Raises:
@@ -106,7 +106,7 @@ def parse_reward(spec: str, *, where: str = "reward") -> Reward:
         where: What an error message points at.
 
     Raises:
-        UserError: E104, it is malformed; and the errors of `build_reward`.
+        UserError: E104, ``spec`` is malformed; and the errors of `build_reward`.
 
     >>> parse_reward("no_repetition:n=3")
     NoRepetition(name='no_repetition', n=3)
@@ -130,7 +130,7 @@ def _malformed(spec: str, why: str, where: str) -> UserError:
 
 
 def _registry() -> Registry[type[Reward]]:
-    """Exported dataclasses with a default name, since no other can be built from text."""
+    """Exported dataclasses with a default name; no other reward can be built from text."""
     built_in: dict[str, str] = {}
     for export in rewards.__all__:
         exported: Any = getattr(rewards, export)
@@ -149,7 +149,7 @@ def _converted(value: object, hint: Any) -> Any:
     """A value converted to a field's type.
 
     Raises:
-        ValueError: It cannot be converted; says why.
+        ValueError: The value cannot be converted; the message says why.
     """
     from pydantic import TypeAdapter, ValidationError
 

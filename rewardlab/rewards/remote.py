@@ -27,32 +27,32 @@ if TYPE_CHECKING:
 class Remote(BaseReward):
     """The scores of a service, over HTTP.
 
-    Rows that arrive within a few milliseconds are sent as one request, so threads and coroutines
-    that score one row each are batched. A request that fails in a way that may pass (no connection,
-    408, 409, 425, 429, 5xx, an invalid answer) is repeated with jitter. One that is refused because
-    of its content (400, 413, 422) is split until the row that causes it is alone. A row without an
-    answer ``timeout`` seconds after the call is ``UNAVAILABLE``; if no row has one,
-    `rewardlab.errors.RewardUnavailable` is raised with the reason.
+    Rows that arrive within a few milliseconds are sent as one request, so the rows of threads and
+    coroutines that score one row each are batched. A request that fails for a reason that may pass
+    (no connection, 408, 409, 425, 429, 5xx, an invalid answer) is repeated with jitter. A request
+    that is refused because of its content (400, 413, 422) is split until the row that causes the
+    refusal is alone. A row without an answer ``timeout`` seconds after the call is ``UNAVAILABLE``;
+    if no row has an answer, `rewardlab.errors.RewardUnavailable` is raised with the reason.
 
     The service states a signature. With ``expects`` no other signature is accepted, and the scores
-    can be cached. Without it the first signature that this process sees is expected from then on:
-    if the service changes, its rows become unavailable rather than mixed.
+    can be cached. Without ``expects``, the process expects the first signature that it sees from
+    then on: if the service changes, rows become unavailable, and scores are never mixed.
 
     A bearer token is read from the environment variable ``REWARDLAB_REMOTE_KEY``.
 
     Attributes:
         name: Unique within an ensemble; used in metric names and tables.
         url: Where rows are posted; no user name, password or query.
-        worst: The lowest score that the service gives, in its units: what a gated row gets.
+        worst: The lowest score that the service gives, in its units; the score of a gated row.
         needs_reference: The service reads references; rows without one are not sent.
-        expects: The signature that the service must state; empty takes the first.
-        timeout: Most seconds for one call, retries included.
-        batch_size: Most rows of one request.
-        concurrency: Requests at once.
-        attempts: Most requests for one row.
+        expects: The signature that the service must state; empty accepts the first one.
+        timeout: Maximum seconds for one call, retries included.
+        batch_size: Maximum number of rows in one request.
+        concurrency: Maximum number of simultaneous requests.
+        attempts: Maximum number of requests for one row.
 
     Raises:
-        ValueError: The URL is invalid or holds a password, or a number is out of range.
+        ValueError: The URL is invalid or contains a password, or a number is out of range.
     """
 
     name: str = "remote"
@@ -83,14 +83,14 @@ class Remote(BaseReward):
         return tuple(name for name in FIELDS if name != "reference" or self.needs_reference)
 
     def key(self, candidate: Candidate) -> Hashable | None:
-        """The fields that are sent; None without ``expects``, since another model may answer."""
+        """The values of the sent fields; None without ``expects``: the service may change."""
         return super().key(candidate) if self.expects else None
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates; any number of threads may call at once.
 
         Raises:
-            RewardUnavailable: No row got an answer; the message says why the last one did not.
+            RewardUnavailable: No row got an answer; the message gives the reason for the last row.
             UserError: E353, a library is missing; exit code 2.
         """
         call = self._call(candidates)
@@ -102,11 +102,11 @@ class Remote(BaseReward):
         return _output(call)
 
     async def score(self, candidates: Sequence[Candidate]) -> RewardOutput:
-        """The same as calling it, for coroutines; any number of them may wait at once.
+        """The same as `__call__`, for coroutines; any number of them may wait at once.
 
         Raises:
-            RewardUnavailable: As calling it.
-            UserError: As calling it.
+            RewardUnavailable: As for `__call__`.
+            UserError: As for `__call__`.
         """
         import asyncio  # takes 25 ms, and few need it
 
@@ -152,7 +152,7 @@ def _output(call: Call) -> RewardOutput:
     """The results of a call; rows without an answer are unavailable.
 
     Raises:
-        RewardUnavailable: All of them are.
+        RewardUnavailable: All rows are unavailable.
     """
     results = dict(call.results)  # a late answer may still arrive
     rows = [results.get(row, "no answer in time") for row in range(call.rows)]

@@ -1,4 +1,4 @@
-"""The client of `rewardlab.rewards.remote_protocol`: rows of many callers become requests.
+"""The client of `rewardlab.rewards.remote_protocol`: batches rows of many callers into requests.
 
 One event loop in its own thread collects the rows of all callers of one service. A caller waits
 for its own rows only, and only until its deadline.
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 WINDOW = 0.005
 """Seconds that a request waits for the rows of other callers."""
 LARGEST_REQUEST = 2_000_000
-"""Characters of one request, unless a single row has more."""
+"""Maximum number of characters in one request, unless a single row has more."""
 LARGEST_ANSWER = 65_536
-"""Bytes of an answer for each row, and once more for the rest of it."""
+"""Maximum number of bytes in an answer for each row, and again for the rest of the answer."""
 WAIT, LONGEST_WAIT = 0.2, 10.0
-"""Seconds before the second attempt, doubled for each one after; and at most."""
+"""Seconds before the second attempt, doubled for each later attempt; and their maximum."""
 CLOSING = 2.0
 """Seconds that closing the connections may take when the process ends."""
 
 
 class _RefusedError(Exception):
-    """There was no answer, and another attempt would get none."""
+    """There was no answer, and another attempt would get none either."""
 
 
 class _RowRefusedError(_RefusedError):
@@ -67,11 +67,11 @@ class Call:
     """One caller's rows. Once they are submitted, the caller's thread writes only ``expired``.
 
     Attributes:
-        deadline: By the monotonic clock.
+        deadline: Time on the monotonic clock at which the caller stops waiting.
         rows: Number of rows.
-        results: By row: the service's answer, or why there is none.
-        left: Number of rows that wait for an answer.
-        done: Set when no row waits.
+        results: Row number -> the service's answer, or why there is none.
+        left: Number of rows without a result so far.
+        done: Set when every row has a result.
         expired: The caller no longer waits.
     """
 
@@ -90,7 +90,7 @@ class Item:
     Attributes:
         call: The call it belongs to.
         row: Its number in that call.
-        texts: What is sent, by field name.
+        texts: Field name -> text to send.
     """
 
     call: Call
@@ -104,7 +104,7 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Characters."""
+        """Number of characters."""
         return sum(len(text or "") for text in self.texts.values())
 
     def settle(self, result: Result | Reason) -> None:
@@ -173,7 +173,7 @@ class Service:
         self._loop.call_soon_threadsafe(self._arrive, items)
 
     def _close(self, thread: threading.Thread) -> None:
-        """Close the connections when the process ends; no caller waits any more."""
+        """Close the connections when the process ends; by then no caller waits."""
         if thread.is_alive():  # not so in a forked child
             asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop).result(CLOSING)
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -200,7 +200,7 @@ class Service:
         self._send(least=1)
 
     def _send(self, *, least: int) -> None:
-        """Start requests of at least so many rows while there is room for another request."""
+        """Start requests of at least ``least`` rows while another request is allowed."""
         while self._free and len(self._waiting) >= least:
             if batch := self._take():
                 self._free -= 1
@@ -229,7 +229,7 @@ class Service:
             self._give_up(batch, f"{type(error).__name__} in the client: {error}")
         finally:
             self._free += 1
-            # Without a timer, the rows that came while all requests were busy have waited enough.
+            # Rows that arrived while all requests were busy have waited enough without a timer.
             self._send(least=1 if self._timer is None else self._options.batch_size)
 
     async def _settle(self, batch: Sequence[Item]) -> None:
@@ -251,7 +251,7 @@ class Service:
             item.settle(reason)
 
     async def _insist(self, batch: Sequence[Item]) -> None:
-        """Ask until every row has an answer, within the attempts and the deadlines.
+        """Ask until every row has an answer, or attempts or deadlines run out.
 
         Raises:
             PassingError: Some rows have none.
@@ -265,7 +265,7 @@ class Service:
                 left = max((i.call.deadline for i in waiting), default=0.0) - time.monotonic()
                 if left <= 0:
                     return  # no caller waits
-                # Half of the time that is left, so that a request that hangs leaves some.
+                # Half of the remaining time, so that there is time to retry a request that hangs.
                 last = attempt.num == self._options.attempts
                 await self._ask(waiting, seconds=left if last else left / 2)
 
@@ -274,9 +274,9 @@ class Service:
 
         Raises:
             PassingError: Some result is missing or invalid, or there is no answer.
-            _RefusedError: The service refuses us, or is not the one that was asked before.
+            _RefusedError: The service refuses the request, or its signature has changed.
         """
-        # Only this request has these ids, so another one's answer cannot pass for this one's.
+        # The ids are unique to this request, so the answer to another request does not match them.
         nonce = secrets.token_hex(8)
         wanted = {f"{nonce}-{number}": item for number, item in enumerate(items)}
         body = request_body({id_: item.texts for id_, item in wanted.items()})
@@ -356,7 +356,7 @@ def _may_pass(error: Exception) -> bool | float:
 
 
 def _valid_results(answer: Answer, wanted: Mapping[str, Item]) -> dict[str, Result]:
-    """The results that can be used, by id.
+    """Id -> result, for the results that can be used.
 
     Raises:
         PassingError: An id is unknown, or there twice: then no result can be trusted.

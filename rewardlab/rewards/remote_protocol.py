@@ -7,9 +7,10 @@ One request and one answer, both JSON:
 ``-> {"signature": "...", "results": [{"id", "score", "status", "spans"}]}``
 
 Every result has the id of its item; the order is free. ``score`` is higher-is-better; it is null
-exactly if ``status`` is given, which says why (`rewardlab.types.Status`). ``spans`` may be left
-out; they count in Unicode code points, as in `rewardlab.types.ErrorSpan`. ``signature`` states what
-the scores depend on, and must not change while a client uses the service.
+exactly if ``status`` is given, which says why there is no score (`rewardlab.types.Status`).
+``spans`` may be left out; their positions are in Unicode code points, as in
+`rewardlab.types.ErrorSpan`. ``signature`` states what the scores depend on, and must not change
+while a client uses the service.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from pydantic import BaseModel, Field, FiniteFloat, Strict, model_validator
 from rewardlab.types import SEVERITIES, ErrorSpan, Status
 
 KEY = "REWARDLAB_REMOTE_KEY"
-"""Environment variable with the bearer token, which is stored nowhere else."""
+"""Environment variable with the bearer token; the token is stored nowhere else."""
 FIELDS = ("source", "hypothesis", "reference", "source_lang", "target_lang")
 """Fields of a `rewardlab.types.Candidate` in every item; null if the service does not read them."""
 LONGEST_TEXT = 200_000
-"""Most characters of one text; longer ones are not sent."""
+"""Maximum number of characters in one text; longer texts are not sent."""
 LONGEST_SIGNATURE = 2_000
 
 
@@ -35,7 +36,7 @@ def request_body(items: Mapping[str, Mapping[str, str | None]]) -> bytes:
     """The body of a request.
 
     Args:
-        items: By id: the texts of one row, a value for each of `FIELDS`.
+        items: Id -> the texts of one row, a value for each of `FIELDS`.
     """
     return json.dumps({"items": [{"id": id_, **texts} for id_, texts in items.items()]}).encode()
 
@@ -57,7 +58,7 @@ class Result(BaseModel):
         return self
 
     def fits(self, texts: Mapping[str, str | None]) -> bool:
-        """Whether its spans lie in the item's texts."""
+        """Whether the spans lie in the item's texts."""
         return all(span.end <= len(texts[span.side] or "") for span in self.spans or [])
 
 

@@ -18,13 +18,13 @@ WORST_GRADE, BEST_GRADE = 1, 10
 class Rubric(JudgeReward):
     """A grade from 1 to 10 that a judge gives by a rubric; no spans.
 
-    A generalist reward model in the form of a judge (Zheng et al. 2023, arXiv 2306.05685): it keeps
-    a policy from forgetting how to follow instructions while it learns to translate. A row with a
-    target language is a translation of its source. Any other row is an answer to its prompt, or to
-    its source if it has no prompt.
+    A generalist reward model in the form of a judge (Zheng et al. 2023, arXiv 2306.05685). It keeps
+    a policy from forgetting how to follow instructions while the policy learns to translate. A row
+    with a target language is judged as a translation of its source. Any other row is judged as an
+    answer to its prompt, or to its source if it has no prompt.
 
     Attributes:
-        rubric: A text file with the rubric, in place of the library's.
+        rubric: A text file with a rubric that replaces the library's.
     """
 
     name: str = "rubric"
@@ -43,7 +43,7 @@ class Rubric(JudgeReward):
 
     @property
     def template(self) -> Template:
-        """The prompt file, with the rubric after its instructions."""
+        """The prompt file, with the rubric added to its instructions."""
         rubric = load_text("rubric.txt", path=self.rubric)
         return super().template.followed_by(rubric)
 

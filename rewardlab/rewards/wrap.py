@@ -20,33 +20,32 @@ COLUMNS = ("source", "reference", "source_lang", "target_lang")
 class FromFunction:
     """Score with a plain function; higher must be better.
 
-    The function has one of two forms, which the names of its parameters decide, and may be
+    The function has one of two forms, recognised by the names of its parameters. It may be
     ``async``: then it runs in its own event loop, in the thread that calls the reward.
 
     - Ours: ``function(candidates)`` with a list of `Candidate`.
     - TRL's: ``function(prompts, completions, **columns)``, if a parameter is called
-      ``completions`` or ``prompts``. Completions are the hypotheses as plain texts, prompts the
-      candidates' prompts. Columns are `COLUMNS` and the keys of ``Candidate.extra`` (None if a row
-      lacks one; `COLUMNS` win over a key of the same name): all of them if the function takes
-      ``**columns``, otherwise those it names.
+      ``completions`` or ``prompts``. Completions are the hypotheses as plain texts; prompts are
+      the candidates' prompts. Columns are `COLUMNS` and the keys of ``Candidate.extra``: all of
+      them if the function takes ``**columns``, otherwise those that its parameters name. A value
+      that a row lacks is None; `COLUMNS` win over a key of the same name.
 
     It returns a `RewardOutput`, or one score per candidate: a number, a bool (0 or 1), a
     0-dimensional array or tensor, or None for "not applicable". NaN and infinity have status
-    ``NON_FINITE``. Rows are never deduplicated or cached, because it is not known what a function
-    reads.
+    ``NON_FINITE``. Rows are never deduplicated or cached, because it is not known what the
+    function reads.
 
     Attributes:
         function: The function. To pickle the reward, it must be importable.
-        name: Unique within an ensemble; empty takes the function's name.
+        name: Unique within an ensemble; if empty, the function's name.
         worst: The lowest score that the function gives, in its units: the score of a gated row.
-            Required, because the range of a function is not known: if scores below ``worst``
-            existed, a gated row would be better than an honest one.
-        needs_reference: The function reads references. It is called with None for rows that have
-            none.
+            Required, because the range of a function is not known: if the function gave scores
+            below ``worst``, a gated row could be better than an honest one.
+        needs_reference: The function reads references. For a row without a reference it gets None.
 
     Raises:
-        ValueError: There is no name and the function has none (a lambda, a partial), or ``worst``
-            is not finite.
+        ValueError: ``name`` is empty and the function has no name (a lambda, a partial), or
+            ``worst`` is not finite.
 
     >>> def brevity(completions, **columns):
     ...     return [-len(text) for text in completions]
@@ -90,8 +89,8 @@ class FromFunction:
         """Score N candidates in one call of the function.
 
         Raises:
-            TypeError: The function returned something that is not a score; names the row.
-            ValueError: The number of scores is not that of the candidates.
+            TypeError: The function returned a value that is not a score; the message names the row.
+            ValueError: The number of scores differs from the number of candidates.
         """
         returned = self._call(list(candidates))
         if inspect.isawaitable(returned):
@@ -143,7 +142,7 @@ async def _awaited(returned: Awaitable[object]) -> object:
 
 
 def _columns(candidates: Sequence[Candidate]) -> dict[str, list[Any]]:
-    """The arguments with which TRL calls a reward function, as far as candidates have them."""
+    """The arguments with which TRL calls a reward function, where candidates have them."""
     extra = dict.fromkeys(key for candidate in candidates for key in candidate.extra)
     return {
         **{key: [candidate.extra.get(key) for candidate in candidates] for key in extra},

@@ -20,22 +20,23 @@ WEIGHTS = (".safetensors", ".bin")
 IGNORED = ("README.md", "training.json", "training_args.bin")
 """Files that the model's outputs do not depend on."""
 LOADING = RLock()
-"""Held while a thread imports transformers' modules and loads a model; rewards run in threads.
+"""Lock held by a thread that imports transformers' modules and loads a model.
 
-transformers replaces its modules by other objects while they are imported, so a second thread may
-import one without its names. And ``from_pretrained`` swaps torch's initialisers, the default
-precision and the tying of weights in the whole process, and restores what it found: of two at once,
-one finds what the other swapped in, and the process keeps that.
+Rewards run in threads, which need it for two reasons. transformers replaces its modules by other
+objects during their import, so a second thread may see a module without its names. And
+``from_pretrained`` swaps torch's initialisers, the default precision and the tying of weights in
+the whole process, and then restores the values that it found. If two calls overlap, the second may
+find the swapped values and leave them in place for good.
 """
 
 
 def loaded_once(most: int | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator for loaders: for equal arguments a process loads once and keeps the result.
+    """Decorate a loader: the process loads once for equal arguments and keeps the result.
 
     One thread loads at a time, holding `LOADING`.
 
     Args:
-        most: Results that are kept; None for all.
+        most: Maximum number of results to keep; None for all.
     """
 
     def decorated(load: Callable[P, T]) -> Callable[P, T]:
@@ -59,7 +60,7 @@ def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
         where: The option that the message names.
 
     Raises:
-        UserError: E080, neither holds a saved checkpoint; exit code 2.
+        UserError: E080, neither contains a saved checkpoint; exit code 2.
     """
     for place in (Path(path), Path(path) / "model"):
         if (place / "config.json").is_file():
@@ -79,12 +80,12 @@ def loaded_digest(checkpoint: Path) -> str:
 def checkpoint_digest(checkpoint: Path) -> str:
     """A digest of the weights, tokenizer and configuration.
 
-    Small files are read as a whole. Of each weight file 64 blocks of 64 KiB are read, spread from
-    its first byte to its last: training changes nearly every number, so another model of the same
-    shape has another digest, and 27B parameters take no longer than 1B.
+    Small files are read whole. From each weight file 64 blocks of 64 KiB are read, evenly spread
+    over the file. Training changes nearly every number, so two models of the same shape have
+    different digests, and 27B parameters take no longer than 1B.
 
     Returns:
-        Sixteen hexadecimal digits. File names count, the directory's name does not.
+        Sixteen hexadecimal digits. They depend on file names, but not on the directory's name.
     """
     digest = hashlib.sha256()
     for path in sorted(checkpoint.iterdir()):

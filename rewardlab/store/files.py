@@ -72,7 +72,7 @@ def disk_errors(path: Path) -> Generator[None]:
         path: The file or directory that the message names.
 
     Raises:
-        UserError: E210; exit code 75, because what was written before is kept and can be continued.
+        UserError: E210; exit code 75, because earlier writes are kept and the run can be resumed.
     """
     try:
         yield

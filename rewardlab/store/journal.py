@@ -1,12 +1,12 @@
 """Finished work that survives ``kill -9``: keys and JSON values in one sqlite file.
 
-What is put is on disk when `Journal.put` returns (WAL, ``synchronous=FULL``), all of one call or
-nothing. Every row carries a sha256 of the journal's settings, its key and its value. A damaged file
-is moved aside when it is opened and its intact rows are copied to a new one, so damage costs work
-and never gives a wrong value. One process writes at a time.
+When `Journal.put` returns, its values are on disk (WAL, ``synchronous=FULL``); each call writes all
+of its values or none. Every row has a sha256 of the journal's settings, the key and the value. When
+a damaged file is opened, it is moved aside and its intact rows are copied to a new file, so damage
+costs work but never gives a wrong value. One process writes at a time.
 
-A journal belongs to the settings its values depend on. Opened with others, it raises an error that
-names the ones that differ.
+A journal belongs to the settings that its values depend on. Opening it with other settings raises
+an error that names the ones that differ.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 SCHEMA = 1
 LISTED = 5
-"""Settings that an error message names."""
+"""Maximum number of settings that an error message names."""
 
 
 class Journal:
@@ -70,7 +70,7 @@ class Journal:
         return cls(path, work, lock)
 
     def get(self, key: str) -> Json:
-        """The value of a key; None if there is none or its row is damaged."""
+        """The value of a key; None if the key is missing or its row is damaged."""
         with disk_errors(self._path):
             value = dict(self._work.find([key.encode()])).get(key.encode())
         return None if value is None else json.loads(value)
@@ -79,7 +79,7 @@ class Journal:
         """Write values, all of them or none; they are on disk when this returns.
 
         Args:
-            values: By key; an older value of the same key is replaced.
+            values: Key -> value; an older value of the same key is replaced.
 
         Raises:
             ValueError: A value is None or not JSON.
@@ -108,11 +108,11 @@ class Journal:
 
 
 class _DamagedError(Exception):
-    """The file is no journal that can be read."""
+    """The file is not a readable journal."""
 
 
 def _opened(path: Path, settings: Mapping[str, Json]) -> Table:
-    """The values of a journal with these settings; they are the table's salt.
+    """The values of a journal; its settings are the table's salt.
 
     Raises:
         _DamagedError: sqlite cannot read it, or rows do not match their digests.
@@ -132,15 +132,15 @@ def _opened(path: Path, settings: Mapping[str, Json]) -> Table:
 
 
 def _prepare(path: Path, work: Table, settings: Mapping[str, Json]) -> None:
-    """Make a new file a journal, and check an existing one.
+    """Turn a new file into a journal, or check an existing journal.
 
     Raises:
         _DamagedError: Rows do not match their digests.
         UserError: E083, E211.
     """
     execute, about = work.database.execute, Table(work.database, "about")
-    # Exclusive before the first access: then WAL needs no shared memory, which network file systems
-    # do not have.
+    # Set exclusive mode before the first access: then WAL needs no shared memory, which network
+    # file systems lack.
     for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
         execute(f"PRAGMA {pragma}")
     if not execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -182,7 +182,7 @@ def _check_about(
 
 
 def _check_work(work: Table) -> None:
-    """Every page in place, every row intact, and the keys in the order that searches rely on."""
+    """Check that all pages are in place, all rows intact, and the keys in the order of searches."""
     if work.database.execute("PRAGMA quick_check(1)").fetchone() != (b"ok",):
         raise _DamagedError("its pages do not fit together")
     damaged, before = 0, None
@@ -196,7 +196,7 @@ def _check_work(work: Table) -> None:
 
 
 def _salvage(aside: Path, work: Table) -> int:
-    """Copy the intact rows, as far as sqlite can read them; returns how many."""
+    """Copy the intact rows that sqlite can read; return how many."""
     with closing(_connected(aside)) as damaged, transaction(work.database):
         with suppress(sqlite3.DatabaseError):  # what cannot be read is lost
             for key, value in Table(damaged, work.name, work.salt).rows():
@@ -206,7 +206,7 @@ def _salvage(aside: Path, work: Table) -> int:
 
 
 def _move_aside(path: Path) -> Path:
-    """Rename the file and what sqlite keeps beside it to the first free ``.damaged-N``."""
+    """Rename the file, and sqlite's files beside it, to the first free ``.damaged-N``."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1

@@ -1,8 +1,7 @@
 """The training history of a model, in ``training.json`` next to its weights.
 
-The file holds the stages of training, the last one at the top and the earlier ones under
-``before``. Evaluation reads from it which metrics a model was trained on and which texts it has
-seen.
+The file contains the stages of training: the last one at the top, the earlier ones under
+``before``. Evaluation reads from it which metrics and texts the model was trained on.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ class TrainedOn:
     """A reward that took part in training.
 
     Attributes:
-        name: In the ensemble.
+        name: Name in the ensemble.
         family: See `rewardlab.types.family_of`.
-        weight: Of its score in the sequence-level advantage; None for a gate.
-        token_weight: Of its error spans; None for a gate.
+        weight: Weight of its score in the sequence-level advantage; None for a gate.
+        token_weight: Weight of its error spans; None for a gate.
         below: A gate's threshold; None for a term.
     """
 
@@ -59,7 +58,7 @@ class Stage:
         stage: ``sft`` or ``rl``.
         start: The checkpoint it started from; None if from scratch.
         data: The ``data`` sections of its configuration.
-        rewards: All terms of its ensemble, those of weight 0 included.
+        rewards: All terms of its ensemble, including terms of weight 0.
         gates: The ensemble's gates.
     """
 
@@ -75,7 +74,7 @@ class Training:
     """The known training of a model.
 
     Attributes:
-        stages: First to last; the training of the first checkpoint is not known.
+        stages: The stages, first to last; how their first checkpoint was trained is not known.
     """
 
     stages: tuple[Stage, ...]
@@ -107,7 +106,7 @@ def write_training(model: Path, stage: Stage, *, before: Training | None = None)
     Args:
         model: The directory of the weights.
         stage: The last stage of training.
-        before: `read_training` of the checkpoint that stage started from.
+        before: `read_training` of the checkpoint that the stage started from.
     """
     earlier = before.stages if before is not None else ()
     record = {**_as_json(stage), "before": [_as_json(one) for one in earlier]}

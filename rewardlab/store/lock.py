@@ -1,9 +1,9 @@
 """One writer at a time, and an error that names the one that is writing.
 
-The operating system holds the lock (``filelock``, on ``flock``), so it ends with the process that
-took it, however that ends. The file names the process and its host. A file that still names a
-process although the lock is free was left by a process that was killed: it is taken over with a
-note, unless that process ran on another host, where ``flock`` may not reach.
+The operating system keeps the lock (``filelock``, on ``flock``) and releases it when the process
+that took it ends, even if that process is killed. The lock file names the process and its host. If
+the lock is free but the file still names a process, that process was killed: the lock is taken over
+with a note, unless the process ran on another host, where ``flock`` may not reach.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Lock:
 
         Raises:
             UserError: E084, another process holds it; exit code 2.
-            OSError: The file cannot be made.
+            OSError: The file cannot be created.
         """
         path.parent.stat()  # filelock would create a missing directory
         held = FileLock(path, thread_local=False, fallback_to_soft=False)
@@ -60,7 +60,7 @@ class Lock:
 
 
 def _holder(path: Path) -> tuple[int, str] | None:
-    """The process id and host that the file names, if it names any."""
+    """The process id and host that the file names; None if it names none."""
     try:
         named = json.loads(path.read_bytes())
         return int(named["pid"]), str(named["host"])

@@ -1,7 +1,7 @@
-"""Directories that are whole or not at all: a manifest, written last, has the sha256 of every file.
+"""Complete directories: a manifest, written last, has the sha256 of every file.
 
-A directory without a manifest was never finished, and one that differs from it is damaged.
-Neither is loaded, and a run that has an older one continues from that.
+A directory without a manifest was never finished; a directory that differs from its manifest is
+damaged. Neither is loaded: the run continues from an older intact directory if it has one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MANIFEST = "MANIFEST.json"
 
 
 def write_manifest(directory: Path) -> None:
-    """Sync every file to the disk, then write the sha256 of each into the manifest.
+    """Sync every file to the disk, then write the sha256 of every file into the manifest.
 
     Raises:
         UserError: E210, the disk is full or gone; exit code 75.
@@ -39,9 +39,9 @@ def has_manifest(directory: Path) -> bool:
 
 
 def damage(directory: Path) -> str | None:
-    """What differs from the directory's manifest; None where every listed file is intact.
+    """How the directory differs from its manifest; None if every listed file is intact.
 
-    Files that came later, such as a report, are no damage.
+    Files added later, such as a report, are not damage.
     """
     try:
         manifest: Any = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))

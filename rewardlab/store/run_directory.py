@@ -1,11 +1,11 @@
 """The layout of a run directory, and what is written when a run starts.
 
 ``config.yaml``     the resolved configuration
-``signature.txt``   one line per reward and gate, everything the numbers depend on (RL)
+``signature.txt``   what the numbers depend on, one line per reward and gate (RL)
 ``versions.json``   Python, packages, platform, git revision
 ``metrics.jsonl``, ``completions/``, ``tokens/``   written by the trainer
 ``model/``          the trained policy, with its tokenizer and ``training.json``
-``adapter/``        the low-rank adapters, where those were trained
+``adapter/``        the low-rank adapters, if they were trained
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def start_run(directory: Path, *, config: str, signature: str | None = None) -> 
     Args:
         directory: The run directory; may exist if it is empty.
         config: The resolved configuration as YAML.
-        signature: Of the ensemble, if the run has one.
+        signature: Signature of the ensemble, if the run has one.
 
     Raises:
         FileExistsError: The directory is not empty.
@@ -53,8 +53,8 @@ def start_run(directory: Path, *, config: str, signature: str | None = None) -> 
 def versions() -> dict[str, str | None]:
     """Versions of Python, the platform, `PACKAGES`, and the git revision of the working tree.
 
-    None stands for a package that is not installed, and for a directory outside git. A revision
-    with local changes ends in ``+``.
+    A package that is not installed has None as its version; so does the revision outside git. A
+    revision with local changes ends in ``+``.
     """
     known: dict[str, str | None] = {
         "python": platform.python_version(),

@@ -1,9 +1,9 @@
-"""Scores that rewards gave before, in one sqlite file that several processes share.
+"""Earlier scores of rewards, in one sqlite file that several processes share.
 
-Content-addressed: a row's key is a sha256 of everything its value depends on, so one file holds
-the scores of any number of rewards and needs no settings. Every row carries a sha256 of its own; a
-row that does not match it is deleted and is missing from then on. What is written is on disk when
-`ScoreCache.write` returns (WAL, ``synchronous=FULL``), all of one call or nothing.
+Content-addressed: a row's key is a sha256 of everything that its value depends on, so one file can
+contain the scores of any number of rewards and needs no settings. Every row also has a checksum
+(sha256); a row that does not match its checksum is deleted. When `ScoreCache.write` returns, its
+values are on disk (WAL, ``synchronous=FULL``); each call writes all of its values or none.
 
 The file must lie on a disk of this machine, because processes share memory through it.
 """
@@ -35,8 +35,8 @@ def score_cache(path: Path) -> ScoreCache:
     """The one cache of this process for a path, opened on first use.
 
     Raises:
-        UserError: E352 the file is not a score cache, or damaged, or its directory is missing (exit
-            code 2); E210 it cannot be read or written (75).
+        UserError: E352 the file is not a score cache, is damaged, or its directory is missing (exit
+            code 2); E210 the file cannot be read or written (75).
     """
     # A connection must not cross a fork, so a child opens its own.
     with _opening:
@@ -104,10 +104,10 @@ def _open(path: Path, pid: int) -> ScoreCache:
 
 
 def _prepared(path: Path, scores: Table) -> Table:
-    """Make a new file a cache, or check that an existing one is.
+    """Turn a new file into a cache, or check that an existing file is one.
 
     Raises:
-        UserError: E352, it is something else.
+        UserError: E352, the file is not a cache.
     """
     execute = scores.database.execute
     with transaction(scores.database):  # two processes may both find it new

@@ -1,7 +1,7 @@
 """Sqlite tables of keys and values in which every row carries a sha256, and transactions.
 
-The journal and the score cache are made of these. A row that does not match its digest is reported
-as damaged and its value is never returned.
+The journal and the score cache use these tables. A row that does not match its digest is reported
+as damaged, and its value is never returned.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Table:
 
     Attributes:
         database: An open connection.
-        name: Of the table in it.
-        salt: Part of every row's digest, so that no row of another table passes.
+        name: Name of the table in the database.
+        salt: Part of every row's digest, so that rows of another table do not match.
     """
 
     database: sqlite3.Connection
@@ -44,12 +44,12 @@ class Table:
         )
 
     def rows(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """All keys and values, read as they are asked for; the value of a damaged row is None."""
+        """All keys and values, read lazily; the value of a damaged row is None."""
         every = f"SELECT * FROM {self.name}"  # noqa: S608 - as above
         return map(self._checked, self.database.execute(every))
 
     def find(self, keys: Sequence[bytes]) -> Iterable[tuple[bytes, bytes | None]]:
-        """The rows of these keys, as `rows` gives them; keys that are not there are left out."""
+        """The rows of these keys, as `rows` gives them; missing keys are left out."""
         for first in range(0, len(keys), KEYS_PER_QUERY):
             some = keys[first : first + KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
@@ -69,7 +69,7 @@ class Table:
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Generator[None]:
-    """Write what is executed in the body when it ends; an exception undoes all of it."""
+    """Commit the statements of the body when it ends; an exception undoes all of them."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -85,7 +85,7 @@ DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 
 def result_code(error: sqlite3.DatabaseError) -> int:
-    """Sqlite's primary result code, such as one of `DAMAGE`; 0 where it gives none."""
+    """Sqlite's primary result code, such as one of `DAMAGE`; 0 if there is none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

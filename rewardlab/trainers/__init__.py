@@ -1,6 +1,6 @@
-"""Training a policy: supervised (``sft``) and by reinforcement (``grpo``), through TRL's trainers.
+"""Training a policy: supervised (``sft``) and by reinforcement (``grpo``), with TRL's trainers.
 
-``rollout`` and ``reward_phase`` are what reinforcement trainers share: sampled completions become
-scores and aligned spans, from which a trainer makes advantages or returns. A new reinforcement
+Reinforcement trainers share ``rollout`` and ``reward_phase``, which turn sampled completions into
+scores and aligned spans; from these a trainer computes advantages or returns. A new reinforcement
 trainer is one file here and one line in ``algorithms``.
 """

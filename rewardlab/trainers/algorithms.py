@@ -1,7 +1,8 @@
-"""Reinforcement algorithms by name: what ``algorithm:`` of ``rewardlab rl`` can choose.
+"""Reinforcement algorithms by name: the choices for ``algorithm:`` of ``rewardlab rl``.
 
-A new algorithm is a trainer in a file of its own and a line in `ALGORITHMS`; other packages add
-theirs as entry points of the group ``rewardlab.trainers``. Importing this file loads no trainer.
+A new algorithm is a trainer in a separate file and a line in `ALGORITHMS`; other packages add
+algorithms as entry points of the group ``rewardlab.trainers``. Importing this file does not load a
+trainer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class RLTrainer(Protocol):
 
     Attributes:
         config_class: TRL's configuration class; its fields are the keys of ``trainer:``.
-        ensemble: What scores the completions.
+        ensemble: The ensemble that scores the completions.
         state: transformers' ``TrainerState``; the run's summary reads ``log_history``.
     """
 

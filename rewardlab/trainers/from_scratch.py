@@ -1,6 +1,6 @@
 """A new tokenizer and a small, randomly initialised policy.
 
-The architectures are the real ones (Qwen3, Gemma 3) at a size that a laptop can train. They are
+The architectures are the real ones (Qwen3, Gemma 3) at a size that a laptop can train. Models are
 saved in the real format, so code that runs on them also runs on published checkpoints.
 """
 
@@ -24,11 +24,11 @@ PAD, EOS = "<pad>", "<eos>"
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer, as Qwen uses; no text is out of vocabulary.
+    """Train a byte-level BPE tokenizer, as used by Qwen; it can encode every text.
 
     Args:
         texts: Training text, prompts included.
-        vocab_size: Number of tokens, at least 258: the bytes, padding and end of sequence.
+        vocab_size: Number of tokens, at least 258: all bytes, padding and end of sequence.
 
     Raises:
         ValueError: The vocabulary is too small for the bytes.
@@ -68,14 +68,14 @@ def new_policy(
     """A randomly initialised causal language model with tied embeddings, or a classifier.
 
     Args:
-        tokenizer: Gives the vocabulary size and the special ids.
+        tokenizer: The tokenizer; it defines the vocabulary size and the special ids.
         architecture: ``qwen3`` or ``gemma3``; ``qwen3_classifier`` has one logit and no language
             model head.
         hidden_size: Model width; a multiple of ``heads``.
         layers: Number of decoder layers.
         heads: Number of attention heads; no grouped-query attention.
-        max_positions: Longest sequence in tokens.
-        seed: Of the weights.
+        max_positions: Maximum number of tokens in a sequence.
+        seed: Seed of the random weights.
 
     Raises:
         ValueError: ``hidden_size`` is not a multiple of ``heads``.

@@ -1,7 +1,7 @@
 """TRL's GRPO trainer with two objects added: a reward ensemble and an advantage.
 
-Two methods are overridden and nothing else. `_calculate_rewards` asks the ensemble;
-`_generate_and_score_completions` lets TRL sample, then replaces its (N,) advantages by (N, T):
+Only two methods are overridden. `_calculate_rewards` asks the ensemble;
+`_generate_and_score_completions` lets TRL sample, then replaces TRL's (N,) advantages by (N, T):
 sample -> decode -> score -> gather -> align -> advantage -> TRL's loss.
 """
 
@@ -30,20 +30,20 @@ class GRPOTrainer(TRLGRPOTrainer):
     The data set needs the columns ``prompt`` (TRL's, plain or conversational) and ``source``;
     ``reference``, ``source_lang``, ``target_lang`` and ``id`` are read when present, and other
     columns reach the rewards as `Candidate.extra`. All of TRL's options work except those that
-    `refused_options` names. ``metrics.jsonl`` is written to ``output_dir``, and with TRL's
-    ``log_completions`` also ``tokens/``; the rest of a run directory is
-    `rewardlab.store.run_directory.start_run`'s.
+    `refused_options` names. The trainer writes ``metrics.jsonl`` to ``output_dir``, and with TRL's
+    ``log_completions`` also ``tokens/``; `rewardlab.store.run_directory.start_run` writes the rest
+    of a run directory.
 
     Args:
         model: Path or model, as in TRL.
-        ensemble: Scores the completions.
+        ensemble: The ensemble that scores the completions.
         advantage: A preset of `rewardlab.advantages`, or `functools.partial` of one.
         args: TRL's configuration.
         train_dataset: TRL's, with the columns above.
-        **trl_options: Every other argument of TRL's trainer but ``reward_funcs``.
+        **trl_options: Other arguments of TRL's trainer, except ``reward_funcs``.
 
     Raises:
-        ValueError: An option is refused, or a reward needs references the data set lacks.
+        ValueError: An option is refused, or a reward needs references that the data set lacks.
     """
 
     config_class: ClassVar[type[GRPOConfig]] = GRPOConfig
@@ -109,12 +109,12 @@ class GRPOTrainer(TRLGRPOTrainer):
         return refused
 
     def hypothesis_bounds(self, completion: str) -> tuple[int, int]:
-        """Where the translation lies in a completion; override for other wrappings.
+        """The bounds of the translation in a completion; override for other formats.
 
-        Reasoning is no hypothesis (`rewardlab.text.reasoning`).
+        Reasoning is not part of the hypothesis (`rewardlab.text.reasoning`).
 
         Args:
-            completion: Decoded, from its first sampled id on.
+            completion: The completion, decoded from its first sampled id on.
 
         Returns:
             ``[start, end)`` in characters.
@@ -172,7 +172,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         return cast("int", size)
 
     def _replace_logged_advantages(self, advantages: Tensor, mask: Tensor) -> None:
-        """TRL logged the advantages it computed; log the mean of ours over each row's tokens."""
+        """Replace the advantages that TRL logged by the mean of ours over each row's tokens."""
         means = advantages.sum(dim=1) / mask.sum(dim=1).clamp(min=1)
         means = means.to(self.accelerator.device, torch.float32)
         everywhere = cast("Tensor", self.accelerator.gather(means)).tolist()

@@ -21,7 +21,7 @@ PROBE = "what-the-assistant-says"
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, with left padding, as generation needs it."""
+    """The tokenizer of a checkpoint, with the left padding that generation needs."""
     tokenizer = AutoTokenizer.from_pretrained(
         str(path), padding_side="left", trust_remote_code=False
     )
@@ -33,8 +33,8 @@ def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
 
     Args:
         path: A directory that ``save_pretrained`` wrote.
-        **model_init_kwargs: Passed to ``from_pretrained``, as TRL does; ``dtype`` is float32 by
-            default.
+        **model_init_kwargs: Passed to ``from_pretrained``, as in TRL; the default ``dtype`` is
+            float32.
 
     Raises:
         UserError: E028, the directory has no safetensors weights, lacks some of them, or needs
@@ -55,9 +55,9 @@ def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
 
 
 def freeze_vision_tower(policy: PreTrainedModel) -> None:
-    """Freeze everything that reads no text.
+    """Freeze all parameters that do not process text.
 
-    Text gives it no gradient, and DDP fails on parameters without one.
+    Text gives them no gradient, and DDP fails on parameters without a gradient.
     """
     text = _text_modules(policy)
     for name, parameter in policy.named_parameters():
@@ -69,7 +69,7 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that ends the assistant's turn in the tokenizer's chat template.
 
     Raises:
-        UserError: E044, there is no template, or its turns do not end with a special token.
+        UserError: E044, the template is missing, or its turns do not end with a special token.
     """
     if tokenizer.chat_template is None:
         what = "the checkpoint's tokenizer has no chat template"
@@ -90,8 +90,8 @@ def stop_at(policy: PreTrainedModel, token: int) -> None:
     """Add an end-of-sequence token to the policy's generation settings, which are saved with it.
 
     Args:
-        policy: Its ``generation_config`` is changed.
-        token: The id.
+        policy: The policy, whose ``generation_config`` is changed.
+        token: The token's id.
     """
     generation: Any = policy.generation_config
     ends = generation.eos_token_id
@@ -137,10 +137,10 @@ def low_rank(
     """PEFT's configuration of low-rank adapters (arXiv 2106.09685) on the language model.
 
     Args:
-        policy: Linear layers outside its language model get no adapter.
+        policy: The policy; linear layers outside its language model get no adapter.
         r: Rank.
         alpha: The adapter's output is scaled by ``alpha / r``.
-        dropout: Probability, on the adapter's input.
+        dropout: Dropout probability on the adapter's input.
         target_modules: ``all-linear``, or module names.
     """
     text = _text_modules(policy)
@@ -169,15 +169,15 @@ def save_trained(
 ) -> Path:
     """Save the trained policy and its tokenizer. Call it on every process.
 
-    The policy goes to ``model/``. LoRA adapters go to ``adapter/``, and merged into their base
-    checkpoint to ``model/``.
+    The policy is saved in ``model/``. LoRA adapters are saved in ``adapter/``; ``model/`` then has
+    the base checkpoint with the adapters merged into it.
 
     Args:
-        trainer: After training.
-        tokenizer: The policy's.
+        trainer: The trainer, after training.
+        tokenizer: The policy's tokenizer.
         run: The run directory.
         start: The checkpoint that training started from.
-        **model_init_kwargs: How it was loaded.
+        **model_init_kwargs: The options with which the checkpoint was loaded.
 
     Returns:
         ``model/``.
@@ -199,10 +199,10 @@ def save_trained(
 
 
 def merge(policy: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """Merge LoRA adapters into the checkpoint they were trained on.
+    """Merge LoRA adapters into the checkpoint that they were trained on.
 
     Args:
-        policy: The checkpoint as loaded; changed in place.
+        policy: The loaded checkpoint; changed in place.
         adapter: A directory written by PEFT.
     """
     adapted: Any = PeftModel.from_pretrained(policy, str(adapter))

@@ -2,8 +2,8 @@
 
 transformers saves weights, optimizer, schedule and all random states in ``checkpoint-STEP``, and
 derives each epoch's order from seed and epoch. On one machine a resumed run therefore equals an
-uninterrupted one. transformers cannot tell whether a checkpoint is complete: ours have a manifest
-(`rewardlab.store.manifest`), and only a checkpoint whose manifest verifies is loaded.
+uninterrupted one. transformers cannot tell whether a checkpoint is complete, so ours have a
+manifest (`rewardlab.store.manifest`); only a checkpoint that matches its manifest is loaded.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class StopOnSignal(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Generator[None]:
-        """Handle SIGTERM and SIGINT while training; a second signal has its default effect."""
+        """Handle SIGTERM and SIGINT during training; a second signal has its default effect."""
         kinds = (signal.SIGTERM, signal.SIGINT)
         before = {kind: signal.getsignal(kind) for kind in kinds}
 
@@ -109,7 +109,7 @@ class StopOnSignal(TrainerCallback):
 
 
 class StopOnNaN(TrainerCallback):
-    """Stops a run whose validation loss is NaN or infinite, before it is saved."""
+    """Stops a run whose validation loss is NaN or infinite, before the model is saved."""
 
     def on_evaluate(
         self,
@@ -122,7 +122,7 @@ class StopOnNaN(TrainerCallback):
         """Check the loss.
 
         Raises:
-            UserError: E375; exit code 2.
+            UserError: E375, the loss is not finite; exit code 2.
         """
         loss = (metrics or {}).get("eval_loss", 0.0)
         if not math.isfinite(loss):
@@ -141,7 +141,7 @@ class _StopIfFinished(TrainerCallback):
     """Keeps a finished run from taking further steps when it is resumed.
 
     A run may be killed after its last step and before its model is saved. transformers would then
-    train until the next reason to stop.
+    train on until another condition ends the training.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -167,7 +167,7 @@ class _StopIfFinished(TrainerCallback):
 def latest_checkpoint(directory: Path, *, say: Callable[[str], None]) -> Path | None:
     """The latest complete checkpoint, or None.
 
-    An unfinished one is deleted. A damaged one is renamed.
+    Unfinished checkpoints are deleted, damaged ones are renamed.
 
     Args:
         directory: The trainer's ``output_dir``.
@@ -191,7 +191,7 @@ def train_on(trainer: Trainer, *, say: Callable[[str], None]) -> None:
     """Train to the end, resuming from the latest complete checkpoint if there is one.
 
     Args:
-        trainer: Its ``output_dir`` may hold checkpoints of the same run.
+        trainer: The trainer; its ``output_dir`` may contain checkpoints of the same run.
         say: Prints the step that training resumes from.
     """
     directory = Path(str(trainer.args.output_dir))
@@ -221,7 +221,7 @@ def _checkpoints(directory: Path) -> list[tuple[Path, re.Match[str]]]:
 
 
 def _forget_after(log: Path, step: int) -> None:
-    """Remove log lines after the checkpoint: those steps will be logged again."""
+    """Remove log lines of steps after the checkpoint, which will be logged again."""
     if log.is_file():
         lines = log.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if _step_of(line) <= step]

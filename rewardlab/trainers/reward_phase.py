@@ -1,8 +1,8 @@
-"""From sampled token ids to scores and aligned spans, on every process: what RL trainers share.
+"""From sampled token ids to scores and aligned spans, on every process; shared by RL trainers.
 
 decode -> score -> gather -> align. A failure on one process is exchanged before any gather, so
-that no process waits for one that stopped. Only (N, R) is ever gathered; the maths over tokens
-meets the processes as one argument, `RewardPhase.sum_ranks`.
+that no process waits for a process that stopped. Only (N, R) tensors are gathered; computations
+over tokens reach the other processes only through one argument, `RewardPhase.sum_ranks`.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class RewardPhase:
     """Scores the completions of a trainer's step, together with all other processes.
 
     Args:
-        ensemble: Scores the completions.
-        tokenizer: The policy's.
-        accelerator: The trainer's.
-        bounds: Where the hypothesis lies in a decoded completion: ``[start, end)`` in characters.
+        ensemble: The ensemble that scores the completions.
+        tokenizer: The policy's tokenizer.
+        accelerator: The trainer's accelerator.
+        bounds: Gives the hypothesis in a decoded completion: ``[start, end)`` in characters.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class RewardPhase:
         *,
         training: bool,
     ) -> Rollout:
-        """Decode and score this process's n completions, and gather everybody's scores.
+        """Decode and score this process's n completions, and gather the scores of all processes.
 
         Args:
             inputs: n rows of the data set.
@@ -70,7 +70,7 @@ class RewardPhase:
 
         Raises:
             RewardFailed: A reward has a bug, here or on another process.
-            Exception: Whatever else the ensemble raised here.
+            Exception: Any other exception that the ensemble raised here.
         """
         failure: Exception | None = None
         decoded: list[Decoded] = []
@@ -91,7 +91,7 @@ class RewardPhase:
         return Rollout(decoded, candidates, scores, rows, statuses, training)
 
     def align(self, rollout: Rollout, mask: Tensor) -> AlignedSpans:
-        """Where the error spans of a rollout lie among its tokens.
+        """The error spans of a rollout on its tokens.
 
         Args:
             rollout: n completions.
@@ -111,13 +111,13 @@ class RewardPhase:
     def metrics(
         self, rollout: Rollout, spans: AlignedSpans, mask: Tensor, *, num_generations: int
     ) -> dict[str, float]:
-        """What a step says of its rewards, beside TRL's own ``rewards/{name}/mean`` and ``/std``.
+        """Reward metrics of a step, besides TRL's own ``rewards/{name}/mean`` and ``/std``.
 
         Args:
             rollout: n completions.
-            spans: Theirs, aligned.
-            mask: bool (n, T).
-            num_generations: Completions of a prompt, G.
+            spans: The aligned spans of these completions.
+            mask: bool (n, T), True where a token was sampled by the policy.
+            num_generations: Number of completions per prompt, G.
         """
         return {
             **self._status_rates(rollout),
@@ -132,7 +132,7 @@ class RewardPhase:
         return found.cut(*self._bounds(found.text))
 
     def _gather(self, scores: Scores) -> tuple[RewardRows, Tensor]:
-        """Everybody's rows and status codes; one gather of values and what follows from them."""
+        """Rows and status codes of all processes, in one gather."""
         here = reward_rows(scores)
         codes = torch.tensor([[STATUSES.index(s) for s in row] for row in scores.status])
         flags = torch.stack([here.unavailable, here.gated], dim=1)
@@ -151,7 +151,7 @@ class RewardPhase:
         return rows, codes.long()
 
     def _status_rates(self, rollout: Rollout) -> dict[str, float]:
-        """Share of rows per status that ever occurred; ``ok`` is the rest."""
+        """Share of rows with each status that has occurred so far; the rest is ``ok``."""
         rates: dict[str, float] = {}
         for code, status in enumerate(STATUSES):
             shares = (rollout.statuses == code).to(torch.float64).mean(dim=0).tolist()
@@ -202,7 +202,7 @@ def _shares(rollout: Rollout, num_generations: int) -> dict[str, float]:
 
 
 def _components(scores: Scores) -> dict[str, float]:
-    """Means of what rewards tell beside their scores, of this process: others may have others."""
+    """Means of the rewards' components, of this process only: other processes may have others."""
     means: dict[str, float] = {}
     for part, values in scores.components.items():
         if not np.isnan(values).all():

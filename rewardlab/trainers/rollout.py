@@ -1,4 +1,4 @@
-"""A rollout: sampled completions as the rewards saw them, with what the rewards said."""
+"""A rollout: sampled completions as the rewards saw them, with their scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.types import Candidate, Scores
 
 CANDIDATE_COLUMNS = ("source", "reference", "source_lang", "target_lang", "id")
-"""Columns of a data set that are fields of a `Candidate`; the others reach rewards as ``extra``."""
+"""Columns that are fields of a `Candidate`; other columns reach rewards as ``extra``."""
 
 
 class Rollout(NamedTuple):
@@ -22,11 +22,11 @@ class Rollout(NamedTuple):
     Attributes:
         decoded: n hypotheses with their token offsets, cut out of the completions.
         candidates: n candidates as the rewards saw them.
-        scores: Of this process's n rows.
-        rows: Of all processes' N rows.
-        statuses: int64 (N, R) indices into ``list(Status)``, of all processes' rows.
+        scores: Scores of this process's n rows.
+        rows: Scores of all processes' N rows.
+        statuses: int64 (N, R) indices into ``list(Status)``, for all processes' rows.
         training: False for an evaluation batch.
-        advantages: (n, T) once they are known.
+        advantages: (n, T), once they are known.
     """
 
     decoded: list[Decoded]
@@ -42,7 +42,7 @@ def candidate_of(row: Mapping[str, Any], prompt: Any, hypothesis: str) -> Candid
     """The candidate of one completion.
 
     Args:
-        row: Of the data set; needs ``source``.
+        row: A row of the data set; needs ``source``.
         prompt: A text, or a list of messages of which the last is shown to rewards.
         hypothesis: The translation, cut out of the completion.
     """
@@ -57,11 +57,11 @@ def require_columns(ensemble: RewardEnsemble, dataset: Any) -> None:
     """Check that a data set has the columns that an ensemble reads.
 
     Args:
-        ensemble: Its terms and gates say what they need.
-        dataset: With ``column_names``; anything else is taken as it is.
+        ensemble: The ensemble; its terms and gates state whether they need references.
+        dataset: A data set with ``column_names``; any other object is accepted unchecked.
 
     Raises:
-        ValueError: There is no column ``source``, or a reward needs references and has none.
+        ValueError: Column ``source`` is missing, or a reward needs references that are missing.
     """
     columns = getattr(dataset, "column_names", None)
     if columns is None:

@@ -2,8 +2,8 @@
 
 ``metrics.jsonl``: one JSON object per logging step; non-finite values are null.
 ``tokens/tokens_STEP-RANK.parquet``: one row per completion of this process. Column ``row`` is the
-row number in TRL's ``completions/completions_STEP.parquet``. Both are in the trainer's
-``output_dir``.
+row number in TRL's ``completions/completions_STEP.parquet``. All of these files are in the
+trainer's ``output_dir``.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class TokenLog(TrainerCallback):
     """Writes the latest completions of this process with their spans and token advantages.
 
     Args:
-        latest: Gives the latest rollout, or None before the first.
-        rank: Of this process; part of the file names.
+        latest: Returns the latest rollout, or None before the first one.
+        rank: Rank of this process; part of the file names.
     """
 
     def __init__(self, latest: Callable[[], Rollout | None], *, rank: int) -> None:

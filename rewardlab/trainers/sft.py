@@ -43,14 +43,14 @@ BEST: Mapping[str, Any] = MappingProxyType(
 
 
 class Example(NamedTuple):
-    """A prompt and the answer to learn: two texts, or the messages of two turns."""
+    """A prompt and the answer to learn, as two texts or as the messages of two turns."""
 
     prompt: Prompt
     completion: Prompt
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The texts of both, without roles."""
+        """The texts of prompt and answer, without roles."""
         return tuple(
             text
             for part in self
@@ -92,17 +92,17 @@ def fine_tune(
     callbacks: Sequence[Any] = (),
     **sft_options: Any,
 ) -> float:
-    """Train the model in place and restore the weights with the lowest held-out loss.
+    """Train the model in place, then restore the weights with the lowest held-out loss.
 
     Args:
         model: The policy.
         tokenizer: Its tokenizer; an end-of-sequence token is appended to every completion.
         train: Examples to learn from.
         heldout: Examples that decide when to stop.
-        output_dir: For checkpoints; only the best is kept.
-        patience: Evaluations without improvement before training stops.
+        output_dir: Directory for checkpoints; only the best is kept.
+        patience: Number of evaluations without improvement before training stops.
         callbacks: Passed to the trainer.
-        **sft_options: TRL's SFTConfig, by its names.
+        **sft_options: Options of TRL's ``SFTConfig``.
 
     Returns:
         The best held-out loss, in nats per token.
@@ -132,12 +132,13 @@ def sft_trainer(
         model: The policy.
         tokenizer: Its tokenizer.
         train: Examples to learn from.
-        heldout: Examples that decide when to stop; empty if ``args`` never evaluate.
-        args: TRL's configuration, with `BEST`, or `LAST` if ``patience`` is None.
-        patience: Evaluations without improvement before training stops; None never stops early.
+        heldout: Examples that decide when to stop; empty if ``args`` never evaluates.
+        args: TRL's configuration, with `BEST`, or with `LAST` if ``patience`` is None.
+        patience: Number of evaluations without improvement before training stops; None never stops
+            early.
         callbacks: Passed to the trainer.
-        trainer_class: TRL's, or a subclass.
-        **trl_options: Every other argument of TRL's trainer.
+        trainer_class: TRL's trainer class, or a subclass.
+        **trl_options: Other arguments of TRL's trainer.
     """
     early = [] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)]
     trainer = trainer_class(
@@ -157,8 +158,8 @@ def train_to_best(trainer: SFTTrainer) -> float:
     """Train, and restore the best model (`BEST`) or keep the final one (`LAST`).
 
     Returns:
-        The held-out loss of that model, in nats per token. It is measured at the end if no best
-        model was kept.
+        The held-out loss of that model, in nats per token. If no best model was kept, the loss is
+        measured at the end.
     """
     trainer.train()
     best = trainer.state.best_metric
@@ -173,7 +174,7 @@ def token_ids(
     Args:
         tokenizer: The policy's.
         prompt: A text, or messages.
-        completion: Likewise; None for the prompt alone.
+        completion: A text, or messages; None for the prompt alone.
     """
     if isinstance(prompt, str):
         text = prompt if completion is None else f"{prompt}{completion}{tokenizer.eos_token}"

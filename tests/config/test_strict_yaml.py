@@ -104,8 +104,8 @@ def test_values_keep_their_place():
         (
             "run: a: b",
             (
-                "error[E003] rl.yaml:1:7: no key can stand here. "
-                "fix: quote text that holds ': ', or indent the line anew"
+                "error[E003] rl.yaml:1:7: a key is not allowed here. "
+                "fix: quote text that contains ': ', or correct the indentation of the line"
             ),
         ),
         (
