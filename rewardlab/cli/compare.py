@@ -22,13 +22,17 @@ METRIC = "--metric"
 
 def command(
     baseline: Annotated[str, typer.Argument(metavar="A", help="Translations, line by line.")],
-    other: Annotated[str, typer.Argument(metavar="B", help="Others; differences are to A.")],
+    other: Annotated[
+        str, typer.Argument(metavar="B", help="The other output; differences are B minus A.")
+    ],
     *,
     source: options.SourceFile = None,
     reference: options.ReferenceFile = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(METRIC, metavar="NAME[:OPTION=VALUE,...]", help="May be repeated."),
+        typer.Option(
+            METRIC, metavar="NAME[:OPTION=VALUE,...]", help="A metric, any reward; may be repeated."
+        ),
     ] = None,
     source_lang: options.Language = None,
     target_lang: options.Language = None,

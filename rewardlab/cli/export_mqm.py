@@ -33,7 +33,7 @@ def command(
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Tab-separated file to write.")],
 ) -> None:
-    """Write a run's translations in Marot's form, for annotators to mark errors in.
+    """Write a run's translations as files for the annotation tool Marot.
 
     All systems of an evaluation, or the one of a translate or rerank run. Call it where the run
     was started: its data is read again, for sources and documents.

@@ -32,7 +32,7 @@ GoldFormat: TypeAlias = Annotated[
         "--format",
         metavar=f"[{'|'.join([AUTO, *FORMATS.built_in])}]",
         callback=registered,
-        help="Of the human judgements.",
+        help="Format of the human judgements.",
     ),
 ]
 Severity: TypeAlias = Annotated[
@@ -40,7 +40,7 @@ Severity: TypeAlias = Annotated[
 ]
 ReferenceSystem: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Its texts are the references; references are left out."),
+    typer.Option(metavar="NAME", help="System whose texts are the references; left out itself."),
 ]
 ExcludeSystems: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="A,B", help="Leave these systems out.")

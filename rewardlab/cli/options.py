@@ -23,7 +23,11 @@ Overrides: TypeAlias = Annotated[
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Check everything that can be checked, then stop.")
 ]
-REWARD = typer.Option("--reward", metavar="NAME[:OPTION=VALUE,...]", help="May be repeated.")
+REWARD = typer.Option(
+    "--reward",
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="A reward of docs/rewards.md; may be repeated.",
+)
 Rewards: TypeAlias = Annotated[list[str] | None, REWARD]
 SourceFile: TypeAlias = Annotated[
     str | None, typer.Option("--source", "-s", metavar="FILE", help="Source texts.")

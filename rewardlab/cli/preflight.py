@@ -60,7 +60,9 @@ def command(
     cases: Annotated[
         int, typer.Option(metavar="N", min=1, help="Attack at most N translations.")
     ] = MOST_CASES,
-    seed: Annotated[int, typer.Option(min=0, help="Of their choice, and of intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the choice of cases and of intervals.")
+    ] = 0,
     json: judgements.JsonFile = None,
 ) -> None:
     """Attack honest translations: which attacks does a reward prefer, and what gate stops them?
@@ -161,7 +163,7 @@ def _language_problems(source_lang: str | None, target_lang: str | None) -> Iter
     """E111: a language code that attacks and gates need is missing."""
     for option, code in (("--source-lang", source_lang), ("--target-lang", target_lang)):
         if code is None:
-            yield Problem("E111", option, "the language is not known", f"{option} de")
+            yield Problem("E111", option, "the language is not given", f"{option} de")
             continue
         try:
             language_code(code)

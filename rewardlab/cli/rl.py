@@ -1,4 +1,4 @@
-"""``rewardlab rl``: reinforce a translation policy with a reward ensemble."""
+"""``rewardlab rl``: train a translation policy by RL with a reward ensemble."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
-    """Reinforce a policy with an ensemble of rewards and token-level advantages.
+    """Train a policy by RL, with a reward ensemble and token-level advantages.
 
     For example: rewardlab rl rl.yaml data.source=news.da data.reference=news.nb
     """
