@@ -88,11 +88,11 @@ class SFTRunConfig(RunConfig):
     Attributes:
         prompt: A prompt style's name: `rewardlab.text.prompts.PROMPTS`.
         validation: Training rows, by whole documents, that decide when to stop: a share in
-            (0, 1), or a number of rows. Held-out rows are never used.
+            (0, 1), or a number of rows. Rows that a data section holds out are never used.
         patience: Number of evaluations without improvement before training stops and the best model
             is kept; ``null`` trains to the end and keeps the last model.
-        synthetic: Synthetic rows come first, and all rows are trained on in order, once: for a
-            policy from scratch.
+        synthetic: For a policy from scratch: adds synthetic rows before the others, and trains on
+            every row once, in order.
         policy: The model that learns.
         trainer: Options of TRL's ``SFTConfig``, by TRL's names.
     """

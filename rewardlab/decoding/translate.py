@@ -56,7 +56,7 @@ class Translated(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Cost of translations, without loading the model.
+    """Cost of translating; loading the model is not counted.
 
     Attributes:
         prompts: Number of sources.

@@ -1,8 +1,8 @@
 """Metrics of a test set: any reward, and whether it is an independent check of a system.
 
 BLEU, chrF and TER are sacrebleu's corpus metrics, and TER is an error (lower is better). Any other
-reward becomes a metric by averaging its scores over the rows that it scored. A new reward is a
-metric without a change here. A metric that a system was trained on, or one of the same family
+reward becomes a metric by averaging its scores over the rows that it scored; a new reward needs no
+change here. A metric that a system was trained on, or one of the same family
 (`rewardlab.types.family_of`), is not an independent check of that system.
 """
 

@@ -4,8 +4,8 @@ Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983): the loss is the
 difference between a logit and an MQM error of 0..25; only predictions are clamped to that range.
 
 Embeddings and head have 250,112 rows. Training changes only the embeddings of the tokenizer's ids
-and one row of the head, and only these are in memory here. A saved model has the other rows of the
-checkpoint that training started from.
+and one row of the head, and only these are in memory here. When the model is saved, the other rows
+are copied from the checkpoint that training started from.
 
 One number per text says little about where an error is, and a small model that starts from random
 weights cannot infer it. So training may have a second task, as in xCOMET (Guerreiro et al. 2023,
@@ -61,8 +61,8 @@ class OneStepBlock(MT5Block):
 class TrainableMetricX(MT5Model):
     """Encoder, decoder and one row of the head.
 
-    Dropout is as in mT5 in the encoder and on the decoder's output; the decoder's one step itself
-    has no dropout.
+    The encoder and the decoder's output have mT5's dropout. Inside the decoder, which runs for one
+    step, there is none.
 
     Attributes:
         head: float32 (d_model,).

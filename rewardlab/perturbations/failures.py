@@ -72,7 +72,7 @@ def unrelated(case: Case, _rng: random.Random) -> Damaged | None:
 
 
 def truncated(case: Case, rng: random.Random) -> Damaged | None:
-    """The last 20% to 80% of the words missing: 25 times the lost share, at least 5.
+    """Remove the last 20% to 80% of the words: 25 points times the share removed, at least 5.
 
     Half of the texts still end in the original final mark, so that a full stop proves nothing.
     """

@@ -24,7 +24,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 def new_table(
     headings: Sequence[str], *, title: str | None = None, align: str = "l", wrap: int = 0
 ) -> Table:
-    """A table without borders and rows.
+    """An empty table without borders.
 
     Args:
         headings: One heading per column.

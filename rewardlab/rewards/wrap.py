@@ -38,9 +38,9 @@ class FromFunction:
     Attributes:
         function: The function. To pickle the reward, it must be importable.
         name: Unique within an ensemble; if empty, the function's name.
-        worst: The lowest score that the function gives, in its units: the score of a gated row.
-            Required, because the range of a function is not known: if the function gave scores
-            below ``worst``, a gated row could be better than an honest one.
+        worst: The score of a gated row: the lowest score that the function can give. Required,
+            because the library cannot know a function's range. If it is set too high, a gated row
+            could score better than an honest one.
         needs_reference: The function reads references. For a row without a reference it gets None.
 
     Raises:
