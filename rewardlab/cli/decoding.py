@@ -15,10 +15,9 @@ from rewardlab.cli.rows import prompts_of
 from rewardlab.config.checks import check_run_directory
 from rewardlab.config.evaluate import EvaluateConfig
 from rewardlab.config.load import to_yaml
-from rewardlab.config.rows import corpus_names, select_rows
+from rewardlab.config.rows import select_rows, source_lines
 from rewardlab.config.translate import RerankConfig, TranslateConfig, build_sampling
 from rewardlab.data.corpora import Corpus, Row
-from rewardlab.data.lines import read_lines
 from rewardlab.decoding.files import (
     HYPOTHESES,
     TRANSLATIONS,
@@ -210,18 +209,13 @@ def write_texts(
 def _lines(config: Config, rows: Sequence[Row]) -> list[str | None]:
     """The row id for each line of ``hypotheses.txt``; None for a row that was left out.
 
-    With ``split: all`` these are the lines of the source files one after another, so that
-    translations and source files are aligned line by line; with ``heldout``, the rows.
+    With ``split: all``, these are the segments of the source files one after another, so that
+    translations stand beside them line by line; with ``heldout``, they are the rows.
     """
     if config.split != "all":
         return [row.id for row in rows]
-    known = {row.id for row in rows}
-    lines: list[str | None] = []
-    for corpus, one in zip(corpus_names(config.data), config.data, strict=True):
-        prefix, count = f"{corpus}:" if corpus else "", len(read_lines(one.source).lines)
-        ids = [f"{prefix}{number}" for number in range(1, count + 1)]
-        lines += [row_id if row_id in known else None for row_id in ids]
-    return lines
+    known = {(row.corpus, row.line): row.id for row in rows}
+    return [known.get(place) for place in source_lines(config.data)]
 
 
 def cost_report(cost: Cost) -> dict[str, float]:

@@ -131,6 +131,19 @@ def test_a_corpus_reader_and_a_trainer_of_another_package_train(rl, run):
     assert set(json.loads(out)["rewards"]) == {"chrf"}
 
 
+def test_translations_stand_line_by_line_beside_its_segments(rl, run):
+    """Eight segments in a file of 23 lines are eight lines of hypotheses."""
+    data = "{source: corpus.blocks, format: blocks, source_lang: en, target_lang: ru}"
+    generation = "{max_new_tokens: 4, batch_size: 8}"
+    config = f"run: out\ndata: {data}\nprompt: cpt\nmodel: start\ngeneration: {generation}\n"
+    (rl / "t.yaml").write_text(config)
+    code, out, err = run("translate", "t.yaml")
+    assert code == 0, err
+    assert json.loads(out)["lines"] == 8
+    assert json.loads(out)["lines_without_source"] == 0
+    assert len((rl / "out" / "hypotheses.txt").read_text(encoding="utf-8").split("\n")) == 9
+
+
 def test_its_refused_options_are_told_before_training(rl, run):
     code, _, err = run("rl", "rl.yaml", "trainer.temperature=0.7", "--dry-run")
     assert code == 2
