@@ -11,6 +11,7 @@ unavailable, 75 stopped and can be resumed, 130 interrupted.
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ COMMANDS = Registry[Callable[..., None]](
         "compare": "rewardlab.cli.compare:command",
         "demo": "rewardlab.cli.demo:command",
         "evaluate": "rewardlab.cli.evaluate:command",
+        "example": "rewardlab.cli.example:command",
         "export-mqm": "rewardlab.cli.export_mqm:command",
         "metaeval": "rewardlab.cli.metaeval:command",
         "preflight": "rewardlab.cli.preflight:command",
@@ -48,6 +50,12 @@ COMMANDS = Registry[Callable[..., None]](
         "translate": "rewardlab.cli.translate:command",
     },
 )
+# GNU OpenMP threads wait for each other in a busy loop of 300,000 rounds. On a machine with other
+# jobs they then burn the time that the others need: five times the CPU time of an idle machine.
+# With 1,000 rounds it is 1.1 times, and an idle machine is as fast (benchmarks/busy_machine.py).
+# The library is read once, when torch is imported; a value of the user's own takes precedence.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 REWARD_ERRORS: dict[type[Exception], tuple[str, str]] = {
