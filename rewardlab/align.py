@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -68,6 +68,16 @@ class Decoded:
             aligned=self.aligned,
         )
 
+    def following(self, tokens: int, *, characters: int) -> Decoded:
+        """What follows the first tokens and their text.
+
+        Args:
+            tokens: Number of tokens to leave out.
+            characters: Number of characters to leave out, at most those of the text.
+        """
+        rest = self.cut(min(characters, len(self.text)), len(self.text))
+        return replace(rest, starts=rest.starts[tokens:], ends=rest.ends[tokens:])
+
 
 class AlignedSpans(NamedTuple):
     """K hypothesis spans on the tokens of N rows, padded to T; every tensor is on the CPU.
@@ -101,7 +111,9 @@ class AlignedSpans(NamedTuple):
 _SPELLERS: WeakKeyDictionary[PreTrainedTokenizerBase, Speller] = WeakKeyDictionary()
 
 
-def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Decoded:
+def decode(
+    tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], *, after: Sequence[int] = ()
+) -> Decoded:
     """Text and character offsets of T sampled ids, in time linear in T.
 
     The tokenizer's decoder is interpreted (`rewardlab.token_text`), and the result is compared with
@@ -111,10 +123,15 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> Decoded:
     Args:
         tokenizer: The policy's.
         ids: The completion as it was sampled, without padding.
+        after: Ids of a text that the completion is decoded after; their text is cut off. Many
+            tokenizers remove the space before the first word of a text, and keep it then.
 
     Raises:
         OverflowError: An id is negative (-100 is a label, not an id).
     """
+    if after:
+        before = len(str(tokenizer.decode([*after], skip_special_tokens=True)))
+        return decode(tokenizer, [*after, *ids]).following(len(after), characters=before)
     numbers: list[int] = np.asarray(ids, np.int64).tolist()
     text = str(tokenizer.decode(numbers, skip_special_tokens=True))
     backend = getattr(tokenizer, "backend_tokenizer", None)

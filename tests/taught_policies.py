@@ -6,7 +6,7 @@ from rewardlab.trainers.sft import Example, fine_tune
 
 def half_taught(directory, pairs):
     """A checkpoint that knows English-Russian pairs a little, in the style of ``prompt: cpt``."""
-    examples = [Example(f"<en2ru> {en} <ru>", f" {ru}") for en, ru in pairs]
+    examples = [Example(f"<en2ru> {en} <ru>", ru) for en, ru in pairs]
     texts = [text for example in examples for text in example.texts]
     tokenizer = train_tokenizer(texts, vocab_size=300)
     policy = taught(tokenizer, examples, directory, steps=60, layers=1)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from rewardlab.text.prompts import Prompt, without_separator
 from rewardlab.text.reasoning import answer_start
 from rewardlab.types import Scores, Status
 
 
-def hypothesis_of(answer: str) -> str:
+def hypothesis_of(answer: str, *, prompt: Prompt = "") -> str:
     r"""The translation in an answer: all of it, or what follows a block of reasoning.
 
-    >>> hypothesis_of("<think>Hm.</think>\n\nHello."), hypothesis_of(" Hello.")
-    ('Hello.', ' Hello.')
+    Args:
+        answer: The text that the model wrote.
+        prompt: The text that it continued, whose separator is no part of the translation; messages
+            have none.
+
+    >>> hypothesis_of("<think>Hm.</think>\n\nHello."), hypothesis_of(" Hello.", prompt="English:")
+    ('Hello.', 'Hello.')
     """
+    answer = without_separator(prompt, answer)
     return answer[answer_start(answer) :]
 
 

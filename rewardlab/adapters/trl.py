@@ -161,16 +161,16 @@ def candidates_of(
     names = columns.keys() - TRLS_OWN
     rows = [{name: columns[name][row] for name in names} for row in range(len(completions))]
     return [
-        _candidate(row, _text(prompt), _text(completion))
+        _candidate(row, _text(prompt), hypothesis_of(_text(completion), prompt=prompt))
         for row, prompt, completion in zip(rows, prompts, completions, strict=True)
     ]
 
 
-def _candidate(row: Mapping[str, Any], prompt: str, completion: str) -> Candidate:
+def _candidate(row: Mapping[str, Any], prompt: str, hypothesis: str) -> Candidate:
     known: dict[str, Any] = {name: row[name] for name in FIELDS if row.get(name) is not None}
     known = {"source": prompt, **known, "id": str(known.get("id", ""))}
     extra = {name: value for name, value in row.items() if name not in FIELDS}
-    return Candidate(**known, hypothesis=hypothesis_of(completion), prompt=prompt, extra=extra)
+    return Candidate(**known, hypothesis=hypothesis, prompt=prompt, extra=extra)
 
 
 def _text(value: object) -> str:

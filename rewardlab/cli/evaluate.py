@@ -29,7 +29,7 @@ from rewardlab.config.rows import select_rows
 from rewardlab.config.translate import build_sampling
 from rewardlab.data.corpora import Row
 from rewardlab.decoding.files import write_translations
-from rewardlab.decoding.translate import texts_digest
+from rewardlab.decoding.translate import prompts_digest
 from rewardlab.dry_run.decoding import check_decoding, signed_generator
 from rewardlab.dry_run.findings import valid
 from rewardlab.dry_run.rewards import check_rewards
@@ -219,7 +219,7 @@ def texts_of(ready: Ready) -> tuple[dict[str, list[str]], dict[str, Costs]]:
             "generator": translations.signature,
             "sampling": asdict(build_sampling(config.generation)),
             "seed": config.seed,
-            "prompts": texts_digest(prompts),
+            "prompts": prompts_digest(prompts),
         }
         say(f"decoding {len(rows):,} rows with {name}")
         with Journal.open(config.run / JOURNALS / f"{name}.sqlite", settings, note=say) as journal:

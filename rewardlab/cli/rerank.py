@@ -18,7 +18,13 @@ from rewardlab.config.translate import RerankConfig, check_rerank
 from rewardlab.data.corpora import Row
 from rewardlab.decoding.files import write_translations
 from rewardlab.decoding.rerank import Choice, SampleScores, choose, is_oracle, judge_samples
-from rewardlab.decoding.translate import Translated, Translation, cost_of, texts_digest
+from rewardlab.decoding.translate import (
+    Translated,
+    Translation,
+    cost_of,
+    prompts_digest,
+    texts_digest,
+)
 from rewardlab.dry_run.decoding import check_decoding, signed_generator
 from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.ensemble import RewardEnsemble
@@ -142,7 +148,7 @@ def _origin(ready: Ready) -> dict[str, Json]:
         origin: dict[str, Json] = {"taken_samples": texts_digest(texts)}
     else:
         prompts = prompts_of(ready.rows, ready.config.prompt, chat=ready.config.chat)
-        origin = {"generator": ready.samples_by.signature, "prompts": texts_digest(prompts)}
+        origin = {"generator": ready.samples_by.signature, "prompts": prompts_digest(prompts)}
     if ready.config.references == "data":
         references = {row.id: row.reference or "" for row in ready.rows}
         origin["reference_texts"] = texts_digest(references)

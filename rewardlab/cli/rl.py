@@ -20,7 +20,7 @@ from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.dry_run.training import check_plan, rl_plan
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.store.lineage import Stage, TrainedOn, Training
-from rewardlab.text.prompts import chat_options
+from rewardlab.text.prompts import chat_options, separator
 from rewardlab.trainers.algorithms import ALGORITHMS, RLTrainer
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def write(ready: Ready, trainer: RLTrainer) -> dict[str, Any]:
         data=tuple(data.model_dump(mode="json") for data in config.data),
         rewards=tuple(TrainedOn.term(term) for term in ensemble.terms),
         gates=tuple(TrainedOn.gate(gate) for gate in ensemble.gates),
+        separator=separator(prompt_of(ready.train.rows[0], config.prompt, chat=config.chat)),
     )
     training.save_policy(
         cast("Trainer", trainer), config.run, stage, start=start, before=ready.before

@@ -19,6 +19,7 @@ from rewardlab.data.corpora import Row, validation_split
 from rewardlab.data.synthetic import curriculum
 from rewardlab.dry_run.training import check_plan, sft_plan
 from rewardlab.store.lineage import Stage, Training
+from rewardlab.text.prompts import separator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -230,7 +231,8 @@ def write(ready: Ready, outcome: Outcome) -> dict[str, Any]:
     """
     config, path, (trainer, start, loss) = ready.config, ready.config.policy.path, outcome
     data = tuple(data.model_dump(mode="json") for data in config.data)
-    stage = Stage("sft", None if path is None else str(path), data=data)
+    between = separator(ready.train[0].prompt)
+    stage = Stage("sft", None if path is None else str(path), data=data, separator=between)
     training.save_policy(trainer, config.run, stage, start=start, before=ready.before)
     step = trainer.state.best_global_step or trainer.state.global_step
     report = {"run": str(config.run), "validation_loss": loss, "step": step}

@@ -12,7 +12,7 @@ from rewardlab.cli.output import say
 from rewardlab.cli.rows import NO_ROWS, pairs_of, prompts_of, row_notes
 from rewardlab.config.translate import TranslateConfig, check_translate
 from rewardlab.data.corpora import Corpus
-from rewardlab.decoding.translate import Translated, texts_digest
+from rewardlab.decoding.translate import Translated, prompts_digest
 from rewardlab.dry_run.decoding import check_decoding, signed_generator
 from rewardlab.generate import Generator
 
@@ -70,7 +70,7 @@ def work(ready: Ready) -> Translated | None:
     """
     config, rows, signature = ready.config, ready.corpus.rows, ready.generator.signature
     prompts = prompts_of(rows, config.prompt, chat=config.chat)
-    origin = {"generator": signature, "prompts": texts_digest(prompts)}
+    origin = {"generator": signature, "prompts": prompts_digest(prompts)}
     with decoding.open_run(config, origin, signatures=[signature]) as journal:
         if decoding.is_finished(config.run):
             return None

@@ -1,6 +1,7 @@
 r"""The output files of a run that translates, each written completely or not at all.
 
-``translations.jsonl``   id, source, texts, tokens, finished; the texts exactly as generated
+``translations.jsonl``   id, source, texts, tokens, finished; the texts as generated, from the
+                         first character after the separator
 ``hypotheses.txt``       one line for every requested line: its first text, or nothing; line breaks
                          inside a text become spaces
 """

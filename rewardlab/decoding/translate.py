@@ -22,6 +22,7 @@ from rewardlab.heartbeat import heartbeat
 from rewardlab.json_values import json_value
 from rewardlab.seeds import seed_for
 from rewardlab.store.journal import Journal
+from rewardlab.text.prompts import separator, without_separator
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Translation:
 
     Attributes:
         id: Id of the row.
-        texts: One text, or all sampled texts.
+        texts: One text, or all sampled texts, without the separator after the prompt.
         tokens: By text, the number of generated tokens, including the end token.
         finished: By text, whether the model ended it; otherwise the text was truncated.
         seconds: The row's share of the duration of its call.
@@ -133,8 +134,18 @@ def cost_of(translations: Sequence[Translation]) -> Cost:
     return Cost(len(translations), tokens, seconds, tokens / seconds if seconds else 0.0)
 
 
+def prompts_digest(prompts: Mapping[str, Prompt]) -> str:
+    """Sixteen hex digits that depend on the row ids, the prompts with separators, and the order."""
+    return texts_digest(
+        {
+            row_id: prompt + separator(prompt) if isinstance(prompt, str) else prompt
+            for row_id, prompt in prompts.items()
+        }
+    )
+
+
 def texts_digest(texts: Mapping[str, Prompt]) -> str:
-    """Sixteen hex digits that depend on the row ids, their prompts or texts, and the order."""
+    """Sixteen hex digits that depend on the row ids, their texts, and the order."""
     return hashlib.sha256(json.dumps(list(texts.items())).encode()).hexdigest()[:16]
 
 
@@ -170,7 +181,7 @@ def _call(
     return [
         Translation(
             id=row_id,
-            texts=tuple(one.text for one in texts),
+            texts=tuple(without_separator(prompts[row_id], one.text) for one in texts),
             tokens=tuple(one.tokens for one in texts),
             finished=tuple(one.finished for one in texts),
             seconds=seconds,

@@ -26,13 +26,11 @@ class TokenCounts(NamedTuple):
         prompts: M counts.
         completions: M counts, with the token that ends the completion; None for a row without an
             answer.
-        joined: Rows where the last token of the prompt changes when the answer follows it.
     """
 
     rows: int
     prompts: list[int]
     completions: list[int | None]
-    joined: int = 0
 
     @property
     def answers(self) -> list[int]:
@@ -59,28 +57,22 @@ class TokenCounts(NamedTuple):
 
 
 def count_tokens(tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair]) -> TokenCounts:
-    """Count as TRL's trainers do, template and end of sequence included.
+    """Count as the trainers do, template, separator and end of sequence included.
 
     Args:
         tokenizer: The policy's.
         pairs: Prompts and answers; at most `MOST` are counted.
     """
-    from rewardlab.trainers.sft import token_ids
+    from rewardlab.models.boundary import answer_ids, prompt_ids
 
     step = max(1, math.ceil(len(pairs) / MOST))
     prompts: list[int] = []
     completions: list[int | None] = []
-    joined = 0
     for prompt, answer in pairs[::step]:
-        alone = token_ids(tokenizer, prompt)
-        prompts.append(len(alone))
-        if answer is None:
-            completions.append(None)
-            continue
-        whole = token_ids(tokenizer, prompt, answer)
-        completions.append(len(whole) - len(alone))
-        joined += whole[: len(alone)] != alone
-    return TokenCounts(len(pairs), prompts, completions, joined)
+        prompts.append(len(prompt_ids(tokenizer, prompt)))
+        known = answer is not None
+        completions.append(len(answer_ids(tokenizer, prompt, answer)) if known else None)
+    return TokenCounts(len(pairs), prompts, completions)
 
 
 def spread(counts: Sequence[int]) -> dict[str, int]:
@@ -97,7 +89,7 @@ def spread(counts: Sequence[int]) -> dict[str, int]:
 
 
 def length_notes(counts: TokenCounts, *, cut: int, limit: str, positions: int | None) -> list[str]:
-    """Warnings about rows that training would cut or tokenise differently.
+    """Warnings about rows that training would cut.
 
     Args:
         counts: Token counts of the rows.
@@ -113,11 +105,6 @@ def length_notes(counts: TokenCounts, *, cut: int, limit: str, positions: int | 
             f"{cut:,} of {of} rows have more than {limit} tokens and lose their ends; a policy "
             f"does not learn to stop from such rows. The longest has {longest:,}: raise the limit, "
             "or leave long rows out with data.max_characters"
-        )
-    if counts.joined:
-        notes.append(
-            f"in {counts.joined:,} of {of} rows the last token of the prompt is another one when "
-            "the answer follows, so the policy will not see the prompt as it was trained on it"
         )
     if positions is not None and longest > positions:
         notes.append(f"the longest row has {longest:,} tokens, the model {positions:,} positions")

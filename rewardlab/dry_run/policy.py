@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -14,8 +14,9 @@ from rewardlab.dry_run.tokenizer import (
     read_tokenizer,
     tokenizer_problems,
 )
-from rewardlab.errors import EXIT_USAGE, Problem, refuse
-from rewardlab.text.prompts import Prompt
+from rewardlab.errors import EXIT_USAGE, Problem, UserError, refuse, shown
+from rewardlab.store.lineage import read_training
+from rewardlab.text.prompts import Prompt, separator
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -57,6 +58,7 @@ def check_policy(path: Path, *, prompt: Prompt, text: str | None = None, found: 
     """
     if not (path / "config.json").is_file():  # E028, reported with the configuration
         return Policy(None, None)
+    found.notes += separator_notes(path, prompt)
     checkpoint = found.attempt(read_checkpoint, path)
     tokenizer = found.attempt(read_tokenizer, path)
     model = None if checkpoint is None else checkpoint.model
@@ -72,6 +74,26 @@ def check_policy(path: Path, *, prompt: Prompt, text: str | None = None, found: 
         return Policy(tokenizer, None)
     found.notes += checkpoint.notes
     return Policy(tokenizer, model, checkpoint.weight_bytes)
+
+
+def separator_notes(path: Path, prompt: Prompt) -> Iterator[str]:
+    """A note if the checkpoint learned another white space between prompt and answer.
+
+    Args:
+        path: The checkpoint; nothing is known about one without a training history.
+        prompt: One row's.
+    """
+    try:
+        training = read_training(path)
+    except UserError:  # E047, reported by the commands that continue the history
+        return
+    learned, asked = training and training.stages[-1].separator, separator(prompt)
+    if learned is not None and learned != asked:
+        yield (
+            f"{path} learned answers that begin with {shown(learned)} after the prompt, and after "
+            f"the prompts of this run they begin with {shown(asked)}: expect worse first words, or "
+            "fine-tune it again"
+        )
 
 
 def new_policy(texts: Sequence[str], shape: Mapping[str, Any]) -> Policy:

@@ -154,8 +154,7 @@ def rl_plan(
     longest = max(counts.prompts) + (limit or max(counts.answers, default=0))
     generation = Generation(rollouts.per_generation // batches.processes, longest)
     return plan._replace(
-        # The policy writes its own completions: how a reference joins its prompt does not matter.
-        counts=counts._replace(joined=0),
+        counts=counts,
         limit=("max_completion_length", limit),
         cut=counts.cut_answers(limit),
         longest=longest,

@@ -62,7 +62,9 @@ class Generated:
     """One generated text.
 
     Attributes:
-        text: What the model wrote, without special tokens; nothing is stripped.
+        text: What the model wrote after its prompt, without special tokens. After a text, it begins
+            with the white space between the two (`rewardlab.text.prompts.separator`), if the model
+            wrote it; nothing else is stripped.
         tokens: Number of tokens that the model produced, the end-of-sequence token included.
         finished: True if the model ended the text; False if it was truncated.
         prompt_tokens: Tokens of the prompt; 0 if a server does not count them.

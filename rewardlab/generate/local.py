@@ -36,11 +36,11 @@ from transformers import (
 from rewardlab.errors import Problem, UserError, one_line, shown
 from rewardlab.generate import Generated, Prompt, Sampling, Unanswered
 from rewardlab.models.batches import padded
+from rewardlab.models.boundary import answer_text, as_text, prompt_ids
 from rewardlab.models.device import own_device
 from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
 from rewardlab.seeds import seed_for
 from rewardlab.store.checkpoints import checkpoint_digest
-from rewardlab.text.prompts import chat_options
 
 
 @dataclass(frozen=True)
@@ -213,19 +213,20 @@ def continue_prompts(
     Raises:
         UserError: E044, a chat without a chat template; exit code 2.
     """
-    ids = [prompt_ids(tokenizer, prompt) for prompt in prompts]
-    order = sorted(range(len(ids)), key=lambda row: -len(as_text(tokenizer, prompts[row])))
+    asked = [prompt_ids(tokenizer, prompt) for prompt in prompts]
+    order = sorted(range(len(asked)), key=lambda row: -len(as_text(tokenizer, prompts[row])))
     wanted = [(row, sample) for row in order for sample in range(sampling.samples)]
     results: list[list[Generated]] = [[] for _ in prompts]
     ends = end_tokens(model, tokenizer)
     with torch.inference_mode(), _own_settings(model):
         for first in range(0, len(wanted), batch_size):
             batch = wanted[first : first + batch_size]
-            read = [ids[row] for row, _ in batch]
+            read = [asked[row] for row, _ in batch]
             drawn = [seed_for(seeds[row], sample) for row, sample in batch] if seeds else []
             done = _one_batch(model, tokenizer, read, sampling, seeds=drawn, ends=ends)
-            for (row, _), generated in zip(batch, done, strict=True):
-                results[row].append(generated)
+            for (row, _), ids in zip(batch, done, strict=True):
+                text = answer_text(tokenizer, prompts[row], ids)
+                results[row].append(Generated(text, len(ids), ids[-1] in ends, len(asked[row])))
     return results
 
 
@@ -253,8 +254,8 @@ def _one_batch(
     *,
     seeds: Sequence[int],
     ends: list[int],
-) -> list[Generated]:
-    """Continue one batch of prompts, padded on the left."""
+) -> list[list[int]]:
+    """The ids that continue each prompt of a batch, padded on the left, up to their end token."""
     pad: Any = ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     ids, real = (part.to(model.device) for part in padded(prompts, filler=pad, left=True))
     width = ids.shape[1]
@@ -272,20 +273,12 @@ def _one_batch(
         generation_config=options,
         logits_processor=_chooser(sampling, seeds, width=width, device=model.device),
     )
-    written = [row[width:].tolist() for row in produced]
-    return [
-        _generated(tokenizer, row, ends, prompt_tokens=len(prompt))
-        for row, prompt in zip(written, prompts, strict=True)
-    ]
+    return [_up_to_end(row[width:].tolist(), ends) for row in produced]
 
 
-def _generated(
-    tokenizer: PreTrainedTokenizerBase, ids: list[int], ends: Sequence[int], *, prompt_tokens: int
-) -> Generated:
-    end = next((place for place, token in enumerate(ids) if token in ends), None)
-    ids = ids if end is None else ids[: end + 1]
-    text = str(tokenizer.decode(ids, skip_special_tokens=True))
-    return Generated(text, len(ids), end is not None, prompt_tokens)
+def _up_to_end(ids: list[int], ends: Sequence[int]) -> list[int]:
+    end = next((place for place, token in enumerate(ids) if token in ends), len(ids))
+    return ids[: end + 1]
 
 
 def _chooser(
@@ -328,42 +321,6 @@ class _Draw(LogitsProcessor):
         last = torch.searchsorted(heights, total)  # the last token with any probability
         token = torch.minimum(drawn, last).to(scores.device)
         return torch.full_like(scores, -torch.inf).scatter(1, token, 0.0)
-
-
-def as_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
-    """The text of a prompt as the model reads it; a chat ends with the start of the model's turn.
-
-    Args:
-        tokenizer: The model's.
-        prompt: A text, or a chat, which goes through the tokenizer's template.
-
-    Raises:
-        UserError: E044, a chat without a chat template; exit code 2.
-    """
-    if isinstance(prompt, str):
-        return prompt
-    if not tokenizer.chat_template:
-        what = f"the tokenizer of {shown(tokenizer.name_or_path)} has no chat template"
-        fix = "chat: false, or a checkpoint that was trained on chats"
-        raise UserError([Problem("E044", "chat", what, fix)])
-    render: Any = tokenizer.apply_chat_template
-    options = chat_options(str(tokenizer.chat_template))
-    return str(render(prompt, tokenize=False, add_generation_prompt=True, **options))
-
-
-def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:
-    """Token ids of a prompt; a chat template writes the special tokens itself.
-
-    Args:
-        tokenizer: The model's.
-        prompt: A text or a chat.
-
-    Raises:
-        UserError: E044, a chat without a chat template; exit code 2.
-    """
-    is_text = isinstance(prompt, str)
-    ids: Any = tokenizer(as_text(tokenizer, prompt), add_special_tokens=is_text)["input_ids"]
-    return ids
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

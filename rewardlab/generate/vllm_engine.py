@@ -19,7 +19,8 @@ from transformers import AutoConfig
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.generate import Generated, Prompt, Sampling, refuse_beams
-from rewardlab.generate.local import CheckpointGenerator, prompt_ids
+from rewardlab.generate.local import CheckpointGenerator
+from rewardlab.models.boundary import answer_text, prompt_ids
 from rewardlab.seeds import seed_for
 
 JSON_ONLY = {"backend": "guidance", "disable_any_whitespace": True}
@@ -94,7 +95,8 @@ class VLLMGenerator(CheckpointGenerator):
         each = range(sampling.samples)
         with self._turn:
             self.ready()
-            asked = [prompt_ids(self.tokenizer, prompt) for prompt in prompts for _ in each]
+            repeated = [prompt for prompt in prompts for _ in each]
+            asked = [prompt_ids(self.tokenizer, prompt) for prompt in repeated]
             options = [
                 _options(sampling, seed=seed_for(seed, sample), schema=schema)
                 for seed in seeds
@@ -103,15 +105,15 @@ class VLLMGenerator(CheckpointGenerator):
             inputs = [{"prompt_token_ids": ids} for ids in asked]
             outputs = self.engine.generate(inputs, options, use_tqdm=False) if inputs else []
             texts = [
-                self._generated(output.outputs[0], prompt_tokens=len(ids))
-                for output, ids in zip(outputs, asked, strict=True)
+                self._generated(output.outputs[0], prompt, prompt_tokens=len(ids))
+                for output, prompt, ids in zip(outputs, repeated, asked, strict=True)
             ]
         starts = range(0, len(texts), sampling.samples)
         return [texts[start : start + sampling.samples] for start in starts]
 
-    def _generated(self, output: Any, *, prompt_tokens: int) -> Generated:
+    def _generated(self, output: Any, prompt: Prompt, *, prompt_tokens: int) -> Generated:
         ids = list(output.token_ids)
-        text = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        text = answer_text(self.tokenizer, prompt, ids)
         return Generated(text, len(ids), output.finish_reason == "stop", prompt_tokens)
 
 

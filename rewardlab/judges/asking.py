@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple
 from rewardlab.generate import Generated, Generator, Sampling, Unanswered
 from rewardlab.judges.answers import Form, json_schema, read_answer
 from rewardlab.judges.prompts import Template, write_question
+from rewardlab.text.prompts import Prompt, without_separator
 from rewardlab.types import Status
 
 
@@ -71,7 +72,7 @@ def ask_judge(
         ]
         seeds = [attempt] * len(rows)
         answers = judge.ask(prompts, sampling, seeds=seeds, schema=json_schema(form))
-        return [_reply(answer, form) for answer in answers]
+        return [_reply(one, prompt, form) for prompt, one in zip(prompts, answers, strict=True)]
 
     replies = ask(range(len(questions)), 0) if questions else []
     # A service that does not take a text would refuse it again.
@@ -86,7 +87,7 @@ def ask_judge(
     return replies
 
 
-def _reply(text: Generated | Unanswered, form: type[Form]) -> JudgeReply[Form]:
+def _reply(text: Generated | Unanswered, prompt: Prompt, form: type[Form]) -> JudgeReply[Form]:
     """Read one answer; a truncated one is never read."""
     if isinstance(text, Unanswered):
         ours = text.fault == "service"
@@ -97,7 +98,7 @@ def _reply(text: Generated | Unanswered, form: type[Form]) -> JudgeReply[Form]:
     elif not text.finished:
         status, answer = Status.TRUNCATED, None
     else:
-        status, answer = read_answer(text.text, form)
+        status, answer = read_answer(without_separator(prompt, text.text), form)
     return JudgeReply(
         status, answer, prompt_tokens=text.prompt_tokens, completion_tokens=text.tokens
     )

@@ -60,6 +60,8 @@ class Stage:
         data: The ``data`` sections of its configuration.
         rewards: All terms of its ensemble, including terms of weight 0.
         gates: The ensemble's gates.
+        separator: The white space that training put between a prompt and its answer; empty for
+            chats, and for versions that put the answer directly after the prompt.
     """
 
     stage: Literal["sft", "rl"]
@@ -67,6 +69,7 @@ class Stage:
     data: tuple[Mapping[str, Any], ...]
     rewards: tuple[TrainedOn, ...] = ()
     gates: tuple[TrainedOn, ...] = ()
+    separator: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,4 +156,5 @@ def _stage(record: Mapping[str, Any]) -> Stage:
         data=tuple(record["data"]),
         rewards=tuple(TrainedOn(**entry) for entry in record["rewards"]),
         gates=tuple(TrainedOn(**entry) for entry in record["gates"]),
+        separator=record.get("separator", ""),
     )

@@ -1,9 +1,9 @@
 """Prompt styles: how a source becomes the text that a policy continues.
 
 A style is a function of the source and the two language codes. A new style is a function and a line
-in `PROMPTS`. A style uses language names if the original model does. No prompt ends in a space:
-subword tokenizers attach a space to the word after it, so the completion would start inside a
-token.
+in `PROMPTS`. A style uses language names if the original model does. No style ends in a space:
+subword tokenizers write a space into the token of the word after it, so the space between prompt
+and completion belongs to the completion (`separator`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def lmt_released(source: str, *, source_lang: str, target_lang: str) -> str:
 def cpt(source: str, *, source_lang: str, target_lang: str) -> str:
     """The parallel form of LMT's continued pre-training, ``<en2ky> SRC <ky> TGT``, up to ``TGT``.
 
-    The space after the last tag belongs to the completion, as it did in pre-training.
+    The space after the last tag belongs to the completion (`separator`), as it did in pre-training.
 
     >>> cpt("Hej.", source_lang="da", target_lang="sv")
     '<da2sv> Hej. <sv>'
@@ -95,6 +95,39 @@ PROMPTS: Mapping[str, PromptStyle] = MappingProxyType(
     {style.__name__: style for style in (translategemma, lmt, lmt_released, cpt, arrow)}
 )
 """The styles by name."""
+
+
+def separator(prompt: Prompt) -> str:
+    r"""The white space between a prompt and its completion: the completion's first character.
+
+    Models expect ``Spanish: Hola`` after a prompt that ends in ``Spanish:``, whatever the language
+    of the completion: prompts write the space before their sources too. The prompt keeps its
+    published form, and the space is learned and generated with the completion, since most
+    tokenizers write it into the token of the first word.
+
+    There is none after a prompt that ends in white space, or after a chat: a chat template ends its
+    prompt where the answer begins (`rewardlab.models.boundary.written_separator` has exceptions).
+
+    Args:
+        prompt: A text or a chat.
+
+    >>> separator("Spanish:"), separator("Hej.\n=>sv\n"), separator([])
+    (' ', '', '')
+    """
+    return " " if isinstance(prompt, str) and prompt and not prompt[-1].isspace() else ""
+
+
+def without_separator(prompt: Prompt, completion: str) -> str:
+    """A completion without its separator. Nothing else is removed, and it may be missing.
+
+    Args:
+        prompt: The prompt that was continued.
+        completion: The text that the model wrote.
+
+    >>> without_separator("Spanish:", "  Hola"), without_separator("Spanish:", "Hola")
+    (' Hola', 'Hola')
+    """
+    return completion.removeprefix(separator(prompt))
 
 
 def write_prompt(

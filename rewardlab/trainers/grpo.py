@@ -1,7 +1,8 @@
 """TRL's GRPO trainer with two objects added: a reward ensemble and an advantage.
 
-Only two methods are overridden. `_calculate_rewards` asks the ensemble;
-`_generate_and_score_completions` lets TRL sample, then replaces TRL's (N,) advantages by (N, T):
+Three methods are overridden. `_tokenize_prompts` writes the ids that fine-tuning trained on;
+`_calculate_rewards` asks the ensemble; `_generate_and_score_completions` lets TRL sample, then
+replaces TRL's (N,) advantages by (N, T):
 sample -> decode -> score -> gather -> align -> advantage -> TRL's loss.
 """
 
@@ -18,6 +19,7 @@ from trl import GRPOTrainer as TRLGRPOTrainer
 
 from rewardlab.advantages import gdpo
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.models.boundary import prompt_ids
 from rewardlab.text.reasoning import answer_start
 from rewardlab.trainers.reward_phase import RewardPhase
 from rewardlab.trainers.rollout import Rollout, require_columns
@@ -114,14 +116,23 @@ class GRPOTrainer(TRLGRPOTrainer):
         Reasoning is not part of the hypothesis (`rewardlab.text.reasoning`).
 
         Args:
-            completion: The completion, decoded from its first sampled id on.
+            completion: The completion, decoded from its sampled ids, without the white space that
+                separates it from its prompt (`rewardlab.models.boundary.written_separator`).
 
         Returns:
             ``[start, end)`` in characters.
         """
         return answer_start(completion), len(completion)
 
-    # ── seam 1: rewards ─────────────────────────────────────────────────────────────────────────
+    # ── seam 1: prompts ─────────────────────────────────────────────────────────────────────────
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> Any:
+        """TRL's ids of the prompts; for texts, those of fine-tuning, without an end of sequence."""
+        if all(isinstance(prompt, str) for prompt in prompts):
+            return [prompt_ids(self._tokenizer, prompt) for prompt in prompts], None, {}
+        return super()._tokenize_prompts(prompts)
+
+    # ── seam 2: rewards ─────────────────────────────────────────────────────────────────────────
 
     def _calculate_rewards(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -136,7 +147,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         )
         return self.rollout.rows.values.to(self.accelerator.device, torch.float32)
 
-    # ── seam 2: advantages ──────────────────────────────────────────────────────────────────────
+    # ── seam 3: advantages ──────────────────────────────────────────────────────────────────────
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's batch with ``advantages`` (n, T) instead of (n,)."""

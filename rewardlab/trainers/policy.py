@@ -15,9 +15,8 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.utils import create_model_from_path
 
 from rewardlab.errors import Problem, UserError, shown
+from rewardlab.models.boundary import PROBE
 from rewardlab.text.prompts import chat_options
-
-PROBE = "what-the-assistant-says"
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:

@@ -21,6 +21,7 @@ from rewardlab.advantages import RewardRows, group_zscore, reward_rows, settle, 
 from rewardlab.align import AlignedSpans, Decoded, align, decode
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardFailed
+from rewardlab.models.boundary import ids_before, written_separator
 from rewardlab.statistics import variance_share
 from rewardlab.trainers.rollout import Rollout, candidate_of
 from rewardlab.types import Candidate, Scores, Status
@@ -35,7 +36,8 @@ class RewardPhase:
         ensemble: The ensemble that scores the completions.
         tokenizer: The policy's tokenizer.
         accelerator: The trainer's accelerator.
-        bounds: Gives the hypothesis in a decoded completion: ``[start, end)`` in characters.
+        bounds: Gives the hypothesis in a decoded completion without its separator: ``[start, end)``
+            in characters.
     """
 
     def __init__(
@@ -77,7 +79,10 @@ class RewardPhase:
         candidates: list[Candidate] = []
         scores: Scores | None = None
         try:
-            decoded = [self._hypothesis(ids) for ids in completion_ids]
+            decoded = [
+                self._hypothesis(prompt, ids)
+                for prompt, ids in zip(prompts, completion_ids, strict=True)
+            ]
             candidates = [
                 candidate_of(row, prompt, found.text)
                 for row, prompt, found in zip(inputs, prompts, decoded, strict=True)
@@ -127,9 +132,12 @@ class RewardPhase:
             **self._token_credit(rollout.scores, spans, mask),
         }
 
-    def _hypothesis(self, ids: Sequence[int]) -> Decoded:
-        found = decode(self._tokenizer, ids)
-        return found.cut(*self._bounds(found.text))
+    def _hypothesis(self, prompt: Any, ids: Sequence[int]) -> Decoded:
+        between = written_separator(self._tokenizer, prompt)
+        found = decode(self._tokenizer, ids, after=ids_before(self._tokenizer, between))
+        answer = found.text.removeprefix(between)
+        found = found.cut(len(found.text) - len(answer), len(found.text))
+        return found.cut(*self._bounds(answer))
 
     def _gather(self, scores: Scores) -> tuple[RewardRows, Tensor]:
         """Rows and status codes of all processes, in one gather."""

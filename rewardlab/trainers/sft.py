@@ -23,7 +23,8 @@ from transformers import (
 )
 from trl import SFTConfig, SFTTrainer
 
-from rewardlab.text.prompts import Prompt, chat_options
+from rewardlab.models.boundary import answer_ids, prompt_ids
+from rewardlab.text.prompts import Prompt, separator
 
 LAST: Mapping[str, Any] = MappingProxyType(
     {"eval_strategy": "steps", "save_strategy": "no", "completion_only_loss": True}
@@ -43,19 +44,21 @@ BEST: Mapping[str, Any] = MappingProxyType(
 
 
 class Example(NamedTuple):
-    """A prompt and the answer to learn, as two texts or as the messages of two turns."""
+    """A prompt and the answer to learn, as two texts or as the messages of two turns.
+
+    Two texts are learned with the white space between them (`rewardlab.text.prompts.separator`),
+    which neither contains.
+    """
 
     prompt: Prompt
     completion: Prompt
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The texts of prompt and answer, without roles."""
-        return tuple(
-            text
-            for part in self
-            for text in ([part] if isinstance(part, str) else [turn["content"] for turn in part])
-        )
+        """The texts of prompt and answer, without roles; the answer with its separator."""
+        if isinstance(self.prompt, str):
+            return self.prompt, f"{separator(self.prompt)}{self.completion}"
+        return tuple(turn["content"] for part in self for turn in cast("list[Any]", part))
 
 
 class LogValidationLoss(TrainerCallback):
@@ -96,7 +99,8 @@ def fine_tune(
 
     Args:
         model: The policy.
-        tokenizer: Its tokenizer; an end-of-sequence token is appended to every completion.
+        tokenizer: Its tokenizer; an end-of-sequence token ends every completion, in a chat what
+            the template writes after an answer.
         train: Examples to learn from.
         heldout: Examples that decide when to stop.
         output_dir: Directory for checkpoints; only the best is kept.
@@ -139,12 +143,21 @@ def sft_trainer(
         callbacks: Passed to the trainer.
         trainer_class: TRL's trainer class, or a subclass.
         **trl_options: Other arguments of TRL's trainer.
+
+    Raises:
+        ValueError: ``args`` has a ``chat_template_path``, which TRL would read too late.
     """
+    if args.chat_template_path is not None:
+        raise ValueError("chat_template_path: save the template with the tokenizer instead")
+    if args.eos_token is not None:
+        tokenizer.eos_token = args.eos_token  # as TRL does, which checks that it is a token
+    if args.completion_only_loss is None:  # TRL's default is True for pairs, but not for their ids
+        args.completion_only_loss = True
     early = [] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)]
     trainer = trainer_class(
         model=model,
         args=args,
-        train_dataset=_dataset(train, tokenizer),
+        train_dataset=_dataset(train, tokenizer, processes=args.dataset_num_proc),
         eval_dataset=_dataset(heldout, tokenizer) if heldout else None,
         processing_class=tokenizer,
         callbacks=[*early, *callbacks],
@@ -166,29 +179,30 @@ def train_to_best(trainer: SFTTrainer) -> float:
     return trainer.evaluate()["eval_loss"] if best is None else best
 
 
-def token_ids(
-    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, completion: Prompt | None = None
-) -> list[int]:
-    """Token ids as TRL's trainer makes them.
+def _dataset(
+    examples: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    processes: int | None = None,
+) -> Dataset:
+    """Columns ``input_ids`` and ``completion_mask``, which TRL trains on as they are.
 
-    Args:
-        tokenizer: The policy's.
-        prompt: A text, or messages.
-        completion: A text, or messages; None for the prompt alone.
+    TRL would tokenise prompt and completion as one text (`rewardlab.models.boundary`).
     """
-    if isinstance(prompt, str):
-        text = prompt if completion is None else f"{prompt}{completion}{tokenizer.eos_token}"
-        return cast("list[int]", tokenizer(text)["input_ids"])
-    messages = prompt if completion is None else [*prompt, *cast("list[Any]", completion)]
-    render: Any = tokenizer.apply_chat_template
-    options = chat_options(str(tokenizer.chat_template))
-    text = render(messages, tokenize=False, add_generation_prompt=completion is None, **options)
-    return cast("list[int]", tokenizer(text, add_special_tokens=False)["input_ids"])
+    rows = Dataset.from_list([example._asdict() for example in examples])
+    return rows.map(
+        _tokenized,
+        fn_kwargs={"tokenizer": tokenizer},
+        remove_columns=rows.column_names,
+        num_proc=processes,
+        desc="Tokenizing examples",
+    )
 
 
-def _dataset(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """Columns ``prompt`` and ``completion``, and options for the chat template."""
-    options = chat_options(str(tokenizer.chat_template))
-    told = {"chat_template_kwargs": options} if options else {}
-    chat = not isinstance(examples[0].prompt, str)
-    return Dataset.from_list([example._asdict() | (told if chat else {}) for example in examples])
+def _tokenized(row: Mapping[str, Any], *, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    asked = prompt_ids(tokenizer, row["prompt"])
+    learned = answer_ids(tokenizer, row["prompt"], row["completion"])
+    return {
+        "input_ids": [*asked, *learned],
+        "completion_mask": [0] * len(asked) + [1] * len(learned),
+    }

@@ -248,3 +248,11 @@ def test_the_loop_is_not_blocked():
         return (await asyncio.gather(score, other()))[0]
 
     assert asyncio.run(both()) == [0.0]
+
+
+def test_the_separator_after_a_plain_prompt_is_no_part_of_the_hypothesis():
+    asked = [{"role": "user", "content": "Spanish:"}]
+    prompts = ["Spanish:", "Spanish:", "Hi.\n=>es\n", asked]
+    said = [" Hola", "Hola", " Hola", [{"role": "assistant", "content": " Hola"}]]
+    found = candidates_of(prompts, said, {"source": ["Hi."] * 4})
+    assert [one.hypothesis for one in found] == ["Hola", "Hola", " Hola", " Hola"]

@@ -88,6 +88,7 @@ def test_the_policy_remembers_what_it_was_trained_on(here, run):
     training = read_training(here / "run")
     assert training == Training((sft, training.stages[1]))
     assert (training.stages[1].stage, training.stages[1].start) == ("rl", "start")
+    assert (sft.separator, training.stages[1].separator) == ("", " ")
     assert [reward.family for reward in training.rewards] == ["ngram_overlap", "edit_distance"]
     assert [gate.name for gate in training.gates] == ["not_empty"]
     assert [data["source"] for data in training.data] == ["other.txt", "en.txt"]

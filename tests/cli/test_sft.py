@@ -151,6 +151,31 @@ def test_a_chat_policy_answers_with_the_translation_and_ends_its_turn(here, star
     assert tokenizer.decode(answer) == "да<end_of_turn>"
 
 
+def test_a_translation_follows_its_prompt_after_a_space_that_is_not_written_out(here, run):
+    """``Russian:`` is asked, `` да`` is learned and sampled, and ``да`` is the translation."""
+    (here / "ru.txt").write_text("да\n" * 10, encoding="utf-8")
+    code, _, err = run("sft", "sft.yaml", "prompt=lmt", "trainer.max_steps=40")
+    assert code == 0, err
+    tokenizer = AutoTokenizer.from_pretrained(here / "run" / "model")
+    policy = AutoModelForCausalLM.from_pretrained(here / "run" / "model")
+    prompt = "Translate this from English to Russian:\nEnglish: the dog sleeps\nRussian:"
+    ids = tokenizer(prompt, return_tensors="pt")
+    answer = policy.generate(**ids, do_sample=False, max_new_tokens=20)[0]
+    assert tokenizer.decode(answer[ids["input_ids"].shape[1] :]) == f" да{tokenizer.eos_token}"
+
+    (here / "translate.yaml").write_text(
+        "{run: out, model: run/model, prompt: lmt, split: all, data: {source: en.txt, "
+        "source_lang: en, target_lang: ru}, generation: {max_new_tokens: 20}}"
+    )
+    code, _, err = run("translate", "translate.yaml")
+    assert (code, "learned answers" in err) == (0, False), err
+    assert (here / "out" / "hypotheses.txt").read_text().splitlines() == ["да"] * 10
+    assert read_training(here / "run").stages[-1].separator == " "
+    code, _, err = run("translate", "translate.yaml", "run=other", "prompt=arrow", "--dry-run")
+    assert code == 0, err
+    assert "learned answers that begin with ' ' after the prompt" in err
+
+
 def test_rows_longer_than_the_limit_are_counted(here, run):
     code, out, err = run("sft", "sft.yaml", "trainer.max_length=40", "trainer.max_steps=2")
     assert code == 0, err

@@ -3,7 +3,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rewardlab.decoding.translate import Translation, cost_of, texts_digest, translate_rows
+from rewardlab.decoding.translate import (
+    Translation,
+    cost_of,
+    prompts_digest,
+    texts_digest,
+    translate_rows,
+)
 from rewardlab.generate import Generated, Sampling
 from rewardlab.heartbeat import heartbeat
 from rewardlab.seeds import seed_for
@@ -62,6 +68,30 @@ def test_several_samples_share_the_size_of_a_call_and_have_seeds_of_their_own():
     assert first.tokens == (3, 3, 3, 3)
     other = translate_rows(PROMPTS, generator, sampling, seed=2).translations[0]
     assert other.texts != first.texts
+
+
+def test_the_separator_after_the_prompt_is_no_part_of_a_translation():
+    """One space after a text that ends in none; chats, and prompts that end a line, have none."""
+    prompts = {
+        "text": "Spanish:",
+        "line": "Hi.\n=>es\n",
+        "chat": [{"role": "user", "content": "Spanish:"}],
+    }
+    said = ["  Hola", " Hola", "Hola", "\nHola"]
+
+    class Saying(Shouting):
+        def __call__(self, prompts, sampling, *, seeds):
+            return [[Generated(text, 2, finished=True) for text in said] for _ in prompts]
+
+    rows = translate_rows(prompts, Saying(), Sampling(samples=4, temperature=1.0)).translations
+    assert rows[0].texts == (" Hola", "Hola", "Hola", "\nHola")
+    assert rows[1].texts == rows[2].texts == tuple(said)
+
+
+def test_a_run_that_was_started_with_other_separators_is_another_run():
+    line, text = {"1": "a\n"}, {"1": "Spanish:"}
+    assert prompts_digest(line) == texts_digest(line)
+    assert prompts_digest(text) != texts_digest(text)
 
 
 def test_a_run_that_goes_on_asks_for_exactly_the_calls_that_are_missing(tmp_path):

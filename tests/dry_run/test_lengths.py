@@ -47,14 +47,14 @@ def test_counts_are_those_of_the_rows_that_trl_prepares(tmp_path, tokenizer, exa
     assert counts.rows == len(rows) == 2
     assert counts.prompts == [prompt for _, prompt in rows]
     assert counts.completions == [whole - prompt for whole, prompt in rows]
-    assert counts.joined == 0
 
 
-def test_a_prompt_that_its_answer_changes_is_counted():
+def test_an_answer_is_counted_with_its_separator_and_its_end():
+    """``th`` and ``e`` are one token in running text, and two where they meet in an example."""
     tokenizer = tiny_tokenizers.byte_level_bpe()
-    apart, together = tokenizer("th")["input_ids"], tokenizer("the")["input_ids"]
-    assert together[: len(apart)] != apart, "what this is about"
-    assert count_tokens(tokenizer, [("th", "e"), ("the", " dog")]).joined == 1
+    counts = count_tokens(tokenizer, [("th\n", "e"), ("th", "犬")])
+    assert counts.prompts == [len(tokenizer(text)["input_ids"]) for text in ("th\n", "th")]
+    assert counts.completions == [2, len(tokenizer(" 犬")["input_ids"]) + 1]
 
 
 def test_of_very_many_rows_some_are_counted(monkeypatch):
@@ -88,12 +88,9 @@ def test_a_summary_has_counts_that_occur():
 
 
 def test_what_the_counts_mean_is_said():
-    notes = length_notes(
-        COUNTS._replace(rows=4000, joined=1), cut=2, limit="max_length=26", positions=48
-    )
+    notes = length_notes(COUNTS._replace(rows=4000), cut=2, limit="max_length=26", positions=48)
     assert notes[0].startswith("2 of 4 measured rows have more than max_length=26 tokens")
-    assert "in 1 of 4 measured rows the last token of the prompt is another one" in notes[1]
-    assert notes[2] == "the longest row has 49 tokens, the model 48 positions"
+    assert notes[1] == "the longest row has 49 tokens, the model 48 positions"
     assert length_notes(COUNTS, cut=0, limit="max_length=64", positions=49) == []
 
 

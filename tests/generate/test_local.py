@@ -14,8 +14,10 @@ from transformers import AutoConfig, T5Config
 from rewardlab.errors import UserError, shown
 from rewardlab.generate import Sampling, Unanswered
 from rewardlab.generate.local import TransformersGenerator, as_text, continue_prompts, load_model
+from rewardlab.models.boundary import answer_ids, prompt_ids
 from rewardlab.seeds import seed_for
 from rewardlab.store.checkpoints import checkpoint_digest, find_checkpoint
+from rewardlab.text.prompts import without_separator
 
 PROMPTS = ["the dog", "a much longer prompt about the old bridge", "x", "the old dog runs"]
 SAMPLED = Sampling(max_new_tokens=8, temperature=1.0, samples=3)
@@ -56,6 +58,30 @@ def test_greedy_texts_come_back_in_order_whatever_the_batches(model, tokenizer):
     ids = tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]
     theirs = model.eval().generate(ids, max_new_tokens=8, do_sample=False)[0, ids.shape[1] :]
     assert together[0][0].text == tokenizer.decode(theirs, skip_special_tokens=True)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["Spanish:", "Hi.\n=>es\n", [{"role": "user", "content": "Hi."}]]
+)
+def test_a_prompt_is_asked_with_the_ids_that_are_trained_on(checkpoint, prompt, monkeypatch):
+    """By `translate` and by judges, as `sft` and `rl` write them; and the text keeps its space."""
+    tiny_checkpoint.save(checkpoint, chat=True)
+    generator, asked = TransformersGenerator(checkpoint), []
+    tokenizer = generator.tokenizer
+    answer = [{"role": "assistant", "content": "the dog"}]
+    said = answer_ids(tokenizer, prompt, "the dog" if isinstance(prompt, str) else answer)
+
+    def generate(input_ids, **_):
+        asked.append(input_ids.tolist())
+        return torch.cat([input_ids, torch.tensor([said])], dim=1)
+
+    monkeypatch.setattr(generator.model, "generate", generate)
+    ((text,),) = generator([prompt], Sampling(max_new_tokens=8), seeds=[1])
+    (same,) = generator.ask([prompt], Sampling(max_new_tokens=8), seeds=[1])
+    assert asked == [[prompt_ids(tokenizer, prompt)]] * 2
+    assert text == same
+    assert without_separator(prompt, text.text) == "the dog"
+    assert text.text.startswith(" ") == (prompt == "Spanish:")
 
 
 def test_a_sampled_text_depends_on_its_seed_and_on_no_neighbour(model, tokenizer):

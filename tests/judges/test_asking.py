@@ -32,6 +32,12 @@ def test_who_answers_as_asked_is_asked_once():
     assert [len(call) for call in judge.asked] == [2]
 
 
+@pytest.mark.parametrize(("chat", "reply"), [(False, f" {CLEAN}"), (False, CLEAN), (True, CLEAN)])
+def test_the_separator_after_a_question_is_no_repair(chat, reply):
+    judged, _ = ask(lambda data, attempt: reply, chat=chat)
+    assert [(one.status, one.asked) for one in judged] == [OK]
+
+
 def test_only_what_went_wrong_is_asked_again():
     def reply(data, attempt):
         return "Hm." if data["translation"] == "two" and attempt == 0 else CLEAN

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,15 @@ RL = Stage(
 def test_a_model_remembers_every_stage(tmp_path):
     write_training(tmp_path, RL, before=Training((SFT,)))
     assert read_training(tmp_path) == Training((SFT, RL))
+
+
+def test_a_history_without_a_separator_is_of_answers_directly_after_the_prompt(tmp_path):
+    write_training(tmp_path, replace(SFT, separator=" "))
+    assert read_training(tmp_path).stages[-1].separator == " "
+    record = json.loads((tmp_path / "training.json").read_text())
+    del record["separator"]
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    assert read_training(tmp_path).stages[-1].separator == ""
 
 
 def test_the_file_tells_the_last_stage_first(tmp_path):

@@ -15,9 +15,11 @@ import torch
 import trl
 from datasets import Dataset
 from tiny_run import PROMPTS, config, dataset, fixed_rollout, inputs, policy, tokenizer
+from tokenizers import processors
 
 from rewardlab import advantages
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.models.boundary import prompt_ids
 from rewardlab.trainers.grpo import GRPOTrainer
 from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
 
@@ -209,6 +211,43 @@ def test_a_reasoning_block_is_no_hypothesis(tmp_path):
     marked = [at for at, a in enumerate(batch["advantages"][0]) if a == lowest]
     assert tok.decode([ids[at] for at in marked]).strip() == "Haus"
     assert min(marked) > len(ids) // 2, "the Haus of the reasoning must not be marked"
+
+
+@pytest.mark.parametrize("suffix", [False, True])
+def test_the_separator_is_sampled_and_is_no_hypothesis(tmp_path, suffix):
+    """Its token has no credit; a policy that samples no separator, or more, keeps its text."""
+    tok = copy.deepcopy(tokenizer())
+    if suffix:  # an end of sequence after every text, which a prompt must not have
+        end = ("<|im_end|>", tok.eos_token_id)
+        tok.backend_tokenizer.post_processor = processors.TemplateProcessing(
+            single="$A <|im_end|>", special_tokens=[end]
+        )
+    said = [" ein Haus", "Haus", "  Haus", " Haus"] * 3
+    ids = [tok(text, add_special_tokens=False)["input_ids"] for text in said]
+
+    def answer(prompts, trainer):
+        asked, *_ = trainer._tokenize_prompts(prompts)
+        assert asked == [prompt_ids(tok, prompt) for prompt in prompts]
+        assert tok.eos_token_id not in asked[0]
+        return {"prompt_ids": asked, "completion_ids": ids, "logprobs": None}
+
+    trainer = ours(tmp_path, [Term(Words(), 0.0, 1.0)], advantages.dr_grpo)
+    trainer.rollout_func = answer
+    trainer.processing_class = trainer._tokenizer = trainer.reward_phase._tokenizer = tok
+    batch = trainer._generate_and_score_completions(inputs())
+    assert batch["completion_ids"][0, : len(ids[0])].tolist() == ids[0]
+    assert [c.hypothesis for c in trainer.rollout.candidates[:4]] == [
+        "ein Haus",
+        "Haus",
+        " Haus",
+        "Haus",
+    ]
+    for row in range(4):
+        ends, aligned = trainer.rollout.decoded[row].ends, trainer.rollout.decoded[row].aligned
+        assert aligned
+        assert ends[-1] == len(trainer.rollout.candidates[row].hypothesis)
+    alone = tok.convert_ids_to_tokens(ids[0])[0] == "Ġ"
+    assert (trainer.rollout.decoded[0].ends[0] == 0) == alone
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
+import copy
+
 import pytest
 import tiny_chats
 import tiny_tokenizers
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from rewardlab.models.boundary import answer_ids, prompt_ids
 from rewardlab.trainers.from_scratch import new_policy
 from rewardlab.trainers.sft import (
     BEST,
@@ -23,6 +26,7 @@ def turns(user, assistant):
     )
 
 
+SPACED = [Example("Spanish:", '"Hola"'), Example("Chinese:", "狗跑"), Example("Line\n", "- uno")]
 CHAT = [turns("one house", "ein Haus"), turns("two boats", "zwei Boote")]
 
 
@@ -54,6 +58,56 @@ def test_only_the_completion_is_learnt_and_its_end(prepared):
     ]
 
 
+@pytest.mark.parametrize(
+    "tokenizer",
+    [tiny_tokenizers.byte_level_bpe, tiny_tokenizers.byte_fallback_bpe],
+)
+@pytest.mark.parametrize("packing", [False, True])
+def test_the_separator_is_learnt_and_the_prompt_is_the_one_that_is_asked(
+    prepared, tokenizer, packing
+):
+    """TRL takes the ids as they are, in rows of their own and packed into one sequence."""
+    tokenizer = tokenizer()
+    ids, labels = [], []
+    for row in prepared(tokenizer, SPACED, packing=packing, max_length=256, shuffle_dataset=False):
+        ids += row[0]
+        labels += row[1]
+    parts = [
+        (prompt_ids(tokenizer, prompt), answer_ids(tokenizer, prompt, answer))
+        for prompt, answer in SPACED
+    ]
+    written = tokenizer.decode(ids, skip_special_tokens=True)
+    assert sorted(written) == sorted('Spanish: "Hola"Chinese: 狗跑Line\n- uno')
+    rows = [(asked + learned, [-100] * len(asked) + learned) for asked, learned in parts]
+    found, at = [], 0
+    while at < len(ids):
+        size = next(len(i) for i, _ in rows if ids[at:][: len(i)] == i)
+        found.append((ids[at:][:size], labels[at:][:size]))
+        at += size
+    assert sorted(found) == sorted(rows)
+    assert [learnt(tokenizer, learned) for _, learned in parts] == [
+        f' "Hola"{tokenizer.eos_token}',
+        f" 狗跑{tokenizer.eos_token}",
+        f"- uno{tokenizer.eos_token}",
+    ]
+
+
+def test_the_end_is_the_token_of_the_options(prepared):
+    tokenizer = copy.deepcopy(tiny_tokenizers.byte_level_bpe())
+    _, labels = prepared(tokenizer, PLAIN, eos_token="<|endoftext|>")[0]  # noqa: S106
+    assert learnt(tokenizer, labels) == "ein Haus<|endoftext|>"
+    with pytest.raises(ValueError, match="chat_template_path"):
+        prepared(tokenizer, PLAIN, chat_template_path="chat.jinja")
+
+
+def test_a_cut_row_keeps_its_beginning(prepared):
+    tokenizer = tiny_tokenizers.byte_level_bpe()
+    asked = prompt_ids(tokenizer, "Spanish:")
+    ids, labels = prepared(tokenizer, SPACED[:1], max_length=len(asked) + 2)[0]
+    assert ids == asked + answer_ids(tokenizer, *SPACED[0])[:2]
+    assert learnt(tokenizer, labels) == ' "'
+
+
 def test_a_chat_learns_the_answer_and_the_end_of_its_turn(prepared):
     gemma = tiny_chats.gemma()
     ids, labels = prepared(gemma, CHAT)[0]
@@ -72,6 +126,7 @@ def test_a_reasoning_model_learns_no_reasoning(prepared):
 def test_an_example_gives_the_texts_of_both_sides():
     assert PLAIN[0].texts == ("one house\n", "ein Haus")
     assert CHAT[0].texts == ("one house", "ein Haus")
+    assert Example("Spanish:", "Hola").texts == ("Spanish:", " Hola")
 
 
 def test_every_validation_loss_is_said(tmp_path):

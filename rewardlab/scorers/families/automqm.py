@@ -32,13 +32,14 @@ from rewardlab.errors import Problem, refuse
 from rewardlab.human.rated import Rated, TrainingExample
 from rewardlab.judges.prompts import write_question
 from rewardlab.judges.teaching import CATEGORIES, answer_for, written
+from rewardlab.models.boundary import answer_ids, prompt_ids
 from rewardlab.rewards.automqm import AutoMQM
 from rewardlab.scorers.families.copying import write_copying
 from rewardlab.scorers.families.like_lengths import LikeLengths
 from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.policy import end_of_turn, load_policy, load_tokenizer, stop_at
-from rewardlab.trainers.sft import Example, sft_trainer, token_ids
+from rewardlab.trainers.sft import Example, sft_trainer
 
 PROMPT_FILE = "prompt.toml"
 """File saved with the weights of a scorer that was not trained with the standard prompt."""
@@ -276,17 +277,15 @@ class AutoMQMFamily(Family):
         question = write_question(
             judge.template, judge.question(row.candidate), chat=self.chat, attempt=0
         )
-        # The answer begins with a space, as in the prompt's examples: a token boundary everywhere.
-        return Example(
-            question, [{"role": "assistant", "content": answer}] if self.chat else f" {answer}"
-        )
+        turn = [{"role": "assistant", "content": answer}]
+        return Example(question, turn if self.chat else answer)
 
     def _too_long(
         self, example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None
     ) -> bool:
-        asked = len(token_ids(tokenizer, example.prompt))
-        both = len(token_ids(tokenizer, *example))
-        return both - asked > self.max_new_tokens or (max_length is not None and both > max_length)
+        learned = len(answer_ids(tokenizer, *example))
+        both = len(prompt_ids(tokenizer, example.prompt)) + learned
+        return learned > self.max_new_tokens or (max_length is not None and both > max_length)
 
     @cached_property
     def _judge(self) -> AutoMQM:

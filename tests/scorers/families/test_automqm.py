@@ -196,10 +196,10 @@ def test_a_new_tokenizer_has_the_forms_own_words(start):
     tokenizer = AutoTokenizer.from_pretrained(start)
     assert len(tokenizer) == 400
     for example in FAMILY.answers(ROWS).examples:
-        ids = tokenizer(example.completion)["input_ids"]
-        assert tokenizer.decode(ids, skip_special_tokens=True) == example.completion
+        ids = tokenizer(example.texts[1])["input_ids"]
+        assert tokenizer.decode(ids, skip_special_tokens=True) == example.texts[1]
     fine, wrong = (
-        tokenizer.tokenize(FAMILY.answers([ROWS[k]]).examples[0].completion) for k in (1, 0)
+        tokenizer.tokenize(FAMILY.answers([ROWS[k]]).examples[0].texts[1]) for k in (1, 0)
     )
     assert fine == [' {"errors": []}']
     assert [token for token in wrong if token in form_tokens()] == [
@@ -230,7 +230,7 @@ def test_the_loss_is_the_mean_over_the_tokens_of_all_answers(start, tmp_path):
     total, count = 0.0, 0
     for example in family.answers(ROWS).examples:
         asked = tokenizer(example.prompt)["input_ids"]
-        answered = tokenizer(example.completion)["input_ids"] + [tokenizer.eos_token_id]
+        answered = tokenizer(example.texts[1])["input_ids"] + [tokenizer.eos_token_id]
         with torch.no_grad():
             logp = model(torch.tensor([asked + answered])).logits[0].log_softmax(-1)
         for place, token in enumerate(answered, len(asked)):
