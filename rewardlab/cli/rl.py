@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from rewardlab.cli import life_cycle, training
 from rewardlab.cli.life_cycle import Arguments, conclude, read_config
 from rewardlab.cli.options import ConfigFile, DryRun, Overrides
-from rewardlab.cli.output import say
+from rewardlab.cli.output import is_first_process, say
 from rewardlab.cli.rows import NO_ROWS, pairs_of, prompt_of, row_notes
 from rewardlab.config.load import to_yaml
 from rewardlab.config.rl import RLConfig, check_rl, check_rl_options, rl_options
@@ -19,9 +19,11 @@ from rewardlab.data.corpora import Corpus, Row
 from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.dry_run.training import check_plan, rl_plan
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.preflight.planted import spread_rows
 from rewardlab.store.lineage import Stage, TrainedOn, Training
 from rewardlab.text.prompts import chat_options, separator
 from rewardlab.trainers.algorithms import ALGORITHMS, RLTrainer
+from rewardlab.types import Candidate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,12 +77,30 @@ def check(arguments: Arguments) -> Ready:
     summary: dict[str, Any] = {"run": str(config.run), "rows": len(train), "heldout": len(heldout)}
     pairs = pairs_of(train.rows, config.prompt, config.data, chat=config.chat)
     summary |= check_plan(rl_plan(config, pairs, options=options, found=found), found)
-    if train.rows:
-        summary["rewards"] = check_rewards(terms, gates, train.rows[0], found)
+    if train.rows and is_first_process():  # one verdict is enough, and judges cost
+        refuse = config.planted_check == "refuse"
+        candidates = planted_candidates(config, train.rows, prompts=bool(pairs))
+        summary["rewards"] = check_rewards(terms, gates, candidates, found, refuse=refuse)
     notes = conclude(found, *row_notes(train))
     assert options is not None  # noqa: S101 - they have no problems
     ensemble, started = RewardEnsemble(terms, gates=gates), arguments.started
     return Ready(summary, notes, config, train, heldout, ensemble, options, before, started)
+
+
+def planted_candidates(config: RLConfig, rows: Sequence[Row], *, prompts: bool) -> list[Candidate]:
+    """Rows for planted texts, as the trainer shows them to the rewards.
+
+    Args:
+        config: The run.
+        rows: The training rows.
+        prompts: Whether prompts can be written; their problems are reported elsewhere.
+    """
+    if not prompts:
+        return [row.candidate("") for row in spread_rows(rows)]
+    from rewardlab.trainers.rollout import candidate_of
+
+    shown = (_trl_row(config, row) for row in spread_rows(rows))
+    return [candidate_of(row, row["prompt"], "") for row in shown]
 
 
 def trl_options(config: RLConfig) -> GRPOConfig:
@@ -111,6 +131,7 @@ def build_trainer(ready: Ready) -> RLTrainer:
     from transformers import PrinterCallback
 
     from rewardlab.trainers import policy as policies
+    from rewardlab.trainers.planted_check import PlantedCheck
 
     config, options = ready.config, ready.options
     tokenizer = policies.load_tokenizer(config.policy.path)
@@ -134,6 +155,7 @@ def build_trainer(ready: Ready) -> RLTrainer:
         processing_class=tokenizer,
         peft_config=policies.low_rank(policy, **lora.model_dump()) if lora is not None else None,
     )
+    trainer.remove_callback(PlantedCheck)  # `check` has asked, before anything was loaded
     trainer.remove_callback(PrinterCallback)  # metrics.jsonl has what it would print
     return trainer
 

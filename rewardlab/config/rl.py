@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -62,6 +62,8 @@ class RLConfig(EnsembleConfig, RunConfig):
         algorithm: The trainer: a name of `rewardlab.trainers.algorithms.ALGORITHMS`.
         policy: The model that learns.
         advantage: How scores become advantages.
+        planted_check: What happens to a reward with a model that does not score a reference above
+            gibberish: ``refuse`` the run, or ``warn`` and train.
         trainer: Options of the trainer's configuration class (``GRPOConfig``), by TRL's names.
     """
 
@@ -69,6 +71,7 @@ class RLConfig(EnsembleConfig, RunConfig):
     algorithm: Annotated[Text, one_of_names(ALGORITHMS.names)] = "grpo"
     policy: PolicyConfig
     advantage: AdvantageConfig = AdvantageConfig()
+    planted_check: Literal["refuse", "warn"] = "refuse"
     trainer: Options = Field(default_factory=dict[str, Any])
 
 

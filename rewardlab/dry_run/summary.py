@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rewardlab.dry_run.rewards import reward_table
+
 
 def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
     """One line for each part of the summary that has one; systems of an evaluation come last.
@@ -62,17 +64,11 @@ def _memory(memory: Mapping[str, Any]) -> str:
     return line
 
 
-def _rewards(rewards: Mapping[str, Any]) -> str:
-    return "one row scored " + ", ".join(
-        f"{name} {one['score']} ({one['seconds']:g} s)" for name, one in rewards.items()
-    )
-
-
 LINES = {
     "tokens": _tokens,
     "batches": _batches,
     "rollouts": _rollouts,
     "parameters": _parameters,
     "memory_gib": _memory,
-    "rewards": _rewards,
+    "rewards": reward_table,
 }

@@ -12,6 +12,9 @@ _TABLES: Mapping[str, Any] = tomllib.loads(
 )
 FOREIGN: Mapping[str, Sequence[str]] = _TABLES["foreign"]
 """By language, fluent sentences that translate no source."""
+PARALLEL: Mapping[str, Sequence[str]] = _TABLES["parallel"]
+"""By language, the sentences of `FOREIGN` in languages that no attack uses: with `FOREIGN`, a small
+parallel corpus for data without references."""
 NEGATION: Mapping[str, Sequence[tuple[str, str]]] = _TABLES["negation"]
 """By language, patterns and replacements: the first pattern that matches is replaced once."""
 JUDGE_PHRASES: Sequence[str] = _TABLES["judge_phrases"]

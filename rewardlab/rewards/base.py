@@ -38,6 +38,9 @@ class BaseReward(ABC):
     """Installed packages whose versions the scores depend on."""
     family: ClassVar[str] = ""
     """The name of a group of related rewards (`family_of`); empty if there is none."""
+    learned: ClassVar[bool] = False
+    """A model gives the scores, so planted texts must show that it sees what it scores
+    (`rewardlab.preflight.planted`)."""
 
     @property
     def needs_reference(self) -> bool:

@@ -75,6 +75,11 @@ class Cached:
         return family_of(self.reward)
 
     @property
+    def learned(self) -> bool | None:
+        """The reward's; None if it does not say."""
+        return getattr(self.reward, "learned", None)
+
+    @property
     def span_severities(self) -> SeverityTable:
         """The reward's."""
         return severities_of(self.reward)

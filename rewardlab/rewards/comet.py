@@ -53,6 +53,7 @@ class _CometReward(BaseReward):
 
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "tokenizers", "torch", "transformers")
     family = "comet"
+    learned = True
 
     def __post_init__(self) -> None:
         self.check_choices(dtype=Precision)

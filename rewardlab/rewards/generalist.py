@@ -56,6 +56,7 @@ class Generalist(BaseReward):
     worst: float = -30.0
 
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "torch", "transformers")
+    learned = True
     reads = ("prompt", "source", "source_lang", "target_lang", "hypothesis")
 
     def __post_init__(self) -> None:

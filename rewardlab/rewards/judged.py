@@ -74,6 +74,7 @@ class JudgeReward(BaseReward):
     prompt: str = ""
 
     family: ClassVar[str] = "llm_judge"
+    learned: ClassVar[bool] = True
     form: ClassVar[type[BaseModel]]
     """The form of an answer."""
     standard_prompt: ClassVar[str]

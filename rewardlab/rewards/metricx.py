@@ -67,6 +67,7 @@ class MetricX(BaseReward):
     pickle_sha256: str = ""
 
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "tokenizers", "torch", "transformers")
+    learned = True
     worst = -25.0
 
     def __post_init__(self) -> None:

@@ -77,6 +77,8 @@ class Remote(BaseReward):
             if getattr(self, option) < 1:
                 raise ValueError(f"{option}={getattr(self, option)} must be at least 1")
 
+    learned = True
+
     @property
     def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The fields that are sent."""

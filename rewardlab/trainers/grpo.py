@@ -21,6 +21,7 @@ from rewardlab.advantages import gdpo
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.models.boundary import prompt_ids
 from rewardlab.text.reasoning import answer_start
+from rewardlab.trainers.planted_check import PlantedCheck
 from rewardlab.trainers.reward_phase import RewardPhase
 from rewardlab.trainers.rollout import Rollout, require_columns
 from rewardlab.trainers.run_log import MetricsLog, TokenLog
@@ -34,7 +35,8 @@ class GRPOTrainer(TRLGRPOTrainer):
     columns reach the rewards as `Candidate.extra`. All of TRL's options work except those that
     `refused_options` names. The trainer writes ``metrics.jsonl`` to ``output_dir``, and with TRL's
     ``log_completions`` also ``tokens/``; `rewardlab.store.run_directory.start_run` writes the rest
-    of a run directory.
+    of a run directory. Before the first step, learned rewards are asked about planted texts, and
+    one that does not score a reference above gibberish is refused (`trainers.planted_check`).
 
     Args:
         model: Path or model, as in TRL.
@@ -77,6 +79,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         self.reward_phase = RewardPhase(
             ensemble, self._tokenizer, self.accelerator, bounds=self.hypothesis_bounds
         )
+        self.add_callback(PlantedCheck(ensemble, train_dataset))
         self.add_callback(MetricsLog())
         if self.log_completions:
             self.add_callback(TokenLog(lambda: self.rollout, rank=self.accelerator.process_index))

@@ -7,6 +7,7 @@ over tokens reach the other processes only through one argument, `RewardPhase.su
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -24,9 +25,11 @@ from rewardlab.errors import RewardFailed
 from rewardlab.models.boundary import ids_before, written_separator
 from rewardlab.statistics import variance_share
 from rewardlab.trainers.rollout import Rollout, candidate_of
+from rewardlab.trainers.saturation import SaturationWatch
 from rewardlab.types import Candidate, Scores, Status
 
 STATUSES = list(Status)
+_log = logging.getLogger(__name__)
 
 
 class RewardPhase:
@@ -53,6 +56,7 @@ class RewardPhase:
         self._accelerator = accelerator
         self._bounds = bounds
         self._statuses_seen: set[tuple[str, Status]] = set()
+        self._saturation = SaturationWatch(ensemble.terms)
 
     def score(
         self,
@@ -90,7 +94,7 @@ class RewardPhase:
             scores = self._ensemble(candidates)
         except Exception as error:  # noqa: BLE001 - told to the other processes, then raised
             failure = error
-        _stop_together(failure)
+        stop_together(failure)
         assert scores is not None  # noqa: S101 - a failure was raised above
         rows, statuses = self._gather(scores)
         return Rollout(decoded, candidates, scores, rows, statuses, training)
@@ -124,6 +128,8 @@ class RewardPhase:
             mask: bool (n, T), True where a token was sampled by the policy.
             num_generations: Number of completions per prompt, G.
         """
+        if rollout.training:
+            self._tell_saturation(rollout, num_generations)
         return {
             **self._status_rates(rollout),
             **_shares(rollout, num_generations),
@@ -158,6 +164,13 @@ class RewardPhase:
         )
         return rows, codes.long()
 
+    def _tell_saturation(self, rollout: Rollout, num_generations: int) -> None:
+        """Log, once for each reward, that it no longer tells samples apart."""
+        scores = rollout.rows.values.masked_fill(rollout.rows.gated[:, None], torch.nan)
+        for line in self._saturation.see(scores.numpy(), num_generations=num_generations):
+            if self._accelerator.is_main_process:
+                _log.warning(line)
+
     def _status_rates(self, rollout: Rollout) -> dict[str, float]:
         """Share of rows with each status that has occurred so far; the rest is ``ok``."""
         rates: dict[str, float] = {}
@@ -189,8 +202,16 @@ class RewardPhase:
         return metrics
 
 
-def _stop_together(failure: Exception | None) -> None:
-    """Exchange failures before any gather, and stop everywhere if there is one."""
+def stop_together(failure: Exception | None) -> None:
+    """Exchange failures before any gather, and stop everywhere if there is one.
+
+    Args:
+        failure: What happened on this process; None if nothing did.
+
+    Raises:
+        Exception: The failure of this process.
+        RewardFailed: Another process failed.
+    """
     report = None if failure is None else f"{type(failure).__name__}: {failure}"
     reports = cast("list[str | None]", gather_object([report]))
     if failure is not None:

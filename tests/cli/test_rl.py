@@ -6,6 +6,7 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
+import scripted_judge
 import taught_policies
 import tiny_chats
 import torch
@@ -143,6 +144,53 @@ def test_dry_run_checks_and_writes_nothing(here, run):
     assert summary["dry_run"] is True
     assert (summary["rows"], summary["heldout"], summary["run"]) == (8, 2, "run")
     assert not (here / "run").exists()
+
+
+JUDGE = "{{reward: automqm, backend: server, url: '{url}', model: {manner}, weight: {weight}}}"
+
+
+def judged(here, manner, *, weight=1.0, url=None):
+    """The configuration with a judge in place of error spans."""
+    text = (here / "rl.yaml").read_text()
+    judge = JUDGE.format(url=url or scripted_judge.url(), manner=manner, weight=weight)
+    spans = "{reward: lexical_spans, weight: 0.0, token_weight: 0.5}"
+    (here / "rl.yaml").write_text(text.replace(spans, judge))
+
+
+def test_a_judge_that_sees_nothing_is_refused_before_anything_is_written(here, run):
+    judged(here, "blind")
+    for words in (("--dry-run",), ()):
+        code, out, err = run("rl", "rl.yaml", *words)
+        assert (code, out) == (4, "")
+        assert err.startswith(
+            "error[E130] reward automqm: gives every planted text the same score, gibberish "
+            "included (mean score of 4 rows: reference 0, half 0, copy 0, unrelated 0, gibberish "
+            "0). fix: "
+        )
+        assert not (here / "run").exists()
+    code, out, err = run("rl", "rl.yaml", "planted_check=warn", "trainer.max_steps=1")
+    assert code == 0, err
+    assert "\nnote: the reward automqm gives every planted text the same score" in err
+    assert err.count("planted text the same score") == 1, "the trainer does not ask again"
+
+
+def test_a_judge_without_a_weight_is_told_and_one_that_is_down_is_unavailable(here, run):
+    written = (here / "rl.yaml").read_text()
+    judged(here, "blind", weight=0.0)
+    code, out, err = run("rl", "rl.yaml", "--dry-run")
+    assert code == 0, err
+    blind = json.loads(out)["rewards"]["automqm"]
+    kinds = ("reference", "half", "copy", "unrelated", "gibberish")
+    assert [blind[kind] for kind in kinds] == [0.0] * 5
+    assert "note: the reward automqm gives every planted text the same score" in err
+    lines = err[err.index("rewards: mean scores") :].splitlines()[:5]
+    assert lines[1].split() == ["reward", *kinds, "seconds"]
+    assert max(map(len, lines)) <= 80
+    (here / "rl.yaml").write_text(written)
+    judged(here, "blind", url="http://127.0.0.1:9/v1")
+    code, out, err = run("rl", "rl.yaml", "--dry-run")
+    assert (code, out) == (4, "")
+    assert [line[6:10] for line in err.splitlines() if line.startswith("error")] == ["E402"]
 
 
 def test_a_directory_that_holds_a_run_is_refused(here, run):

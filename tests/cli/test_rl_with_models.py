@@ -23,6 +23,7 @@ run: run
 data: {data}
 prompt: cpt
 policy: {{path: start}}
+planted_check: warn  # these models have random weights
 rewards:
   - {{reward: chrf, weight: 1.0}}
   - {{reward: metricx, model: {metricx}, weight: 1.0}}

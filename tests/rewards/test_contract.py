@@ -107,6 +107,13 @@ class TestContract:
         assert isinstance(reward.needs_reference, bool)
         assert np.isfinite(reward.worst)
 
+    def test_a_reward_with_a_model_says_that_it_is_learned(self, name):
+        """Planted texts are for learned rewards; a plain function cannot say."""
+        reward = CASES[name].reward
+        if name != "from_function":
+            has_model = {"model", "url"} & {one.name for one in dataclasses.fields(reward)}
+            assert reward.learned is bool(has_model)
+
     def test_is_a_frozen_hashable_dataclass(self, name):
         reward = CASES[name].reward
         assert dataclasses.is_dataclass(reward)

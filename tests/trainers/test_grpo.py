@@ -448,7 +448,7 @@ def test_missing_columns_are_named(tmp_path):
 
 def torchrun(tmp_path, mode, processes):
     script = Path(__file__).with_name("two_ranks.py")
-    tests = str(script.parents[1])
+    tests, known = str(script.parents[1]), os.environ.get("PYTHONPATH")
     return subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone",
@@ -456,7 +456,7 @@ def torchrun(tmp_path, mode, processes):
         ],
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([tests, str(script.parent)]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [tests, str(script.parent), known])),
             "OMP_NUM_THREADS": "1",
             "TRL_EXPERIMENTAL_SILENCE": "1",
         },
@@ -491,6 +491,14 @@ def test_an_exception_on_one_process_stops_both_with_the_name(tmp_path):
         assert float(seconds) < 10
         assert "reward words raised" in message
         assert "no such judge" in message
+
+
+def test_a_blind_reward_stops_both_processes(tmp_path):
+    done = torchrun(tmp_path, "blind", 2)
+    assert done.returncode != 0
+    for rank in (0, 1):
+        _, message = (tmp_path / f"stopped-{rank}").read_text().split(" ", 1)
+        assert "error[E130] reward words: gives every planted text the same score" in message
 
 
 def test_prompts_fixture_matches_groups():

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from tiny_run import config, dataset, fixed_rollout, policy, tokenizer
 
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.trainers.grpo import GRPOTrainer
-from rewardlab.types import Term
+from rewardlab.types import RewardOutput, Term
 
 
 class RaisesOnRankOne(Words):
@@ -21,9 +22,23 @@ class RaisesOnRankOne(Words):
         return super().__call__(candidates)
 
 
+@dataclass(frozen=True)
+class BlindOnRankZero(Words):
+    """A learned reward that is asked about planted texts; only the first process asks."""
+
+    learned: bool = True
+
+    def __call__(self, candidates):
+        assert os.environ["RANK"] == "0"
+        return RewardOutput.of([0.0] * len(candidates))
+
+
+REWARDS = {"raise": RaisesOnRankOne, "blind": BlindOnRankZero}
+
+
 def main(mode, directory):
     world, rank = int(os.environ["WORLD_SIZE"]), int(os.environ["RANK"])
-    reward = RaisesOnRankOne() if mode == "raise" else Words()
+    reward = REWARDS.get(mode, Words)()
     trainer = GRPOTrainer(
         policy(),
         ensemble=RewardEnsemble([Term(reward, 1.0, 0.5)]),
