@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
@@ -29,6 +29,7 @@ from rewardlab.errors import (
     RewardUnavailable,
     TooManyFailures,
     UserError,
+    shown,
 )
 from rewardlab.registry import Registry
 
@@ -43,6 +44,7 @@ COMMANDS = Registry[Callable[..., None]](
         "metaeval": "rewardlab.cli.metaeval:command",
         "preflight": "rewardlab.cli.preflight:command",
         "rerank": "rewardlab.cli.rerank:command",
+        "rewards": "rewardlab.cli.rewards:command",
         "rl": "rewardlab.cli.rl:command",
         "score": "rewardlab.cli.score:command",
         "sft": "rewardlab.cli.sft:command",
@@ -145,6 +147,8 @@ def as_user_error(error: Exception) -> UserError:
         return error
     text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, USAGE_ERROR):
+        if (refused := _refused_value(error)) is not None:
+            return UserError([refused])
         message: str = getattr(error, "format_message", lambda: text)()
         command = getattr(getattr(error, "ctx", None), "command_path", None) or "rewardlab"
         what = " ".join(message.split()).rstrip(".?")
@@ -157,6 +161,23 @@ def as_user_error(error: Exception) -> UserError:
     what = f"a bug in rewardlab: {type(error).__name__}: {text}"
     fix = "report it with the output of --debug"
     return UserError([Problem("E900", "rewardlab", what, fix)], EXIT_BUG)
+
+
+def _refused_value(error: Exception) -> Problem | None:
+    """E040: a value of the wrong type or out of range; None for another usage error.
+
+    typer checks values by pydantic, and its message leaves the value out.
+    """
+    cause, param = error.__cause__, getattr(error, "param", None)
+    if param is None or not hasattr(cause, "errors"):
+        return None
+    details: dict[str, Any] = cast("Any", cause).errors()[0]
+    option = param.opts[0]
+    reason = details["msg"].partition(",")[0].replace("Input should be", "it should be")
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "rewardlab"  # pyright: ignore[reportAttributeAccessIssue]
+    default = getattr(param, "default", None)
+    fix = f"{option} {default}" if isinstance(default, int) else f"see {command} --help"
+    return Problem("E040", command, f"{option} is {shown(details['input'])}; {reason}", fix)
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from rewardlab.cli import options
+from rewardlab.cli import judgements, options
+from rewardlab.cli.aligned import read_aligned_texts, stem
 from rewardlab.cli.evaluation_result import show
-from rewardlab.cli.output import peak_memory_mb, report
-from rewardlab.cli.texts import numbered_rows, read_texts
+from rewardlab.cli.output import peak_memory_mb, report, say
 from rewardlab.dry_run.findings import Findings
 from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
 from rewardlab.evaluation.evaluate import System, evaluate
@@ -36,23 +36,33 @@ def command(
     ] = None,
     source_lang: options.Language = None,
     target_lang: options.Language = None,
+    json: judgements.JsonFile = None,
 ) -> None:
     """Compare two line-aligned translations, with bootstrap intervals and p-values.
 
-    For example: rewardlab compare sft.txt rl.txt -r ref.txt --metric chrf --metric ter
-    """
-    metrics = _metrics(metric or (), source, reference)
+    \b
+    For example:
+      rewardlab compare sft.txt rl.txt -r ref.txt --metric chrf --metric ter
+    """  # noqa: D301 - click keeps the lines after this mark
+    found = Findings()
+    metrics = _metrics(metric or (), source, reference, found)
+    inputs = [baseline, other, source, reference]
+    found.add(options.output_file_problems("--json", json, read=inputs, like="compare.json"))
+    found.raise_if_any()
     names = _names(baseline, other)
-    given = (baseline, other, source, reference)
-    files = read_texts([path for path in given if path is not None])
-    texts = {file.name: file.lines for file in files}
-    sources = texts[source] if source is not None else [""] * len(files[0].lines)
-    references = texts[reference] if reference is not None else None
-    rows = numbered_rows(sources, references, source_lang, target_lang)
-    systems = [System(names[0], texts[baseline]), System(names[1], texts[other])]
-    evaluation = evaluate(rows, systems, metrics, baseline=names[0])
+    texts = read_aligned_texts(
+        dict(zip(names, (baseline, other), strict=True)),
+        source=source,
+        reference=reference,
+        source_lang=source_lang,
+        target_lang=target_lang,
+    )
+    say(*(f"note: {note}" for note in texts.notes))
+    systems = [System(name, lines) for name, lines in texts.systems.items()]
+    evaluation = evaluate(texts.rows, systems, metrics, baseline=names[0])
     show(evaluation, {}, ())
-    report({**evaluation.as_json(), "peak_memory_mb": peak_memory_mb()})
+    result = {**evaluation.as_json(), "peak_memory_mb": peak_memory_mb()}
+    report(result, file=json, shown=True)
 
 
 def _names(first: str, second: str) -> list[str]:
@@ -65,26 +75,23 @@ def _names(first: str, second: str) -> list[str]:
         what = f"{shown(first)} is given twice"
         refuse(Problem("E072", "A B", what, "give two different files"), exit_code=EXIT_USAGE)
     paths = Path(first), Path(second)
-    for names in ([path.stem for path in paths], [path.name for path in paths]):
+    for names in ([stem(first), stem(second)], [path.name for path in paths]):
         if names[0] != names[1]:
             return names
     return [first, second]
 
 
 def _metrics(
-    specifications: Sequence[str], source: str | None, reference: str | None
+    specifications: Sequence[str], source: str | None, reference: str | None, found: Findings
 ) -> list[Metric]:
-    """Build the metrics and report, before any file is read, what cannot be measured.
+    """Build the metrics, before any file is read.
 
     Args:
         specifications: Specifications such as ``chrf`` and ``bleu:tokenize=intl``.
         source: File of the sources, or None.
         reference: File of the references, or None.
-
-    Raises:
-        UserError: E036, E040, E042, E074 and the registry's E1xx; exit code 2.
+        found: Receives E036, E040, E042, E074 and the registry's E1xx.
     """
-    found = Findings()
     metrics = [
         Metric(reward, by_language="tokenize=" not in specification)
         for specification in specifications
@@ -92,13 +99,10 @@ def _metrics(
     ]
     if reference is None:
         found.add(options.without_references([metric.reward for metric in metrics], METRIC))
-    for metric in metrics:
-        if metric.reads_source and source is None:
-            what = f"{metric.name} reads sources, and there are none"
-            found.add([Problem("E074", METRIC, what, "give them with -s FILE")])
+    if source is None:
+        found.add(options.without_sources([metric.reward for metric in metrics], METRIC))
     found.add(options.repeated([metric.name for metric in metrics], METRIC))
     if not specifications:
         what, fix = "no metric is given", "--metric chrf --metric ter"
         found.add([Problem("E040", "rewardlab compare", what, fix)])
-    found.raise_if_any()
     return metrics

@@ -53,7 +53,9 @@ def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun 
 
     For example: rewardlab evaluate evaluate.yaml
     """
-    life_cycle.run(Arguments(config, overrides or ()), check, work, write, dry_run=dry_run)
+    life_cycle.run(
+        Arguments(config, overrides or ()), check, work, write, dry_run=dry_run, tables=True
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,4 +252,5 @@ def write(ready: Ready, outcome: Outcome) -> dict[str, Any]:
     result = as_json(evaluation, ready.histories, costs=costs, overlaps=ready.overlaps, notes=notes)
     write_json(ready.config.run / RESULT, result)
     show(evaluation, costs, notes)
+    say(f"written: {ready.config.run / RESULT}")
     return result

@@ -46,7 +46,8 @@ ExcludeSystems: TypeAlias = Annotated[
     list[str] | None, typer.Option(metavar="A,B", help="Leave these systems out.")
 ]
 JsonFile: TypeAlias = Annotated[
-    Path | None, typer.Option("--json", metavar="OUT", help="Write the JSON there too.")
+    Path | None,
+    typer.Option("--json", metavar="OUT", help="Write the JSON there, not on stdout; - is stdout."),
 ]
 
 

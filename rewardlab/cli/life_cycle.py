@@ -61,8 +61,9 @@ def run(
     write: Callable[[Checked, Outcome], Mapping[str, Any]],
     *,
     dry_run: bool,
+    tables: bool = False,
 ) -> None:
-    """Check, work, write the files, and print the result as JSON on stdout.
+    """Check, work, write the files, and give the result as JSON (`rewardlab.cli.output.report`).
 
     Args:
         arguments: What the command is called with.
@@ -70,6 +71,7 @@ def run(
         work: Does the long work; it may keep its progress in the run directory.
         write: Writes the files of the result, and returns the report.
         dry_run: Report the summary of `check`, and stop.
+        tables: `write` prints the result as tables.
 
     Raises:
         UserError: All problems that `check` found: configuration and checkpoint (exit code 2),
@@ -78,9 +80,9 @@ def run(
     ready = check(arguments)
     say(*summary_lines(ready.summary), *ready.notes)
     if dry_run:
-        report({"dry_run": True, **ready.summary})
+        report({"dry_run": True, **ready.summary}, shown=True)
     else:
-        report(write(ready, work(ready)))
+        report(write(ready, work(ready)), shown=tables)
 
 
 def read_config(

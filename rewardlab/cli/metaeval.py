@@ -10,7 +10,7 @@ import typer
 
 from rewardlab.cli import judgements
 from rewardlab.cli.options import Language, Rewards, output_file_problems, parse_rewards
-from rewardlab.cli.output import print_tables, report, say, write_json
+from rewardlab.cli.output import print_tables, report, say
 from rewardlab.config.evaluate import UNFIT
 from rewardlab.config.severities import load_severities
 from rewardlab.dry_run.findings import Findings
@@ -64,9 +64,11 @@ def command(
 ) -> None:
     """Compare rewards with human judgements: correlations, tie-calibrated accuracy, SPA.
 
-    For example: rewardlab metaeval --gold mqm.tsv --reference-system refA --reward chrf
-    or: rewardlab metaeval --gold mqm.tsv --scores comet=comet.seg.score --scores bleu=bleu.tsv
-    """
+    \b
+    For example:
+      rewardlab metaeval --gold mqm.tsv --reference-system refA --reward chrf
+      rewardlab metaeval --gold mqm.tsv --scores comet=comet.seg.score
+    """  # noqa: D301 - click keeps the lines after this mark
     found = Findings()
     rewards, files = metrics_of(reward or (), scores or (), found)
     inputs = [gold, *files.values()]
@@ -111,14 +113,12 @@ def command(
             resamples=intervals,
         )
     result = evaluation.as_json()
-    if json is not None:
-        write_json(json, result)
     if tsv is not None:
         replace_file(tsv, "".join(f"{line}\n" for line in tsv_lines(evaluation)))
     if export is not None:
         write_scores(export, evaluation)
     show(evaluation)
-    report(result)
+    report(result, file=json, shown=True)
 
 
 # ── the command line ────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ import typer
 from rewardlab.cli.judgements import output_problems
 from rewardlab.dry_run.findings import Findings
 from rewardlab.errors import Problem, shown
+from rewardlab.rewards.base import reads_of
 from rewardlab.rewards.registry import parse_reward
 from rewardlab.types import Reward
 
@@ -18,7 +19,7 @@ ConfigFile: TypeAlias = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="YAML file of the run.")
 ]
 Overrides: TypeAlias = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Replace single values.")
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace single values.")
 ]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Check everything that can be checked, then stop.")
@@ -26,7 +27,7 @@ DryRun: TypeAlias = Annotated[
 REWARD = typer.Option(
     "--reward",
     metavar="NAME[:OPTION=VALUE,...]",
-    help="A reward of docs/rewards.md; may be repeated.",
+    help="A reward (list them: rewardlab rewards); may be repeated.",
 )
 Rewards: TypeAlias = Annotated[list[str] | None, REWARD]
 SourceFile: TypeAlias = Annotated[
@@ -78,6 +79,22 @@ def without_references(
         if reward.needs_reference:
             what = f"{reward.name} reads references, and there are none"
             yield Problem("E042", where, what, fix)
+
+
+def without_sources(
+    rewards: Sequence[Reward], where: str = "--reward", fix: str = "give them with -s FILE"
+) -> Iterator[Problem]:
+    """E074 for every reward that reads sources, when no sources are given.
+
+    Args:
+        rewards: The requested rewards.
+        where: The option with the rewards.
+        fix: How to give sources.
+    """
+    for reward in rewards:
+        if "source" in reads_of(reward):
+            what = f"{reward.name} reads sources, and there are none"
+            yield Problem("E074", where, what, fix)
 
 
 def output_file_problems(

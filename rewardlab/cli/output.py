@@ -28,9 +28,25 @@ def say(*lines: str) -> None:
         typer.echo(line, err=True)
 
 
-def report(result: Mapping[str, Any]) -> None:
-    """Print the command's result on stdout, in the first process."""
-    if is_first_process():
+def report(result: Mapping[str, Any], *, file: Path | None = None, shown: bool = False) -> None:
+    """Give a command's result as JSON, in the first process.
+
+    A file that the user names gets it, and nothing is printed on stdout. Without a file it is
+    printed on stdout, except on a terminal that shows the same result for people already.
+
+    Args:
+        result: Plain values, without NaN.
+        file: What ``--json`` names; ``-`` is stdout, also on a terminal.
+        shown: The result was printed for people on stderr.
+
+    Raises:
+        UserError: E210, the disk is full or gone; exit code 75.
+    """
+    if not is_first_process():
+        return
+    if file is not None and file != Path("-"):
+        write_json(file, result)
+    elif file is not None or not (shown and sys.stdout.isatty() and sys.stderr.isatty()):
         typer.echo(json.dumps(result, ensure_ascii=False))
 
 

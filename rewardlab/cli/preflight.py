@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rewardlab.cli import judgements, options
-from rewardlab.cli.output import print_tables, report, say, write_json
+from rewardlab.cli.output import print_tables, report, say
 from rewardlab.cli.texts import read_texts
 from rewardlab.config.ensemble import load_ensemble
 from rewardlab.config.severities import load_severities
@@ -67,11 +67,13 @@ def command(
 ) -> None:
     """Attack honest translations: which attacks does a reward prefer, and what gate stops them?
 
-    For example: rewardlab preflight --reward chrf --gold mqm.tsv --reference-system refA
-    --source-lang en --target-lang de
-    or: rewardlab preflight --ensemble rl.yaml -s news.en -t news.hyp -r news.de --source-lang en
-    --target-lang de
-    """
+    \b
+    For example:
+      rewardlab preflight --reward chrf --gold mqm.tsv --reference-system refA
+          --source-lang en --target-lang de
+      rewardlab preflight --ensemble rl.yaml -s news.en -t news.hyp -r news.de
+          --source-lang en --target-lang de
+    """  # noqa: D301 - click keeps the lines after this mark
     hypotheses = [*([] if hypothesis is None else [hypothesis]), *(other_hypothesis or ())]
     excluded = judgements.split_names(exclude_systems)
     found = Findings()
@@ -117,10 +119,8 @@ def command(
             tell=steps.append,
         )
     plain = {**result.as_json(), "notes": notes, "seed": seed}
-    if json is not None:
-        write_json(json, plain)
     show(result)
-    report(plain)
+    report(plain, file=json, shown=True)
 
 
 # ── the command line ────────────────────────────────────────────────────────────────────────────

@@ -1,110 +1,263 @@
-"""``rewardlab score``: score line-aligned translations with a reward ensemble."""
+"""``rewardlab score``: score line-aligned translations with rewards or an ensemble."""
 
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Annotated, Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
-from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from rewardlab.cli import options
-from rewardlab.cli.output import say
-from rewardlab.cli.texts import numbered_rows, read_texts
+from rewardlab.cli.aligned import named_files, read_aligned_texts, stdin_problems
+from rewardlab.cli.output import console, say
 from rewardlab.dry_run.findings import Findings
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import Problem, RewardUnavailable
-from rewardlab.json_values import json_value
-from rewardlab.types import Reward, Scores, Status, Term
+from rewardlab.errors import Problem, RewardUnavailable, shown
+from rewardlab.evaluation.system_scores import (
+    SystemScores,
+    corpus_score,
+    of_systems,
+    score_in_parts,
+)
+from rewardlab.heartbeat import heartbeat
+from rewardlab.report.scores import LONG_KEYS, long_lines, row_lines, score_notes, score_table
+from rewardlab.rewards.base import reads_of
+from rewardlab.types import Gate, Reward, Scores, Status, Term
 
-STDIN = "-"
+LANGUAGE_OPTIONS = {"source_lang": "--source-lang", "target_lang": "--target-lang"}
 
 
 def command(
+    overrides: options.Overrides = None,
     *,
-    source: Annotated[
-        str, typer.Option("--source", "-s", metavar="FILE", help="Source texts; - is stdin.")
-    ],
     hypothesis: Annotated[
-        str, typer.Option("--hypothesis", "-t", metavar="FILE", help="Translations; - is stdin.")
+        list[str],
+        typer.Option(
+            "--hypothesis",
+            "-t",
+            metavar="[NAME=]FILE",
+            help="Translations of a system, named like its file; - is stdin; may be repeated.",
+        ),
     ],
-    reward: Annotated[list[str], options.REWARD],
+    source: options.SourceFile = None,
     reference: options.ReferenceFile = None,
+    reward: options.Rewards = None,
+    ensemble: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="YAML", help="Rewards, weights and gates of an RL run; KEY=VALUE replaces one."
+        ),
+    ] = None,
     source_lang: options.Language = None,
     target_lang: options.Language = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON with spans, not TSV.")] = False,
+    long: Annotated[
+        bool, typer.Option("--long", help="TSV: system, segment, rewards. With several -t always.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON with spans, one line per system, not TSV.")
+    ] = False,
+    precision: Annotated[
+        int, typer.Option(metavar="N", min=0, max=15, help="Digits after the point.")
+    ] = 4,
 ) -> None:
     """Score translations. Files are line-aligned text, plain or gzipped.
 
-    For example: rewardlab score -s news.en -t news.hyp -r news.de --reward chrf
+    \b
+    For example:
+      rewardlab score -t news.hyp -r news.de --reward chrf --reward ter
+      rewardlab score -s news.en -t online.hyp -t ours=runs/rl/hyp.txt -r news.de
+          --ensemble rl.yaml --reward bleu
+    """  # noqa: D301 - click keeps the lines after this mark
+    found = Findings()
+    files, of_names = named_files(hypothesis, option="-t")
+    found.add(of_names)
+    found.add(stdin_problems({"-s": [source], "-t": [*files.values()], "-r": [reference]}))
+    asked = _ensemble(reward or (), ensemble, overrides or (), found)
+    keys = long or len(files) > 1
+    found.add(_ensemble_problems(asked, source=source, reference=reference, keys=keys))
+    found.raise_if_any()
+    languages = {"source_lang": source_lang, "target_lang": target_lang}
+    texts = read_aligned_texts(files, source=source, reference=reference, **languages, stdin=True)
+    say(*(f"note: {note}" for note in texts.notes), *_gate_notes(asked.gates, languages))
+    # Rows without a score are a result here, so no number of them stops the command.
+    rewards = RewardEnsemble(asked.terms, asked.gates, max_unavailable=1.0, max_failed=1.0)
+    parts: list[Scores] = []
+    try:
+        with _progress(len(texts.rows) * len(texts.systems)) as advance:
+            for part in score_in_parts(rewards, texts.rows, texts.systems):
+                parts.append(part)
+                advance(len(part))
+    finally:  # what is finished is printed, also if a reward breaks or the user stops waiting
+        systems = of_systems(parts, texts.rows, texts.systems)
+        corpus = {one.system: _corpus_scores(asked.terms, one) for one in systems}
+        if as_json:
+            lines = (json.dumps({**one.as_json(), "corpus": corpus[one.system]}) for one in systems)
+        elif long or len(systems) > 1:
+            lines = long_lines(systems, precision=precision)
+        else:
+            lines = row_lines(systems, gates=bool(asked.gates), precision=precision)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+    table = score_table(systems, corpus, weighted=ensemble is not None, precision=precision)
+    console().print(table)
+    say(*score_notes(systems, corpus), *_language_notes(asked.terms, systems, languages))
+    for at, name in enumerate(rewards.names):
+        if all({*one.statuses(at)} == {Status.UNAVAILABLE} for one in systems):
+            raise RewardUnavailable(f"{name} scored none of {len(texts.rows):,} rows")
+
+
+# ── the command line ────────────────────────────────────────────────────────────────────────────
+
+
+class Asked(NamedTuple):
+    """What to score with.
+
+    Attributes:
+        terms: The rewards with their weights.
+        gates: The gates.
+        where: For each term and gate, the option that it comes from.
     """
-    files = [source, hypothesis, *([] if reference is None else [reference])]
-    rewards = _rewards(reward, files)
-    read = read_texts(files, stdin=sys.stdin.buffer)
-    say(*(f"note: {note}" for file in read for note in file.notes))
-    sources, hypotheses, *references = (file.lines for file in read)
-    rows = numbered_rows(sources, references[0] if references else None, source_lang, target_lang)
-    candidates = [row.candidate(text) for row, text in zip(rows, hypotheses, strict=True)]
-    console = Console(stderr=True)
-    with console.status(f"scoring {len(candidates):,} rows with {len(rewards)} rewards"):
-        scores = RewardEnsemble([Term(reward) for reward in rewards])(candidates)
-    write = _json_lines if as_json else _tsv_lines
-    sys.stdout.writelines(f"{line}\n" for line in write(scores))
-    console.print(scores.table(), markup=False, highlight=False, soft_wrap=True)
-    for name, column in zip(scores.names, zip(*scores.status, strict=True), strict=True):
-        if set(column) == {Status.UNAVAILABLE}:
-            raise RewardUnavailable(f"{name} scored none of {len(scores):,} rows")
+
+    terms: list[Term]
+    gates: list[Gate]
+    where: list[str]
 
 
-def _rewards(specifications: Sequence[str], files: Sequence[str]) -> list[Reward]:
-    """Build the rewards and report, before any file is read, what cannot be scored.
+def _ensemble(
+    specifications: Sequence[str], path: Path | None, overrides: Sequence[str], found: Findings
+) -> Asked:
+    """The terms and gates. Beside an ensemble, ``--reward`` only measures: its weight is 0.
 
     Args:
         specifications: Specifications such as ``chrf``.
-        files: Sources, hypotheses and optionally references.
-
-    Raises:
-        UserError: E036, E041, E042 and the registry's E1xx; exit code 2.
+        path: A YAML file with an ensemble, or None.
+        overrides: Arguments ``key=value`` for the file.
+        found: Receives E040 nothing to score with, or arguments without a file; E001..E036 of the
+            file; E101..E104, E331 of the rewards.
     """
-    found = Findings()
-    rewards = options.parse_rewards(specifications, found)
-    if len(files) == 2:  # noqa: PLR2004 - no references
-        found.add(options.without_references(rewards))
-    found.add(options.repeated([reward.name for reward in rewards]))
-    if files.count(STDIN) > 1:
-        what = "standard input (-) can be read only once"
-        found.add([Problem("E041", "-s, -t, -r", what, "write the other text to a file")])
-    found.raise_if_any()
-    return rewards
+    from rewardlab.config.ensemble import load_ensemble  # keeps the help of the command light
+
+    read = None if path is None else found.attempt(load_ensemble, path, overrides)
+    terms, gates = read or ([], [])
+    if path is None:
+        for argument in overrides:
+            what = f"{shown(argument)} is neither an option nor a value of an --ensemble"
+            fix = f"-t {argument}" if Path(argument).is_file() else "see rewardlab score --help"
+            found.add([Problem("E040", "rewardlab score", what, fix)])
+    if path is None and not specifications:
+        what, fix = "no reward is given", "--reward chrf, or --ensemble rl.yaml"
+        found.add([Problem("E040", "rewardlab score", what, fix)])
+    where = ["--ensemble"] * len(terms)
+    measured = options.parse_rewards(specifications, found)
+    terms = [*terms, *(Term(one, weight=0.0 if path is not None else 1.0) for one in measured)]
+    where += ["--reward"] * len(measured) + ["--ensemble"] * len(gates)
+    return Asked(terms, gates, where)
 
 
-def _tsv_lines(scores: Scores) -> Iterator[str]:
-    """A header, then the line number, scores (empty: unscored) and statuses of each row."""
-    yield "\t".join(["line", *scores.names, *(f"{name}.status" for name in scores.names)])
-    for number, (values, status) in enumerate(zip(scores.values, scores.status, strict=True), 1):
-        numbers = ["" if math.isnan(value) else repr(float(value)) for value in values]
-        yield "\t".join([str(number), *numbers, *(one.value for one in status)])
+def _ensemble_problems(
+    asked: Asked, *, source: str | None, reference: str | None, keys: bool
+) -> Iterator[Problem]:
+    """E036, E042, E074, E116: what these rewards cannot be used with.
+
+    Args:
+        asked: The rewards.
+        source: File of the sources, or None.
+        reference: File of the references, or None.
+        keys: The names are columns beside those of the long form.
+    """
+    rewards = [entry.reward for entry in (*asked.terms, *asked.gates)]
+    for one, where in zip(rewards, asked.where, strict=True):
+        if reference is None:
+            yield from options.without_references([one], where)
+        if source is None:
+            yield from options.without_sources([one], where)
+    names = [term.reward.name for term in asked.terms]
+    yield from options.repeated(names)
+    for name, where in zip(names, asked.where, strict=False):  # the gates come after the terms
+        if keys and name in LONG_KEYS:
+            what = f"{shown(name)} is a column of the long form already"
+            yield Problem("E116", where, what, f"give another name: name={name}_2")
+        elif not name.isprintable():
+            what = f"{shown(name)} cannot be the heading of a column"
+            yield Problem("E116", where, what, "take letters, digits and - _ . +")
 
 
-def _json_lines(scores: Scores) -> Iterator[str]:
-    """One line: reward name -> results of all rows in order, null for an unscored row."""
+# ── work ────────────────────────────────────────────────────────────────────────────────────────
 
-    def by_name(rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
-        return {name: [row[at] for row in rows] for at, name in enumerate(scores.names)}
 
-    components = {part: json_value(column.tolist()) for part, column in scores.components.items()}
-    spans = [[[asdict(span) for span in one] for one in row] for row in scores.spans]
-    yield json.dumps(
-        {
-            "signature": scores.signature,
-            "scores": by_name(json_value(scores.values.tolist())),
-            "spans": by_name(spans),
-            "components": components,
-            "status": by_name(scores.status),
-        },
-        allow_nan=False,
+@contextmanager
+def _progress(rows: int) -> Generator[Callable[[int], None]]:
+    """Show progress: a bar on a terminal, else a line every half a minute.
+
+    Args:
+        rows: Number of rows.
+
+    Yields:
+        A function that is told how many more rows are finished.
+    """
+    terminal = console()
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("scoring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=terminal,
+        transient=True,
+        redirect_stdout=False,
+        disable=not terminal.is_terminal,
+    )
+    task = bar.add_task("", total=rows)
+
+    def line() -> str:
+        return f"scored {int(bar.tasks[0].completed):,} of {rows:,} rows ..."
+
+    with bar if terminal.is_terminal else heartbeat(say, line):
+        yield lambda more: bar.advance(task, more)
+
+
+def _corpus_scores(terms: Sequence[Term], scores: SystemScores) -> dict[str, float]:
+    """The scores of the whole file, for the rewards that have one and if it has references."""
+    references = [row.reference for row in scores.rows if row.reference is not None]
+    known = {
+        term.reward.name: corpus_score(term.reward, scores.hypotheses, references)
+        for term in (terms if references else ())
+    }
+    return {name: score for name, score in known.items() if score is not None}
+
+
+def _gate_notes(gates: Sequence[Gate], languages: Mapping[str, str | None]) -> Iterator[str]:
+    """Gates that may be open because a language is not given."""
+    for gate in gates:
+        if missing := _missing_languages(gate.reward, languages):
+            yield f"note: the gate {gate.reward.name} reads {missing}, and may pass every row"
+
+
+def _language_notes(
+    terms: Sequence[Term], systems: Sequence[SystemScores], languages: Mapping[str, str | None]
+) -> Iterator[str]:
+    """Rewards that scored nothing because a language is not given."""
+    for at, term in enumerate(terms):
+        nothing = all({*one.statuses(at)} == {Status.NOT_APPLICABLE} for one in systems)
+        if nothing and (missing := _missing_languages(term.reward, languages)):
+            yield f"note: {term.reward.name} scored nothing: it reads {missing}"
+
+
+def _missing_languages(reward: Reward, languages: Mapping[str, str | None]) -> str:
+    """The languages that a reward reads and that are not given, with their options."""
+    lacking = [key for key, given in languages.items() if given is None]
+    return " and ".join(
+        f"{key} ({LANGUAGE_OPTIONS[key]} CODE)" for key in lacking if key in reads_of(reward)
     )

@@ -53,7 +53,9 @@ def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun 
 
     For example: rewardlab train-reward metricx.yaml stages.0.judgements.file=mqm.tsv
     """
-    life_cycle.run(Arguments(config, overrides or ()), check, work, write, dry_run=dry_run)
+    life_cycle.run(
+        Arguments(config, overrides or ()), check, work, write, dry_run=dry_run, tables=True
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import create_model
 
 from rewardlab.config.checks import build_gates, build_terms, reward_problems
 from rewardlab.config.load import load
+from rewardlab.config.rl import RLConfig
 from rewardlab.config.sections import EnsembleConfig
+from rewardlab.config.translate import RerankConfig
 from rewardlab.types import Gate, Term
 
+_OTHER_KEYS: dict[str, Any] = {
+    field.alias or name: (Any, None)
+    for schema in (RLConfig, RerankConfig)
+    for name, field in schema.model_fields.items()
+    if name not in EnsembleConfig.model_fields
+}
+_InARun = create_model("_InARun", __base__=EnsembleConfig, **_OTHER_KEYS)
+"""The ensemble in a file with the other keys of a run, which may have any value."""
 
-class _RewardsOnly(EnsembleConfig):
-    """The ensemble in a file with other keys."""
 
-    model_config = ConfigDict(extra="ignore")
-
-
-def load_ensemble(path: str | Path) -> tuple[list[Term], list[Gate]]:
-    """Read ``rewards`` and ``gates`` of a YAML file; its other keys are ignored.
+def load_ensemble(path: str | Path, overrides: Sequence[str] = ()) -> tuple[list[Term], list[Gate]]:
+    """Read ``rewards`` and ``gates`` of a YAML file; the other keys of a run are ignored.
 
     Models are not loaded, and policy and data need not exist.
 
     Args:
-        path: The configuration of an RL run, or a file with these two keys.
+        path: The configuration of an RL or rerank run, or a file with these two keys.
+        overrides: Arguments ``key=value`` that replace single values.
 
     Raises:
-        UserError: E001..E012 the YAML; E020..E036, E101..E104 the two keys. Exit code 2.
+        UserError: E001..E012 the YAML; E020..E036, E101..E104 the two keys; E023 a key that no run
+            has. Exit code 2.
     """
-    config = load(_RewardsOnly, path, check=lambda read, file: reward_problems(read, (), file))
+    config = load(
+        _InARun, path, overrides, check=lambda read, file: reward_problems(read, (), file)
+    )
     return build_terms(config.rewards), build_gates(config.gates)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rewardlab.config import checks
 from rewardlab.config.history import History, history
@@ -38,11 +38,6 @@ class MetricConfig(Rewarded):
     Attributes:
         reward: A registered name, or a specification such as ``chrf:word_order=2``.
     """
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_alone(cls, value: object) -> object:
-        return {"reward": value} if isinstance(value, str) else value
 
     def build(self) -> Metric:
         """The metric; BLEU follows the target language unless it was given a tokenizer.

@@ -142,6 +142,8 @@ def wrong_type(keys: Keys, value: object, expected: str, document: Document) -> 
             float,
         ):
             fix = f"{keys[-1]}: {meant}"
+        elif expected == "a list" and value.isprintable() and len(value) <= SHORT:
+            fix = f"{keys[-1]}: [{value}]"
     elif isinstance(value, float) and value.is_integer() and "integer" in expected:
         fix = f"{keys[-1]}: {int(value)}"
     return document.problem("E025", keys, what, fix)

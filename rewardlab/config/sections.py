@@ -218,11 +218,19 @@ class RunConfig(Section):
 
 
 class Rewarded(Section):
-    """An entry that names a reward; all keys but the entry's own are the reward's options."""
+    """An entry that names a reward; all keys but the entry's own are the reward's options.
+
+    The file may give the name alone in place of a mapping, but for a gate.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     reward: Text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"reward": value} if isinstance(value, str) else value
 
     @property
     def options(self) -> Options:
@@ -262,6 +270,13 @@ class GateConfig(Rewarded):
 
     below: float
     applies: Rows = "all"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise needs("below", f"write {{reward: {value}, below: THRESHOLD}}")
+        return value
 
 
 class EnsembleConfig(Section):

@@ -77,11 +77,6 @@ class Metric:
         """False for TER, which is reported unchanged, as an error."""
         return not isinstance(self.reward, TER)
 
-    @property
-    def reads_source(self) -> bool:
-        """Whether the reward reads the source; True if the reward does not say what it reads."""
-        return "source" in getattr(self.reward, "reads", ("source",))
-
     def relation(self, trained: Sequence[TrainedOn], *, known: bool) -> Relation:
         """How the metric is related to the rewards that a system was trained on.
 

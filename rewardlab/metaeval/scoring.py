@@ -21,6 +21,7 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
 from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.human.score_matrix import ScoreMatrix
+from rewardlab.rewards.base import reads_of
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
 
 NO_TEXT = "no_text"
@@ -183,7 +184,7 @@ def check_texts(rewards: Sequence[Reward], gold: Gold, reference_system: str | N
             f"give ratings with sources (MQM), or --scores {reward.name}=FILE",
         )
         for reward in rewards
-        if gold.sources is None and "source" in getattr(reward, "reads", ("source",))
+        if gold.sources is None and "source" in reads_of(reward)
     ]:
         refuse(*problems)
     people = sorted({name for name, _ in gold.hypotheses if is_reference_name(name)})

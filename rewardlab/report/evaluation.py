@@ -79,7 +79,10 @@ def reading_aid(evaluation: Evaluation) -> Iterator[str]:
         for name in _related(evaluation, metric, Relation.UNKNOWN)
     )
     if unknown:
-        yield printable(f"not all is known of the training of {', '.join(unknown)}")
+        yield printable(
+            f"no training record for {', '.join(unknown)}: whether a metric was used in training "
+            "is unknown"
+        )
 
 
 def _related(evaluation: Evaluation, metric: Metric, relation: Relation) -> list[str]:

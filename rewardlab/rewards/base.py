@@ -14,9 +14,11 @@ from functools import cache
 from importlib import metadata
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
-from rewardlab.types import Candidate, ErrorSpan, RewardOutput
+from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+FIELDS = ("source", "hypothesis", "reference", "source_lang", "target_lang", "prompt")
+"""The fields of a candidate that a reward may read, in the order in which they are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +130,22 @@ class RowReward(BaseReward):
             [verdict.score for verdict in verdicts],
             spans=[verdict.spans for verdict in verdicts] if self.finds_spans else None,
         )
+
+
+def reads_of(reward: Reward) -> tuple[str, ...]:
+    """The fields of a candidate that a reward reads.
+
+    A reward that does not declare them (`BaseReward.reads`), such as a plain
+    function, is taken to read all fields but the reference; ``needs_reference`` tells about that.
+
+    >>> from rewardlab.rewards import ChrF, NotCopied
+    >>> reads_of(ChrF()), reads_of(NotCopied())
+    (('hypothesis', 'reference'), ('source', 'hypothesis'))
+    """
+    declared = getattr(reward, "reads", None)
+    if declared is not None:
+        return tuple(declared)
+    return tuple(one for one in FIELDS if one != "reference" or reward.needs_reference)
 
 
 @cache

@@ -13,6 +13,7 @@ import numpy as np
 
 from rewardlab.errors import RewardUnavailable, shown
 from rewardlab.json_values import json_value
+from rewardlab.rewards.base import reads_of
 from rewardlab.types import (
     Candidate,
     ErrorSpan,
@@ -68,6 +69,11 @@ class Cached:
     def signature(self) -> str:
         """The reward's signature: the numbers are the same."""
         return self.reward.signature
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The reward's."""
+        return reads_of(self.reward)
 
     @property
     def family(self) -> str:

@@ -11,12 +11,12 @@ import time
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rewardlab.errors import RewardUnavailable
 from rewardlab.generate.services import address_problem
 from rewardlab.rewards.base import BaseReward
-from rewardlab.rewards.remote_protocol import FIELDS, KEY, LONGEST_TEXT, Result
+from rewardlab.rewards.remote_protocol import FIELDS, KEY, LIBRARIES, LONGEST_TEXT, Result
 from rewardlab.types import Candidate, RewardOutput, Status
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Remote(BaseReward):
     batch_size: int = 64
     concurrency: int = 8
     attempts: int = 4
+
+    libraries: ClassVar[tuple[str, ...]] = LIBRARIES
 
     def __post_init__(self) -> None:
         example = "http://localhost:8000/score"

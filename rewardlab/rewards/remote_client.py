@@ -30,7 +30,7 @@ from rewardlab.generate.services import (
     require,
     retry_after,
 )
-from rewardlab.rewards.remote_protocol import KEY, Answer, Result, request_body
+from rewardlab.rewards.remote_protocol import KEY, LIBRARIES, Answer, Result, request_body
 from rewardlab.types import Status
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ class Service:
 
 
 def _client(options: Options) -> httpx2.AsyncClient:
-    require("httpx2", "stamina", code="E353", where=f"reward {options.name}", who="the reward")
+    require(*LIBRARIES, code="E353", where=f"reward {options.name}", who="the reward")
     import httpx2
 
     return httpx2.AsyncClient(

@@ -23,6 +23,8 @@ from pydantic import BaseModel, Field, FiniteFloat, Strict, model_validator
 
 from rewardlab.types import SEVERITIES, ErrorSpan, Status
 
+LIBRARIES = ("httpx2", "stamina")
+"""What the client imports: libraries of the extra ``server``."""
 KEY = "REWARDLAB_REMOTE_KEY"
 """Environment variable with the bearer token; the token is stored nowhere else."""
 FIELDS = ("source", "hypothesis", "reference", "source_lang", "target_lang")

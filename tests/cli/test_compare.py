@@ -44,7 +44,7 @@ def test_two_outputs_are_compared_to_sacrebleus_printed_digits(outputs, run):
     assert [text for text in shown if text not in peer] == []
     signatures = [result["metrics"][name]["signature"]["all"] for name in ("bleu", "chrf", "ter")]
     assert [text for text in signatures if text not in peer] == []
-    assert "not all is known of the training of a, b" in err
+    assert "no training record for a, b: whether a metric was used in training is unknown" in err
 
 
 def test_a_reward_that_reads_the_source_gets_it(outputs, run):
@@ -80,7 +80,10 @@ def test_a_reward_that_reads_the_source_gets_it(outputs, run):
         (
             ["a.txt", "b.txt", "-r", "ref.txt", "--metric", "blue"],
             2,
-            "error[E101] --metric: unknown reward 'blue'. fix: bleu\n",
+            (
+                "error[E101] --metric: unknown reward 'blue'. "
+                "fix: bleu (rewardlab rewards lists all)\n"
+            ),
         ),
         (
             ["a.txt", "b.txt", "-r", "ref.txt"],
@@ -98,7 +101,7 @@ def test_a_reward_that_reads_the_source_gets_it(outputs, run):
         (
             ["a.txt", "one.txt", "-r", "ref.txt", "--metric", "chrf"],
             3,
-            "error[E204] one.txt: 1 lines, but a.txt has 40. fix: look near line 1\n",
+            "error[E204] one.txt: 1 lines, but ref.txt has 40. fix: look near line 1\n",
         ),
         (
             ["a.txt", "none", "-r", "ref.txt", "--metric", "chrf"],
@@ -132,3 +135,26 @@ def test_a_missing_tokenizer_is_noted(outputs, run, monkeypatch):
     assert note.startswith("bleu splits ja into characters: ja-mecab is not installed")
     assert f"note: {note}" in err
     assert "|tok:char|" in json.loads(out)["metrics"]["bleu"]["signature"]["ja"]
+
+
+def test_json_goes_to_a_file_or_to_stdout(outputs, run):
+    arguments = ("compare", "a.txt", "b.txt", "-r", "ref.txt", "--metric", "chrf")
+    code, out, err = run(*arguments, "--json", "compared.json")
+    assert (code, out) == (0, "")
+    assert "b" in err, "the table is printed all the same"
+    written = json.loads((outputs / "compared.json").read_text())
+    printed = json.loads(run(*arguments, "--json", "-")[1])
+    assert written.keys() == printed.keys() == json.loads(run(*arguments)[1]).keys()
+    assert written["scores"] == printed["scores"]
+    assert run(*arguments, "--json", "a.txt")[2].startswith("error[E118] --json: 'a.txt' is read")
+
+
+def test_a_terminal_shows_tables_or_json_and_not_both(outputs, run, monkeypatch):
+    arguments = ("compare", "a.txt", "b.txt", "-r", "ref.txt", "--metric", "chrf")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert json.loads(run(*arguments)[1]), "stderr is a file"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    code, out, err = run(*arguments)
+    assert (code, out) == (0, "")
+    assert "chrf" in err
+    assert json.loads(run(*arguments, "--json", "-")[1])

@@ -95,7 +95,7 @@ def test_what_a_system_was_trained_on_is_told(files, run):
     }  # fmt: skip
     assert "rl-1 was trained on texts of 2 of 2 test rows" in err
     assert "* chrf is no independent check of rl-1, optimised by it" in err
-    assert "not all is known of the training of rl-2" in err
+    assert "no training record for rl-2" in err
     assert re.search(r"ter ↓ +copy", err)
     assert re.search(r"rl-1 \* ", err)
 
@@ -213,13 +213,16 @@ def test_a_translation_run_is_matched_by_id_and_remembers_its_model_and_rewards(
     [
         (
             ["metrics=[chrff]"],
-            "error[E101] argument metrics=[chrff]: unknown reward 'chrff'. fix: chrf",
+            (
+                "error[E101] argument metrics=[chrff]: unknown reward 'chrff'. "
+                "fix: chrf (rewardlab rewards lists all)"
+            ),
         ),
         (
             ["metrics=[{reward: chrf, word_ordr: 2}]"],
             (
                 "error[E102] argument metrics=[{reward: chrf, word_ordr: 2}]: no such option. "
-                "fix: word_order"
+                "fix: word_order: 2"
             ),
         ),
         (

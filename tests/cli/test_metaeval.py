@@ -113,9 +113,8 @@ def test_the_same_numbers_go_to_files(files, run):
         "metaeval", *GOLD, "--scores", "good=good.seg.score", "--json", "out.json",
         "--tsv", "out.tsv", "--export", "exported", "--intervals", "20",
     )  # fmt: skip
-    assert code == 0
-    result = json.loads(out)
-    assert json.loads((files / "out.json").read_text(encoding="utf-8")) == result
+    assert (code, out) == (0, "")
+    result = json.loads((files / "out.json").read_text(encoding="utf-8"))
     lines = [line.split("\t") for line in (files / "out.tsv").read_text("utf-8").splitlines()]
     assert lines[0] == ["metric", "level", "grouping", "statistic", "value"]
     values = {tuple(line[:4]): line[4] for line in lines[1:]}

@@ -65,9 +65,8 @@ def files(tmp_path, monkeypatch):
 
 def test_a_reward_on_a_gold_file(files, run):
     code, out, err = run("preflight", "--reward", "chrf", *GOLD, "--json", "out.json")
-    assert code == 0, err
-    result = json.loads(out)
-    assert result == json.loads((files / "out.json").read_text(encoding="utf-8"))
+    assert (code, out) == (0, ""), err
+    result = json.loads((files / "out.json").read_text(encoding="utf-8"))
     assert result["honest"]["systems"] == ["A", "B"]
     assert result["honest"]["texts"] == 48
     assert result["agreement"].keys() == {"chrf", "constant"}

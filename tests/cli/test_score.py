@@ -1,10 +1,12 @@
 import gzip
 import io
 import json
+from contextlib import contextmanager
 
 import pytest
+import sacrebleu
 
-from rewardlab.cli import main
+from rewardlab.cli import main, score
 
 
 @pytest.fixture
@@ -33,24 +35,50 @@ def test_scores_are_a_table_on_stdout_and_a_summary_on_stderr(call):
     assert code == 0
     assert out == (
         "line\tchrf\tnot_empty\tchrf.status\tnot_empty.status\n"
-        "1\t100.0\t1.0\tok\tok\n"
-        "2\t0.0\t1.0\tok\tok\n"
-        "3\t0.0\t0.0\tok\tok\n"
+        "1\t100.0000\t1.0000\tok\tok\n"
+        "2\t0.0000\t1.0000\tok\tok\n"
+        "3\t0.0000\t0.0000\tok\tok\n"
     )
-    # (100 + 0 + 0) / 3, and the mean of 1, 1, 0
-    assert "chrf                       1    33.333" in err
-    assert "not_empty                  1     0.667" in err
+    summary = [line.split() for line in err.splitlines()]
+    assert summary[0] == ["reward", "mean", "corpus", "std", "share", "scored"]
+    # (100 + 0 + 0) / 3, and the mean of 1, 1, 0; the standard deviations are 100 √2 / 3 and √2 / 3
+    assert summary[1][:2] == ["chrf", "33.3333"]
+    assert summary[1][3:] == ["47.1405", "50%", "3"]
+    assert summary[2] == ["not_empty", "0.6667", "0.4714", "50%", "3"]
+    assert "share: the reward's part in the variance of the weighted total of z-scores" in err
+
+
+def test_a_score_of_the_whole_file_is_sacrebleus(call):
+    measured = ("--reward", "chrf", "--reward", "bleu", "--reward", "ter")
+    code, _, err = call("-t", "hyp", "-r", "ref", *measured, "--precision", "1")
+    assert code == 0
+    texts = ["Good day.", "qqqq", ""], [["Good day.", "Thank you.", "Yes."]]
+    expected = {
+        "chrf": f"{sacrebleu.corpus_chrf(*texts).score:.1f}",
+        "bleu": f"{sacrebleu.corpus_bleu(*texts).score:.1f}",
+        "ter": f"{-sacrebleu.corpus_ter(*texts).score:.1f}",  # a reward: higher is better
+    }
+    lines = [line.split() for line in err.splitlines()]
+    assert {line[0]: line[2] for line in lines if line[:1] and line[0] in expected} == expected
+    assert "corpus: sacrebleu's score of the whole file, in the sign of the reward" in err
 
 
 def test_json_holds_signature_scores_spans_and_statuses(call):
     code, out, _ = call("-s", "src", "-t", "hyp", "-r", "ref", "--reward", "chrf", "--json")
     assert code == 0
     answer = json.loads(out)
-    assert answer.keys() == {"signature", "scores", "spans", "status", "components"}
+    assert answer.keys() == {
+        "system", "signature", "means", "corpus", "scores", "spans", "status", "components",
+        "gated",
+    }  # fmt: skip
+    assert answer["system"] == "hyp"
     assert answer["scores"] == {"chrf": [100.0, 0.0, 0.0]}
+    assert answer["means"] == {"chrf": pytest.approx(100 / 3)}
+    assert answer["corpus"].keys() == {"chrf"}
     assert answer["status"] == {"chrf": ["ok", "ok", "ok"]}
     assert answer["spans"] == {"chrf": [[], [], []]}
     assert answer["components"] == {}
+    assert answer["gated"] == [None, None, None]
     assert "chrf" in answer["signature"]
 
 
@@ -64,6 +92,7 @@ def test_spans_are_code_points_of_the_hypothesis(call, tmp_path):
     for span in spans[1]:
         assert set("no no no no no no"[span["start"] : span["end"]]) <= set("no ")
         assert span["side"] == "hypothesis"
+        assert span["text"] == "no no no no no no"[span["start"] : span["end"]]
 
 
 def test_what_is_not_scored_is_null_and_empty(call):
@@ -80,7 +109,7 @@ def test_a_dash_reads_standard_input(call):
         "-s", "src", "-t", "-", "-r", "ref", "--reward", "chrf", stdin=b"Good day.\r\nx\r\ny\r\n"
     )
     assert code == 0
-    assert out.splitlines()[1] == "1\t100.0\tok"
+    assert out.splitlines()[1] == "1\t100.0000\tok"
 
 
 def test_what_was_done_to_the_text_is_said(call):
@@ -103,8 +132,8 @@ def test_what_was_done_to_the_text_is_said(call):
             ["-s", "-", "-t", "-", "--reward", "not_empty"],
             2,
             (
-                "error[E041] -s, -t, -r: standard input (-) can be read only once. "
-                "fix: write the other text to a file\n"
+                "error[E041] -s, -t: standard input (-) can be read only once, and -s and -t read "
+                "it. fix: write one to a file\n"
             ),
         ),
         (
@@ -184,8 +213,128 @@ def test_a_reward_that_scored_nothing_ends_the_command_with_the_reason(call):
     code, out, err = call("-s", "src", "-t", "hyp", "--reward", gone, "--reward", "not_empty")
     assert code == 4
     assert out.splitlines()[1:] == [
-        "1\t\t1.0\tunavailable\tok",
-        "2\t\t1.0\tunavailable\tok",
-        "3\t\t0.0\tunavailable\tok",
+        "1\t\t1.0000\tunavailable\tok",
+        "2\t\t1.0000\tunavailable\tok",
+        "3\t\t0.0000\tunavailable\tok",
     ]
     assert "error[E402] reward: remote scored none of 3 rows. fix: start what it needs" in err
+
+
+# ── several systems, ensembles, forms of output ─────────────────────────────────────────────────
+
+
+@pytest.fixture
+def systems(tmp_path):
+    """Two more systems: a perfect one, packed, and one that left a line empty."""
+    (tmp_path / "good.txt.gz").write_bytes(gzip.compress(b"Good day.\nThank you.\nYes.\n"))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "hyp.txt").write_bytes(b"Bad day.\n\nYes.\n")
+
+
+@pytest.mark.usefixtures("systems")
+def test_several_systems_are_scored_in_the_long_form(call):
+    files = ("-t", "hyp", "-t", "good.txt.gz", "-t", "worse=runs/hyp.txt")
+    measured = ("--reward", "exact_match", "--reward", "target_script")
+    code, out, err = call(*files, "-s", "src", "-r", "ref", *measured, "--precision", "0")
+    assert code == 0
+    assert out.splitlines() == [
+        "system\tsegment\texact_match\ttarget_script",
+        "hyp\t1\t1\t", "hyp\t2\t0\t", "hyp\t3\t0\t",
+        "good\t1\t1\t", "good\t2\t1\t", "good\t3\t1\t",
+        "worse\t1\t0\t", "worse\t2\t0\t", "worse\t3\t1\t",
+    ]  # fmt: skip
+    rows = [line.split() for line in err.splitlines()]
+    assert rows[0] == ["reward", "system", "mean", "std", "share", "scored"]
+    assert [row[-4] for row in rows[1:4]] == ["0", "1", "0"]
+    assert "not scored by target_script: 3 of 3 rows of good (not_applicable 3)" in err
+    missing = "target_script scored nothing: it reads target_lang (--target-lang CODE)"
+    assert missing in " ".join(err.split())
+
+
+@pytest.mark.usefixtures("systems")
+def test_json_of_several_systems_has_a_line_for_each(call):
+    files = ("-t", "hyp", "-t", "good.txt.gz")
+    _, out, _ = call(*files, "-r", "ref", "--reward", "exact_match", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["system"] for line in lines] == ["hyp", "good"]
+    assert [line["scores"]["exact_match"] for line in lines] == [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+
+
+def test_one_system_has_the_long_form_on_request(call):
+    _, out, _ = call("-t", "mine=hyp", "-r", "ref", "--reward", "exact_match", "--long")
+    assert out.splitlines()[:2] == ["system\tsegment\texact_match", "mine\t1\t1.0000"]
+
+
+def test_a_path_with_an_equals_sign_is_a_path(call, tmp_path):
+    (tmp_path / "lr=1e-4").write_bytes(b"a\nb\nc\n")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "lr=1e-5.txt").write_bytes(b"a\nb\nc\n")
+    files = ("-t", "lr=1e-4", "-t", "runs/lr=1e-5.txt")
+    code, out, _ = call("-s", "src", *files, "--reward", "not_empty")
+    assert code == 0
+    assert {line.split("\t")[0] for line in out.splitlines()[1:]} == {"lr=1e-4", "lr=1e-5"}
+
+
+ENSEMBLE = """\
+rewards:
+  - {reward: chrf, weight: 2}
+  - {reward: lexical_spans, weight: 0.5, token_weight: 1}
+gates:
+  - {reward: not_empty, below: 0.5}
+"""
+
+
+def test_an_ensemble_has_weights_and_gates(call, tmp_path):
+    (tmp_path / "rl.yaml").write_text("run: runs/rl\nseed: 1\n" + ENSEMBLE, encoding="utf-8")
+    ensemble = ("--ensemble", "rl.yaml")
+    code, out, err = call("-s", "src", "-t", "hyp", "-r", "ref", *ensemble)
+    assert code == 0
+    assert [line.split("\t")[-1] for line in out.splitlines()] == ["gated", "", "", "not_empty"]
+    assert "gated: 1 of 3 rows, which have the worst score (not_empty 1)\n" in err
+    rows = {line.split()[0]: line.split() for line in err.splitlines()}
+    assert rows["reward"][1] == "weight"
+    assert (rows["chrf"][1], rows["lexical_spans"][1]) == ("2", "0.5")
+    answer = json.loads(call("-s", "src", "-t", "hyp", "-r", "ref", *ensemble, "--json")[1])
+    assert answer["gated"] == [None, None, "not_empty"]
+    assert answer["scores"]["lexical_spans"][2] == -25.0
+    assert "weight:2 token_weight:0" in answer["signature"]
+    assert "gate not_empty|" in answer["signature"]
+
+
+def test_a_reward_beside_an_ensemble_is_only_measured(call, tmp_path):
+    (tmp_path / "rl.yaml").write_text(ENSEMBLE, encoding="utf-8")
+    asked = ("--ensemble", "rl.yaml", "rewards.0.weight=3", "--reward", "exact_match")
+    code, _, err = call("-s", "src", "-t", "hyp", "-r", "ref", *asked)
+    assert code == 0
+    rows = {line.split()[0]: line.split() for line in err.splitlines()}
+    assert rows["chrf"][1] == "3", "an argument replaces a value of the file"
+    assert (rows["exact_match"][1], rows["exact_match"][-2]) == ("0", "0%")
+
+
+def test_finished_rows_are_printed_if_a_reward_breaks(call, monkeypatch):
+    def breaks(*_):
+        raise KeyboardInterrupt
+
+    original = score.score_in_parts
+
+    def one_part(*arguments):
+        yield next(iter(original(*arguments)))
+        breaks()
+
+    monkeypatch.setattr("rewardlab.cli.score.score_in_parts", one_part)
+    code, out, _ = call("-t", "hyp", "-r", "ref", "--reward", "exact_match")
+    assert code == 130
+    assert out.splitlines()[1] == "1\t1.0000\tok"
+
+
+def test_progress_is_told_where_there_is_no_terminal(call, monkeypatch):
+    lines = []
+
+    @contextmanager
+    def heartbeat(say, line):
+        yield
+        lines.append(line())
+
+    monkeypatch.setattr("rewardlab.cli.score.heartbeat", heartbeat)
+    call("-t", "hyp", "-r", "ref", "--reward", "chrf")
+    assert lines == ["scored 3 of 3 rows ..."]

@@ -81,3 +81,25 @@ def test_a_memory_that_cannot_be_is_said_in_its_place(tmp_path):
     assert [code for code, _ in found] == ["E026"]
     found = refused(tmp_path / "rl.yaml", "rewards: [{reward: chrf, cache: ''}]\n")
     assert [code for code, _ in found] == ["E025"]
+
+
+def test_a_reward_may_be_its_name_alone_and_a_gate_may_not(tmp_path):
+    path = tmp_path / "rl.yaml"
+    path.write_text("rewards: [chrf, 'no_repetition:n=3']\n", encoding="utf-8")
+    assert load_ensemble(path) == ([Term(ChrF()), Term(NoRepetition(n=3))], [])
+    text = "rewards: [chrf]\ngates: [not_empty]\n"
+    assert refused(path, text) == [("E024", "2:9 gates.0.below")]
+
+
+def test_an_unknown_key_is_refused_and_the_keys_of_a_run_are_not(tmp_path):
+    path = tmp_path / "rl.yaml"
+    assert refused(path, "rewards: [chrf]\ngatse: []\n") == [("E023", "2:1 gatse")]
+    path.write_text("rewards: [chrf]\nsamples: 8\ntrainer: 7\n", encoding="utf-8")
+    assert load_ensemble(path) == ([Term(ChrF())], []), "the keys of rerank and rl"
+
+
+def test_arguments_replace_values(tmp_path):
+    path = tmp_path / "rl.yaml"
+    path.write_text(RUN, encoding="utf-8")
+    terms, gates = load_ensemble(path, ["rewards.0.weight=5", "gates.0.below=0.5"])
+    assert (terms[0].weight, gates[0].below) == (5.0, 0.5)

@@ -139,12 +139,15 @@ def test_any_reward_reads_back_equal(weight, options):
         (
             "reward: chrf",
             "reward: chrff",
-            "error[E101] run.yaml:15:5 rewards.0: unknown reward 'chrff'. fix: chrf",
+            (
+                "error[E101] run.yaml:15:5 rewards.0: unknown reward 'chrff'. "
+                "fix: chrf (rewardlab rewards lists all)"
+            ),
         ),
         (
             "weight: 2.0",
             "char_ordr: 2",
-            "error[E102] run.yaml:16:5 rewards.0.char_ordr: no such option. fix: char_order",
+            "error[E102] run.yaml:16:5 rewards.0.char_ordr: no such option. fix: char_order: 2",
         ),
         (
             "weight: 2.0",
@@ -155,8 +158,8 @@ def test_any_reward_reads_back_equal(weight, options):
             "weight: 2.0",
             "char_order: many",
             (
-                "error[E103] run.yaml:16:5 rewards.0.char_order: 'many': input should be a valid "
-                "integer, unable to parse string as an integer."
+                "error[E103] run.yaml:16:5 rewards.0.char_order: 'many' is not an integer. "
+                "fix: char_order: 6"
             ),
         ),
         (
@@ -164,7 +167,7 @@ def test_any_reward_reads_back_equal(weight, options):
             "no_repetition:4",
             (
                 "error[E104] run.yaml:17:5 rewards.1: 'no_repetition:4': '4' is not a new "
-                "option=value. fix: name:option=value,option=value"
+                "option=value. fix: no_repetition:n=4"
             ),
         ),
     ],

@@ -81,7 +81,7 @@ def test_a_mean_over_directions_has_a_title_of_its_own():
 def test_what_is_no_independent_check_is_said():
     assert list(reading_aid(evaluation())) == [
         "~ ter is no independent check of rl-1, rl-2, optimised by a relative of it",
-        "not all is known of the training of file\\x1b",
+        "no training record for file\\x1b: whether a metric was used in training is unknown",
     ]
 
 

@@ -76,29 +76,31 @@ def test_options_of_yaml():
 
 def test_unknown_reward():
     assert problems(parse_reward, "chrff", where="--reward") == [
-        ("E101", "--reward", "unknown reward 'chrff'", "chrf")
+        ("E101", "--reward", "unknown reward 'chrff'", "chrf (rewardlab rewards lists all)")
     ]
     [(_, _, _, fix)] = problems(parse_reward, "os.system")
-    assert fix.startswith("one of automqm, bleu, chrf, ")
+    assert fix == "rewardlab rewards lists all"
 
 
 def test_unknown_option():
     assert problems(parse_reward, "chrf:word_ordr=2") == [
-        ("E102", "reward: chrf.word_ordr", "no such option", "word_order")
+        ("E102", "reward: chrf.word_ordr", "no such option", "chrf:word_order=2")
     ]
+    [(_, _, _, fix)] = problems(parse_reward, "not_empty:chars=2", where="--reward")
+    assert fix == "one of name; see rewardlab rewards not_empty"
 
 
 @pytest.mark.parametrize(
     ("name", "options", "what"),
     [
-        ("chrf", {"word_order": "x"}, "'x': input should be a valid integer"),
-        ("chrf", {"word_order": 1.5}, "1.5: input should be a valid integer"),
-        ("chrf", {"word_order": True}, "True: a number is wanted, not true or false"),
-        ("chrf", {"lowercase": "perhaps"}, "'perhaps': input should be a valid boolean"),
-        ("chrf", {"name": 7}, "7: input should be a valid string"),
-        ("bleu", {"tokenize": "12a"}, "'12a': input should be '13a', 'intl', 'zh'"),
+        ("chrf", {"word_order": "x"}, "'x' is not an integer"),
+        ("chrf", {"word_order": 1.5}, "1.5 is not an integer"),
+        ("chrf", {"word_order": True}, "True is not a number"),
+        ("chrf", {"lowercase": "perhaps"}, "'perhaps' is not true or false"),
+        ("chrf", {"name": 7}, "7 is not text"),
+        ("bleu", {"tokenize": "12a"}, "'12a' is not one of 13a, intl, zh"),
         ("chrf", {"char_order": 0}, "char_order=0 and beta=2 must be at least 1"),
-        ("no_repetition", {"n": [1]}, "[1]: input should be a valid integer"),
+        ("no_repetition", {"n": [1]}, "[1] is not an integer"),
     ],
 )
 def test_bad_values(name, options, what):
@@ -120,7 +122,15 @@ def test_malformed_specs(spec):
     [(code, _, what, fix)] = problems(parse_reward, spec)
     assert code == "E104"
     assert repr(spec) in what
-    assert fix == "name:option=value,option=value"
+    known = "chrf:char_order=6" if spec.startswith("chrf") else "name:option=value,option=value"
+    assert fix == known
+
+
+@pytest.mark.parametrize("spec", ["chrf,bleu", "chrf, bleu", "chrf bleu"])
+def test_two_rewards_in_one_specification(spec):
+    assert problems(parse_reward, spec, where="--reward") == [
+        ("E104", "--reward", f"{spec!r} is more than one reward", "--reward chrf --reward bleu")
+    ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,14 +148,38 @@ def test_plugins_come_by_entry_point(monkeypatch):
     assert "plugin" in registry.reward_names()
     assert parse_reward("plugin:model=m") == Plugin(model="m")
     assert problems(parse_reward, "plugin") == [
-        ("E103", "reward: plugin.model", "is required", "model: ...")
+        ("E103", "reward: plugin.model", "is required", "plugin:model=MODEL")
     ]
 
 
 def test_a_plugin_is_imported_only_when_asked_for(monkeypatch):
-    point = EntryPoint("plugin", "no_such_module_anywhere:Plugin", registry.GROUP)
-    monkeypatch.setattr("rewardlab.registry.entry_points", lambda group: [point])
+    points = [
+        EntryPoint("plugin", "no_such_module_anywhere:Plugin", registry.GROUP),
+        EntryPoint("joined", "os.path:join", registry.GROUP),
+    ]
+    monkeypatch.setattr("rewardlab.registry.entry_points", lambda group: points)
     assert parse_reward("chrf") == ChrF()
+    assert "plugin" not in [reward.name for reward in rewards_without_options()]
+    [(code, where, what, fix)] = problems(parse_reward, "plugin", where="--reward")
+    assert (code, where) == ("E331", "--reward")
+    assert what.startswith("the package of plugin cannot be imported: ModuleNotFoundError")
+    assert fix == "pip install the package with the module no_such_module_anywhere"
+    [(code, _, what, _)] = problems(parse_reward, "joined")
+    assert code == "E331"
+    assert what.endswith("not a dataclass")
+
+
+def test_fixes_are_in_the_form_in_which_the_reward_was_written():
+    required = "error[E103] --reward: metricx.model: is required. "
+    with pytest.raises(UserError) as caught:
+        parse_reward("metricx", where="--reward")
+    assert str(caught.value) == required + "fix: --reward metricx:model=PATH"
+    with pytest.raises(UserError, match="fix: model: PATH"):
+        build_reward("metricx")
+    with pytest.raises(UserError, match="fix: --metric no_repetition:n=4"):
+        parse_reward("no_repetition:n=four", where="--metric")
+    with pytest.raises(UserError, match="fix: n: 4"):
+        build_reward("no_repetition", {"n": "four"})
 
 
 def test_rewards_without_options_are_those_without_a_model():
