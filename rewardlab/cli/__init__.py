@@ -48,6 +48,7 @@ COMMANDS = Registry[Callable[..., None]](
         "rl": "rewardlab.cli.rl:command",
         "score": "rewardlab.cli.score:command",
         "sft": "rewardlab.cli.sft:command",
+        "show": "rewardlab.cli.show:command",
         "train-reward": "rewardlab.cli.train_reward:command",
         "translate": "rewardlab.cli.translate:command",
     },

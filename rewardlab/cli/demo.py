@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from rewardlab.cli.quiet import hush
+from rewardlab.cli.run_directory import read_run
+from rewardlab.cli.show import show
 from rewardlab.config.checks import check_run_directory
-from rewardlab.report import terminal
-
-if TYPE_CHECKING:
-    from rewardlab.miniature.pipeline import DemoResult
-    from rewardlab.trainers.grpo import GRPOTrainer
-
-CURVES = ("rewards/chrf/mean", "rewards/lexical_spans/mean", "token_credit/lexical_spans/std")
 
 
 def command(
@@ -38,52 +33,8 @@ def command(
     progress = Console(stderr=True)
     weight = DemoSettings.token_weight if token_credit else 0.0
     settings = DemoSettings(seed=seed, rl_steps=steps, token_weight=weight)
-    result = run_demo(out, settings, say=lambda text: progress.print(text, markup=False))
-    console = Console()
-    show(console, result)
-    console.print(f"\nEverything is in {out}")
-
-
-def show(console: Console, result: DemoResult) -> None:
-    """Print quality before and after, reward curves, and five translations with their advantages.
-
-    Args:
-        console: Where to print.
-        result: The result of the demo.
-    """
-    console.print(
-        terminal.quality_table(
-            "300 held-out sentences; neither exact match nor TER is a reward",
-            [("after SFT", result.before), ("after RL", result.after)],
-        )
-    )
-    history = result.trainer.state.log_history
-    for metric in CURVES:
-        values = [entry[metric] for entry in history if entry.get(metric) is not None]
-        if values:
-            curve = terminal.sparkline(values)
-            console.print(f"{metric:<32} {values[0]:>8.2f} {curve} {values[-1]:.2f}")
-    console.print("\nFive sampled translations: error spans underlined, then token advantages")
-    _show_translations(console, result.trainer)
-
-
-def _show_translations(console: Console, trainer: GRPOTrainer) -> None:
-    """Show five rows of the last rollout, first those with errors and with different sources."""
-    rollout = trainer.rollout
-    if rollout is None or rollout.advantages is None:
-        return
-    column = rollout.scores.names.index("lexical_spans")
-    spans = [row[column] for row in rollout.scores.spans]
-    order = sorted(range(len(spans)), key=lambda row: -len(spans[row]))
-    first_of_source = {rollout.candidates[row].source: row for row in reversed(order)}
-    for row in sorted(first_of_source.values(), key=order.index)[:5]:
-        candidate, decoded = rollout.candidates[row], rollout.decoded[row]
-        values = rollout.advantages[row, : len(decoded.starts)].tolist()
-        console.print(f"\n  source      {candidate.source}", markup=False)
-        console.print(f"  reference   {candidate.reference}", markup=False)
-        console.print("  translation ", terminal.marked(candidate.hypothesis, spans[row]))
-        starts, ends = decoded.starts.tolist(), decoded.ends.tolist()
-        console.print("  advantages  ", terminal.advantages(decoded.text, starts, ends, values))
+    run_demo(out, settings, say=lambda text: progress.print(text, markup=False))
+    show(read_run(out))
 
 
 def _fresh(parent: Path, name: str) -> Path:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from rich.console import Console
-
-from rewardlab.cli.output import peak_memory_mb, say
+from rewardlab.cli.output import peak_memory_mb, print_tables, say
 from rewardlab.config.history import History
-from rewardlab.evaluation.evaluate import MACRO, Evaluation
-from rewardlab.report.evaluation import reading_aid, score_table, text_table
+from rewardlab.evaluation.evaluate import Evaluation
+from rewardlab.report.evaluation import reading_aid, tables
 
 Costs: TypeAlias = Mapping[str, float]
 """Costs of a system's translations: ``tokens`` and ``seconds``."""
-WIDTH = 120
-"""Width in columns of a table that is not printed on a terminal."""
 
 
 def as_json(
@@ -58,13 +54,7 @@ def show(evaluation: Evaluation, costs: Mapping[str, Costs], notes: Sequence[str
         costs: System -> its costs, where known.
         notes: Besides those of the evaluation.
     """
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console.width = WIDTH
-    places = [*evaluation.rows, MACRO] if len(evaluation.rows) > 1 else [*evaluation.rows]
-    for place in places:
-        console.print(score_table(evaluation, place))
-        console.print(text_table(evaluation, place))
+    print_tables(tables(evaluation))
     say(*reading_aid(evaluation))
     for name, cost in costs.items():
         say(f"{name}: {cost['tokens']:,} tokens in {cost['seconds']:.1f} s")

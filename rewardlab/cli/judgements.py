@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from rewardlab.errors import Problem, shown
 from rewardlab.human.formats import AUTO, FORMATS, format_names
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-WIDTH = 160
-"""Width in columns of a table that is not printed on a terminal."""
 
 
 def registered(name: str) -> str:
@@ -73,13 +67,3 @@ def output_problems(option: str, path: Path | None, *, like: str) -> Iterator[Pr
     elif path.is_dir():
         what = f"{shown(str(path))} is a directory"
         yield Problem("E118", option, what, f"name a file: {path / like}")
-
-
-def console() -> Console:
-    """The console for tables: stderr, with a fixed width if stderr is not a terminal."""
-    from rich.console import Console
-
-    made = Console(stderr=True)
-    if not made.is_terminal:
-        made.width = WIDTH
-    return made

@@ -9,8 +9,15 @@ from typing import Annotated
 import typer
 
 from rewardlab.cli import judgements
-from rewardlab.cli.options import Language, Rewards, output_file_problems, parse_rewards
-from rewardlab.cli.output import print_tables, report, say
+from rewardlab.cli.options import (
+    HtmlFile,
+    Language,
+    MarkdownFile,
+    Rewards,
+    output_file_problems,
+    parse_rewards,
+)
+from rewardlab.cli.output import print_page, report, say, write_page
 from rewardlab.config.evaluate import UNFIT
 from rewardlab.config.severities import load_severities
 from rewardlab.dry_run.findings import Findings
@@ -23,7 +30,7 @@ from rewardlab.human.score_files import check_names, write_seg_scores, write_sys
 from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.results import CONSTANT, HUMAN, MetaEvaluation
 from rewardlab.metaeval.scoring import Scored, check_texts, compared_systems, score_gold
-from rewardlab.report.metaeval import LEGEND, gold_table, metric_table, span_table, tsv_lines
+from rewardlab.report.metaeval import metaeval_page, tsv_lines
 from rewardlab.store.files import disk_errors, replace_file
 from rewardlab.types import Reward
 
@@ -58,6 +65,8 @@ def command(
     tsv: Annotated[
         Path | None, typer.Option(metavar="OUT", help="One statistic a line, tab-separated.")
     ] = None,
+    markdown: MarkdownFile = None,
+    html: HtmlFile = None,
     export: Annotated[
         Path | None, typer.Option(metavar="DIR", help="All scores, as mt-metrics-eval reads them.")
     ] = None,
@@ -74,6 +83,8 @@ def command(
     inputs = [gold, *files.values()]
     found.add(output_file_problems("--json", json, read=inputs, like="metaeval.json"))
     found.add(output_file_problems("--tsv", tsv, read=inputs, like="metaeval.tsv"))
+    found.add(output_file_problems("--markdown", markdown, read=inputs, like="metaeval.md"))
+    found.add(output_file_problems("--html", html, read=inputs, like="metaeval.html"))
     found.add(_export_problems(export))
     found.raise_if_any()
     human = read_gold(
@@ -117,7 +128,9 @@ def command(
         replace_file(tsv, "".join(f"{line}\n" for line in tsv_lines(evaluation)))
     if export is not None:
         write_scores(export, evaluation)
-    show(evaluation)
+    page = metaeval_page(evaluation)
+    write_page(page, markdown=markdown, html=html)
+    print_page(page)
     report(result, file=json, shown=True)
 
 
@@ -179,7 +192,7 @@ def _export_problems(export: Path | None) -> Iterator[Problem]:
         yield from judgements.output_problems("--export", export, like="")
 
 
-# ── files and tables ────────────────────────────────────────────────────────────────────────────
+# ── files ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def read_all(files: Mapping[str, str], gold: Gold, systems: Sequence[str]) -> list[Scored]:
@@ -223,9 +236,3 @@ def write_scores(directory: Path, evaluation: MetaEvaluation) -> None:
     for name, matrix in matrices.items():
         write_seg_scores(matrix, directory / f"{name}.seg.score")
         write_sys_scores(matrix, directory / f"{name}.sys.score")
-
-
-def show(evaluation: MetaEvaluation) -> None:
-    """Print tables and their explanation on stderr."""
-    print_tables((gold_table(evaluation), metric_table(evaluation), span_table(evaluation)))
-    say(*LEGEND, *(f"note: {note}" for note in evaluation.notes))

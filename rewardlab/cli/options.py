@@ -37,6 +37,12 @@ ReferenceFile: TypeAlias = Annotated[
     str | None, typer.Option("--reference", "-r", metavar="FILE", help="Reference texts.")
 ]
 Language: TypeAlias = Annotated[str | None, typer.Option(metavar="CODE")]
+MarkdownFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--markdown", metavar="OUT", help="Write the tables as Markdown.")
+]
+HtmlFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--html", metavar="OUT", help="Write the tables as an HTML page.")
+]
 
 
 def parse_rewards(

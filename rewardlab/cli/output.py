@@ -6,15 +6,22 @@ import json
 import os
 import resource
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.table import Table
+from rich.console import Console
 
-from rewardlab.cli.judgements import console
+from rewardlab.report.html import page_html
+from rewardlab.report.markdown import page_markdown
+from rewardlab.report.table import Page, Table, printable
+from rewardlab.report.terminal import rendered
 from rewardlab.store.files import replace_file
+
+WIDTH = 160
+"""Width in columns of text that is not printed on a terminal."""
 
 
 def is_first_process() -> bool:
@@ -23,9 +30,50 @@ def is_first_process() -> bool:
 
 
 def say(*lines: str) -> None:
-    """Print lines on stderr, in the first process."""
+    """Print lines on stderr, in the first process; a terminal gets them wrapped at its width."""
+    width = known_width(stderr=True)
     for line in lines if is_first_process() else ():
-        typer.echo(line, err=True)
+        typer.echo(line if width is None else wrapped(line, width), err=True)
+
+
+def wrapped(line: str, width: int) -> str:
+    """A line in several lines, broken at spaces only, so that paths and commands stay whole.
+
+    Args:
+        line: The line.
+        width: The largest width, in characters.
+    """
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=indent,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def known_width(*, stderr: bool) -> int | None:
+    """The width of the terminal, or ``COLUMNS``; None for a file or a pipe.
+
+    Args:
+        stderr: Whether stderr is meant; stdout otherwise.
+    """
+    made = Console(stderr=stderr)
+    known = made.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return (made.width or None) if known else None
+
+
+def console(*, stderr: bool = True) -> Console:
+    """A console for tables and texts: as wide as the terminal, and `WIDTH` in a file or a pipe.
+
+    Args:
+        stderr: Print on stderr; on stdout otherwise.
+    """
+    return Console(stderr=stderr, width=known_width(stderr=stderr) or WIDTH, highlight=False)
 
 
 def report(result: Mapping[str, Any], *, file: Path | None = None, shown: bool = False) -> None:
@@ -64,12 +112,35 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     replace_file(path, f"{text}\n")
 
 
-def print_tables(tables: Iterable[Table | None]) -> None:
-    """Print the tables that are not None on stderr."""
+def print_tables(tables: Iterable[Table]) -> None:
+    """Print tables on stderr, in the first process, with an empty line after each."""
     stderr = console()
-    for table in tables:
-        if table is not None:
-            stderr.print(table)
+    for table in tables if is_first_process() else ():
+        for part in rendered(table, stderr.width):
+            stderr.print(part)
+            stderr.print()
+
+
+def print_page(page: Page) -> None:
+    """Print tables, notes and YAML on stderr, in the first process."""
+    print_tables(page.tables)
+    say(*map(printable, (*page.notes, *page.yaml)))
+
+
+def write_page(page: Page, *, markdown: Path | None, html: Path | None) -> None:
+    """Write a page to files for people, each completely or not at all.
+
+    Args:
+        page: The page.
+        markdown: The Markdown file, or None.
+        html: The HTML file, or None.
+
+    Raises:
+        UserError: E210, the disk is full or gone; exit code 75.
+    """
+    for path, text in ((markdown, page_markdown), (html, page_html)):
+        if path is not None:
+            replace_file(path, text(page))
 
 
 def peak_memory_mb() -> float:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rewardlab.cli import judgements, options
-from rewardlab.cli.output import print_tables, report, say
+from rewardlab.cli.output import print_page, report, say, write_page
 from rewardlab.cli.texts import read_texts
 from rewardlab.config.ensemble import load_ensemble
 from rewardlab.config.severities import load_severities
@@ -20,9 +20,9 @@ from rewardlab.heartbeat import heartbeat
 from rewardlab.human.formats import AUTO, read_gold
 from rewardlab.metaeval.results import CONSTANT
 from rewardlab.preflight.honest_texts import Honest, honest_of_gold, honest_of_texts
-from rewardlab.preflight.preflight import Preflight, preflight
+from rewardlab.preflight.preflight import preflight
 from rewardlab.preflight.safety import TOTAL
-from rewardlab.report import preflight as tables
+from rewardlab.report.preflight import preflight_page
 from rewardlab.text.languages import language_code
 from rewardlab.types import Gate, Term
 
@@ -64,6 +64,8 @@ def command(
         int, typer.Option(min=0, help="Seed of the choice of cases and of intervals.")
     ] = 0,
     json: judgements.JsonFile = None,
+    markdown: options.MarkdownFile = None,
+    html: options.HtmlFile = None,
 ) -> None:
     """Attack honest translations: which attacks does a reward prefer, and what gate stops them?
 
@@ -83,6 +85,10 @@ def command(
         found.add(_language_problems(source_lang, target_lang))
     inputs = [ensemble, gold, source, *hypotheses, reference]
     found.add(options.output_file_problems("--json", json, read=inputs, like="preflight.json"))
+    found.add(
+        options.output_file_problems("--markdown", markdown, read=inputs, like="preflight.md")
+    )
+    found.add(options.output_file_problems("--html", html, read=inputs, like="preflight.html"))
     terms, own_gates = build_ensemble(reward or (), ensemble, found)
     referenced = reference if gold is None else reference_system
     found.add(_reward_problems(terms, ensemble, of_gold=gold is not None, referenced=referenced))
@@ -119,7 +125,9 @@ def command(
             tell=steps.append,
         )
     plain = {**result.as_json(), "notes": notes, "seed": seed}
-    show(result)
+    page = preflight_page(result)
+    write_page(page, markdown=markdown, html=html)
+    print_page(page)
     report(plain, file=json, shown=True)
 
 
@@ -209,7 +217,7 @@ def _reward_problems(
         yield Problem("E116", where, what, f"{name}:name={name}_2")
 
 
-# ── texts and tables ────────────────────────────────────────────────────────────────────────────
+# ── texts ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def honest_of_files(
@@ -245,11 +253,3 @@ def _counts(honest: Honest) -> Iterator[str]:
         yield f"{honest.left_out:,} translations left out: empty, or without another text"
     if honest.equal:
         yield f"{honest.equal:,} of {len(honest.cases):,} translations equal their reference"
-
-
-def show(result: Preflight) -> None:
-    """Print tables and their explanation on stderr."""
-    safety = result.safety
-    exposures, gates = tables.exposure_tables(safety), tables.gate_table(safety)
-    print_tables((tables.agreement_table(result), *exposures, gates, tables.verdicts(safety)))
-    say(*tables.LEGEND, *tables.advice(safety))

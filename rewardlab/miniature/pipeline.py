@@ -38,6 +38,7 @@ from rewardlab.store.run_directory import start_run
 from rewardlab.text.prompts import arrow
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.grpo import GRPOTrainer
+from rewardlab.trainers.run_log import append_metrics
 from rewardlab.trainers.sft import Example, fine_tune
 from rewardlab.types import Gate, Term
 
@@ -212,7 +213,7 @@ def reinforce(
         policy: Trained in place.
         say: Receives progress lines.
     """
-    watch = Watch(sentences.heldout, tokenizer, settings.measure_every, say)
+    watch = Watch(sentences.heldout, tokenizer, settings.measure_every, say, directory)
     trainer = GRPOTrainer(
         policy,
         ensemble=demo_ensemble(settings.token_weight),
@@ -252,6 +253,7 @@ class Watch(TrainerCallback):
         tokenizer: The policy's tokenizer.
         every: Steps between measurements.
         say: Receives a line for each measurement.
+        directory: The run directory; ``metrics.jsonl`` gets the measurements as ``heldout/...``.
         curve: Pairs of RL step and quality so far.
     """
 
@@ -259,6 +261,7 @@ class Watch(TrainerCallback):
     tokenizer: PreTrainedTokenizerFast
     every: int
     say: Callable[[str], None]
+    directory: Path
     curve: list[tuple[int, Quality]] = field(default_factory=list)
 
     def measure(self, policy: PreTrainedModel, *, step: int) -> None:
@@ -277,6 +280,8 @@ class Watch(TrainerCallback):
         )
         found = quality([one.text for (one,) in translations], [pair.target for pair in self.pairs])
         self.curve.append((step, found))
+        measured = {f"heldout/{name}": value for name, value in found._asdict().items()}
+        append_metrics(self.directory, step, measured)
         self.say(f"RL step {step}: exact match {found.exact_match:.1f}%, TER {found.ter:.1f}")
 
     def on_step_end(

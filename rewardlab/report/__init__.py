@@ -1,4 +1,5 @@
-"""Human-readable results: tables on a terminal, tab-separated values, model cards.
+"""Human-readable results: tables on a terminal, as Markdown and HTML, tab-separated values, runs.
 
-`terminal` has the building blocks; each of the other files has the tables of one command.
+`table` has the plain value that all tables are, and how it fits a width; `terminal`, `markdown` and
+`html` write it. `run` shows a training run. Each of the other files has the tables of one command.
 """

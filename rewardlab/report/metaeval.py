@@ -1,4 +1,4 @@
-"""Tables of a meta-evaluation on a terminal, and its statistics as tab-separated values.
+"""Tables of a meta-evaluation, and its statistics as tab-separated values.
 
 A new column of the table of metrics is a line in `_columns`; the tab-separated values contain all
 statistics automatically.
@@ -7,26 +7,47 @@ statistics automatically.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
-from rich.table import Table
 
 from rewardlab.metaeval.correlations import GROUPINGS, Grouping
+from rewardlab.metaeval.intervals import Intervals
 from rewardlab.metaeval.results import MetaEvaluation, MetricResult
-from rewardlab.report.terminal import ends, new_table, number, printable
+from rewardlab.report.table import Column, Page, Table, table_of
+from rewardlab.report.terminal import ends, number
+from rewardlab.statistics import Interval
 
 TSV_HEADER = ("metric", "level", "grouping", "statistic", "value")
 SPAN_STATISTICS = (
     "precision", "recall", "f1", "weighted_precision", "weighted_recall", "weighted_f1",
 )  # fmt: skip
-Column: TypeAlias = tuple[str, Callable[[MetricResult], str]]
-"""A heading, and the function that writes a metric's cell under it."""
+Cell: TypeAlias = Callable[[MetricResult], str]
+Cells: TypeAlias = tuple[Column, Cell]
+"""A column, and the function that writes a metric's cell in it."""
+TIES, SPA, SYSTEMS = "ties", "SPA", "systems"
+"""Parts of the table of metrics, which is split between them on a narrow terminal."""
 LEGEND = (
     "acc_eq, ε: pairs of translations of one text, ties calibrated; SPA, pairs, r, τ: of systems",
     "r item ... τ all: Pearson's r and Kendall's τ_b of segments, by item, by system, ungrouped",
 )
+
+
+def metaeval_page(evaluation: MetaEvaluation) -> Page:
+    """All tables, their legend and the notes."""
+    tables = (gold_table(evaluation), metric_table(evaluation), span_table(evaluation))
+    notes = (*LEGEND, *(f"note: {note}" for note in evaluation.notes))
+    return Page(
+        "Meta-evaluation",
+        tuple(table for table in tables if table is not None),
+        notes,
+        depends_on=(
+            evaluation.gold.funnel,
+            evaluation.signature,
+            *(f"{metric.name}: {metric.signature}" for metric in evaluation.metrics),
+        ),
+    )
 
 
 def metric_table(evaluation: MetaEvaluation) -> Table:
@@ -40,43 +61,49 @@ def metric_table(evaluation: MetaEvaluation) -> Table:
         f"{len(evaluation.gold.scores.segments):,} segments"
     )
     columns = list(_columns(evaluation))
-    table = new_table([heading for heading, _ in columns], title=title)
-    for metric in (*_best_first(evaluation.metrics), evaluation.constant):
-        table.add_row(*(cell(metric) for _, cell in columns))
-    return table
+    rows = [
+        [cell(metric) for _, cell in columns]
+        for metric in (*_best_first(evaluation.metrics), evaluation.constant)
+    ]
+    return table_of([column for column, _ in columns], rows, title=title)
 
 
-def _columns(evaluation: MetaEvaluation) -> Iterator[Column]:
-    def ranks(statistic: str) -> Iterator[Column]:
+def _columns(evaluation: MetaEvaluation) -> Iterator[Cells]:
+    def ranks(statistic: str, part: str) -> Iterator[Cells]:
         if ranking := evaluation.rankings.get(statistic):
-            yield "rank", lambda one: str(ranking.ranks.get(one.name, ""))
+            yield Column("rank", part=part), lambda one: str(ranking.ranks.get(one.name, ""))
+
+    def interval(of: Callable[[Intervals], Mapping[str, Interval]], name: str) -> Cell:
+        return lambda one: ends(one.intervals and of(one.intervals).get(name))
 
     with_intervals = any(metric.intervals is not None for metric in evaluation.metrics)
-    yield "metric", lambda one: printable(one.name)
-    yield _segment("acc_eq", "item", "acc_eq")
+    yield Column("metric", "name"), lambda one: one.name
+    yield _segment("acc_eq", "item", "acc_eq", part=TIES)
     if with_intervals:
-        yield "95%", lambda one: ends(one.intervals and one.intervals.segment["item"].get("acc_eq"))
-    yield from ranks("acc_eq")
-    yield _segment("ε", "item", "epsilon", ".3g")
-    yield _system("SPA", "spa")
+        yield Column("95%", part=TIES), interval(lambda at: at.segment["item"], "acc_eq")
+    yield from ranks("acc_eq", TIES)
+    yield _segment("ε", "item", "epsilon", ".3g", part=TIES)
+    yield _system("SPA", "spa", part=SPA)
     if with_intervals:
-        yield "95%", lambda one: ends(one.intervals and one.intervals.system.get("spa"))
-    yield from ranks("spa")
-    yield _system("pairs", "pairwise_accuracy")
-    yield _system("r", "pearson")
-    yield _system("τ", "kendall")
-    groupings: dict[str, Grouping] = {"item": "item", "system": "system", "all": "none"}
-    for name, by in groupings.items():
-        yield _segment(f"r {name}", by, "pearson")
-        yield _segment(f"τ {name}", by, "kendall")
+        yield Column("95%", part=SPA), interval(lambda at: at.system, "spa")
+    yield from ranks("spa", SPA)
+    yield _system("pairs", "pairwise_accuracy", part=SYSTEMS)
+    yield _system("r", "pearson", part=SYSTEMS)
+    yield _system("τ", "kendall", part=SYSTEMS)
+    groupings: dict[str, tuple[Grouping, str]] = {
+        "item": ("item", "by item"), "system": ("system", "by system"), "all": ("none", "ungrouped")
+    }  # fmt: skip
+    for name, (by, part) in groupings.items():
+        yield _segment(f"r {name}", by, "pearson", part=part)
+        yield _segment(f"τ {name}", by, "kendall", part=part)
 
 
-def _segment(heading: str, by: Grouping, statistic: str, form: str = ".3f") -> Column:
-    return heading, lambda one: number(one.segment[by][statistic], form) or "-"
+def _segment(heading: str, by: Grouping, statistic: str, form: str = ".3f", *, part: str) -> Cells:
+    return Column(heading, part=part), lambda one: number(one.segment[by][statistic], form) or "-"
 
 
-def _system(heading: str, statistic: str) -> Column:
-    return heading, lambda one: number(one.system[statistic]) or "-"
+def _system(heading: str, statistic: str, *, part: str) -> Cells:
+    return Column(heading, part=part), lambda one: number(one.system[statistic]) or "-"
 
 
 def gold_table(evaluation: MetaEvaluation) -> Table:
@@ -84,12 +111,14 @@ def gold_table(evaluation: MetaEvaluation) -> Table:
     gold = evaluation.gold
     means = gold.scores.system_scores()
     order = np.argsort(np.where(np.isnan(means), -np.inf, means), kind="stable")[::-1]
-    table = new_table(("system", "human mean, as published", ""), align="lrl", wrap=1)
+    direction = "lower is better" if gold.negated else "higher is better"
+    heading = f"human mean, as published ({direction})"
+    rows: list[list[str]] = []
     for system in (gold.scores.systems[row] for row in order):
         role = "" if system in evaluation.systems else "left out"
         role = "reference" if system == evaluation.reference_system else role
-        table.add_row(printable(system), number(gold.published[system]) or "-", role)
-    return table
+        rows.append([system, number(gold.published[system]) or "-", role])
+    return table_of([Column("system", "name"), Column(heading), Column("", "prose")], rows)
 
 
 def span_table(evaluation: MetaEvaluation) -> Table | None:
@@ -97,12 +126,12 @@ def span_table(evaluation: MetaEvaluation) -> Table | None:
     marked = [metric for metric in _best_first(evaluation.metrics) if metric.spans is not None]
     if not marked:
         return None
-    headings = ("error spans", "P", "R", "F1", "weighted P", "weighted R", "weighted F1")
-    table = new_table(headings, wrap=1)
-    for metric in marked:
-        values = [number(getattr(metric.spans, name)) or "-" for name in SPAN_STATISTICS]
-        table.add_row(printable(metric.name), *values)
-    return table
+    headings = ("P", "R", "F1", "weighted P", "weighted R", "weighted F1")
+    rows = [
+        [one.name, *(number(getattr(one.spans, name)) or "-" for name in SPAN_STATISTICS)]
+        for one in marked
+    ]
+    return table_of([Column("error spans", "name"), *map(Column, headings)], rows)
 
 
 def tsv_lines(evaluation: MetaEvaluation) -> Iterator[str]:

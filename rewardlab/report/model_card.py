@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rewardlab.report.trained_reward import LEAD_HEADINGS, figure_rows, lead_rows, unscored
+from rewardlab.report.markdown import table_markdown
+from rewardlab.report.table import Column, table_of
+from rewardlab.report.trained_reward import figure_table, lead_table, unscored
 
 WHAT: Mapping[str, str] = {
     "metricx": (
@@ -57,7 +59,8 @@ def _blocks(results: Mapping[str, Any]) -> Iterator[str]:
     yield _list([*(f"`{line}`" for line in results["data"]), *results["notes"]])
     losses = results["validation_loss"]
     stages = [[name, f"{rows:,}", f"{losses[name]:.4f}"] for name, rows in results["rows"].items()]
-    yield _table(("stage", "rows read", "validation loss"), stages)
+    columns = (Column("stage", "name"), Column("rows read"), Column("validation loss"))
+    yield table_markdown(table_of(columns, stages))
     yield f"Test documents: {_documents(results['split']['test'])}"
     yield "## Results"
     yield (
@@ -67,15 +70,15 @@ def _blocks(results: Mapping[str, Any]) -> Iterator[str]:
     for name, figures in {"all files": results["figures"], **results["by_file"]}.items():
         if figures:
             yield f"### {name}"
-            yield _table(*figure_rows(figures))
+            yield table_markdown(figure_table(figures))
     if lines := list(unscored(results)):
         yield _list(lines)
     if results["leads"]:
         yield "### Ahead of the baselines?"
-        yield _table(LEAD_HEADINGS, lead_rows(results["leads"]))
+        yield table_markdown(lead_table(results["leads"]))
     if results["preferences"]:
         yield f"### {results['preference_pairs']:,} preferences"
-        yield _table(*figure_rows(results["preferences"]))
+        yield table_markdown(figure_table(results["preferences"]))
     yield "## Limits"
     yield LIMITS
 
@@ -88,14 +91,3 @@ def _documents(names: Sequence[str]) -> str:
 
 def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rules = ["---"] * len(headings)
-    return "\n".join(
-        [
-            f"| {' | '.join(headings)} |",
-            f"|{'|'.join(rules)}|",
-            *(f"| {' | '.join(row)} |" for row in rows),
-        ]
-    )

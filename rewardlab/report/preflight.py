@@ -1,111 +1,149 @@
-"""Tables of a preflight on a terminal: agreement with people, holes by probe, gates, verdicts.
+"""Tables of a preflight: agreement with people, holes by attack, gates, verdicts.
 
-A new column of the table of agreement is a line in `AGREEMENT` or `DISCRIMINATION`.
+A new column of the table of agreement is a line in `AGREEMENT` or `DISCRIMINATION`; a new judgement
+is a line in `STYLE` and in `VERDICT`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rich.table import Table
-from rich.text import Text
-
 from rewardlab.metaeval.results import CONSTANT
 from rewardlab.preflight.default_gates import gate_line
 from rewardlab.preflight.discrimination import Discrimination
 from rewardlab.preflight.preflight import Agreement, Preflight
-from rewardlab.preflight.safety import ALL, OWN, Exposure, Judgement, Safety
-from rewardlab.report.terminal import ends, new_table, number, printable
+from rewardlab.preflight.safety import (
+    ALL,
+    FEWEST_SOURCES,
+    LIMIT,
+    OWN,
+    Exposure,
+    Judgement,
+    Safety,
+)
+from rewardlab.report.table import Cell, Column, Page, Table, table_of
+from rewardlab.report.terminal import ends, number
 from rewardlab.statistics import Estimate
 
 STYLE: dict[Judgement, str] = {"safe": "green", "hole": "yellow", "open": "red", "unknown": "dim"}
-REWARDS_PER_TABLE = 6
+VERDICT: dict[Judgement, str] = {
+    "safe": "safe from",
+    "hole": "hole (and its gate)",
+    "open": "open hole",
+    "unknown": "undecided",
+}
 LEGEND = (
     "fooled: the attacked text scores at or above the honest one; before → with all default gates",
-    "hole: a default gate closes it; open: none does; unknown: too few sources to say",
+    f"safe: fooled in at most {LIMIT:.0%} of the cases",
+    f"hole: fooled more often, and a default gate lowers the share to at most {LIMIT:.0%}",
+    "open hole: no default gate does; the share is with all of them",
+    f"undecided: too few sources to say, fewer than {FEWEST_SOURCES}",
 )
-AGREEMENT: tuple[tuple[str, Callable[[Agreement], str]], ...] = (
-    ("acc_eq", lambda one: number(one.acc_eq)),
-    ("ε", lambda one: number(one.epsilon, ".3g")),
-    ("r", lambda one: number(one.pearson)),
-    ("τ", lambda one: number(one.kendall)),
+AGREEMENT: tuple[tuple[Column, Callable[[Agreement], str]], ...] = (
+    (Column("acc_eq", part="agreement"), lambda one: number(one.acc_eq)),
+    (Column("ε", part="agreement"), lambda one: number(one.epsilon, ".3g")),
+    (Column("r", part="agreement"), lambda one: number(one.pearson)),
+    (Column("τ", part="agreement"), lambda one: number(one.kendall)),
 )
-DISCRIMINATION: tuple[tuple[str, Callable[[Discrimination], str]], ...] = (
-    ("right", lambda one: number(one.right.value, ".1%")),
-    ("95%", lambda one: _ends(one.right)),
-    ("tied", lambda one: number(one.tied.value, ".1%")),
-    ("constant", lambda one: number(one.constant.value, ".1%")),
-    ("95%", lambda one: _ends(one.constant)),
+DISCRIMINATION: tuple[tuple[Column, Callable[[Discrimination], str]], ...] = (
+    (Column("right", part="pairs"), lambda one: number(one.right.value, ".1%")),
+    (Column("95%", part="pairs"), lambda one: _ends(one.right)),
+    (Column("tied", part="pairs"), lambda one: number(one.tied.value, ".1%")),
+    (Column("constant", part="sources"), lambda one: number(one.constant.value, ".1%")),
+    (Column("95%", part="sources"), lambda one: _ends(one.constant)),
 )
+
+
+def preflight_page(result: Preflight) -> Page:
+    """All tables, their legend, notes, and the gates that close the holes as YAML."""
+    safety = result.safety
+    tables = (
+        agreement_table(result),
+        exposure_table(safety),
+        gate_table(safety),
+        verdicts(safety),
+    )
+    shown = tuple(table for table in tables if table is not None)
+    signature = tuple(safety.signature.splitlines())
+    notes = (*LEGEND, *advice(safety))
+    return Page("Preflight", shown, notes, tuple(recommended(safety)), signature)
 
 
 def agreement_table(result: Preflight) -> Table | None:
     """Agreement of rewards with people within sources; None with one translation per source."""
     if not result.discrimination:
         return None
-    headings = ("reward", *(heading for heading, _ in (*AGREEMENT, *DISCRIMINATION)))
-    table = new_table(headings, title="within the translations of one source")
+    measured = [column for column, _ in (*AGREEMENT, *DISCRIMINATION)]
+    rows: list[list[Cell | str]] = []
     for name in {**result.discrimination, **result.agreement}:
         agreement, within = result.agreement.get(name), result.discrimination.get(name)
-        table.add_row(
-            Text(printable(name), style="dim" if name == CONSTANT else ""),
-            *("" if agreement is None else cell(agreement) for _, cell in AGREEMENT),
-            *("" if within is None else cell(within) for _, cell in DISCRIMINATION),
+        rows.append(
+            [
+                Cell(name, "dim" if name == CONSTANT else ""),
+                *("" if agreement is None else cell(agreement) for _, cell in AGREEMENT),
+                *("" if within is None else cell(within) for _, cell in DISCRIMINATION),
+            ]
         )
-    return table
+    columns = [Column("reward", "name"), *measured]
+    return table_of(columns, rows, title="within the translations of one source")
 
 
-def exposure_tables(safety: Safety) -> Iterator[Table]:
-    """Probe by reward: how often the reward is fooled, without and with all default gates."""
-    names = [*safety.honest]
-    for start in range(0, len(names), REWARDS_PER_TABLE):
-        some = names[start : start + REWARDS_PER_TABLE]
-        table = new_table(("probe", "cases", *map(printable, some)), title="fooled, %")
-        for one in safety.attacked:
-            cells = [_exposure(one.exposures[name]) for name in some]
-            table.add_row(one.probe.name, f"{one.cases:,}", *cells)
-        yield table
+def exposure_table(safety: Safety) -> Table:
+    """Attack by reward: how often the reward is fooled, without and with all default gates."""
+    columns = [Column("attack", "name"), Column("cases"), *map(Column, safety.honest)]
+    rows = [
+        [one.probe.name, f"{one.cases:,}", *(_exposure(one.exposures[r]) for r in safety.honest)]
+        for one in safety.attacked
+    ]
+    return table_of(columns, rows, title="fooled, %", keys=2)
 
 
 def gate_table(safety: Safety) -> Table:
-    """Probe by gate: share of attacks that the gate lets through, and its price on honest texts."""
-    names = [gate.reward.name for gate in safety.gates]
-    table = new_table(("probe", *names, "all"), title="let through by the default gates, %")
-    for one in safety.attacked:
-        cells = [
-            Text(
-                f"{one.passed[name].value:.1%}".rstrip("%") if one.cases else "",
-                style="bold" if name in one.probe.guards else "",
-            )
-            for name in (*names, ALL)
+    """Attack by gate: share of attacks that it lets through, and its price on honest texts."""
+    names = [*(gate.reward.name for gate in safety.gates), ALL]
+    rows = [
+        [
+            one.probe.name,
+            *(
+                Cell(
+                    f"{100 * one.passed[name].value:.1f}" if one.cases else "",
+                    "bold" if name in one.probe.guards else "",
+                )
+                for name in names
+            ),
         ]
-        table.add_row(one.probe.name, *cells)
-    prices = [f"{safety.closed[name].value:.2%}".rstrip("%") for name in (*names, ALL)]
-    table.add_row("closes on honest", *prices, style="italic")
-    return table
+        for one in safety.attacked
+    ]
+    prices = [Cell(f"{100 * safety.closed[name].value:.2f}", "italic") for name in names]
+    rows.append([Cell("closes on honest", "italic"), *prices])
+    columns = [Column("attack", "name"), *map(Column, names)]
+    return table_of(columns, rows, title="let through by the default gates, %")
 
 
 def verdicts(safety: Safety) -> Table:
-    """Per reward: probes it is safe from, holes with the gates that close them, open holes."""
-    headings = ("reward", "safe from", "hole, and the gate that closes it", "open hole")
-    table = new_table(headings, title="verdict", align="llll", wrap=4)
+    """Per reward: attacks it is safe from, holes with their gates, open holes, undecided ones."""
+    rows: list[list[Cell | str]] = []
     for name in safety.honest:
-        probes: dict[Judgement, list[str]] = {judgement: [] for judgement in STYLE}
+        attacks: dict[Judgement, list[str]] = {}
         for one in safety.attacked:
             exposure = one.exposures[name]
-            probes[exposure.judgement].append(_verdict(one.probe.name, exposure))
-        safe = Text(", ".join([*probes["safe"], *probes["unknown"]]), style=STYLE["safe"])
-        holes = (Text(", ".join(probes[key]), style=STYLE[key]) for key in ("hole", "open"))
-        table.add_row(printable(name), safe, *holes)
-    return table
+            attacks.setdefault(exposure.judgement, []).append(_verdict(one.probe.name, exposure))
+        label = name
+        for judgement, words in VERDICT.items():
+            if judgement in attacks:
+                cells = (Cell(words, STYLE[judgement]), ", ".join(attacks[judgement]))
+                rows.append([label, *cells])
+                label = ""
+    columns = (Column("reward", "name"), Column("verdict", "name"), Column("attacks", "prose"))
+    return table_of(columns, rows, title="verdict", keys=2)
 
 
-def _verdict(probe: str, exposure: Exposure) -> str:
+def _verdict(attack: str, exposure: Exposure) -> str:
     if exposure.judgement == "hole":
-        return f"{probe} ({' + '.join(_closing(exposure))})"
+        return f"{attack} ({' + '.join(_closing(exposure))})"
     if exposure.judgement == "open":
-        return f"{probe} {exposure.with_all_gates.value:.1%}"
-    return probe if exposure.judgement == "safe" else f"({probe}?)"
+        return f"{attack} {exposure.with_all_gates.value:.1%}"
+    return attack
 
 
 def _closing(exposure: Exposure) -> tuple[str, ...]:
@@ -114,13 +152,20 @@ def _closing(exposure: Exposure) -> tuple[str, ...]:
 
 
 def advice(safety: Safety) -> Iterator[str]:
-    """Notes on unscored texts, and the lines of YAML that close the holes, if there are any."""
+    """Notes on unscored texts, and on what the ensemble's own gates cost."""
     for name in safety.honest:
         exposures = [one.exposures[name] for one in safety.attacked]
         if unscored := sum(exposure.unscored for exposure in exposures):
             tried = unscored + sum(exposure.cases for exposure in exposures)
             what = "where the attacked or the honest text has no score"
-            yield f"{printable(name)}: left out {unscored:,} of {tried:,} attacks, {what}"
+            yield f"{name}: left out {unscored:,} of {tried:,} attacks, {what}"
+    if OWN in safety.closed:
+        price = safety.closed[OWN]
+        yield f"its own gates close on {price.value:.2%} of honest texts ({_ends(price)} %)"
+
+
+def recommended(safety: Safety) -> Iterator[str]:
+    """Lines of YAML with the gates that close the holes, if there are any."""
     wanted = {
         name
         for one in safety.attacked
@@ -130,20 +175,17 @@ def advice(safety: Safety) -> Iterator[str]:
     }
     lines = [gate_line(gate) for gate in safety.gates if gate.reward.name in wanted]
     if lines:
-        yield "gates that close the holes:"
+        yield "# gates that close the holes"
         yield "gates:"
         yield from (f"  {line}" for line in lines)
-    if OWN in safety.closed:
-        price = safety.closed[OWN]
-        yield f"its own gates close on {price.value:.2%} of honest texts ({_ends(price)} %)"
 
 
-def _exposure(exposure: Exposure) -> Text:
+def _exposure(exposure: Exposure) -> Cell:
     if not exposure.cases:
-        return Text("")
+        return Cell("")
     before = exposure.with_own_gates or exposure.fooled
     shares = f"{100 * before.value:.1f} → {100 * exposure.with_all_gates.value:.1f}"
-    return Text(shares, style=STYLE[exposure.judgement])
+    return Cell(shares, STYLE[exposure.judgement])
 
 
 def _ends(share: Estimate) -> str:

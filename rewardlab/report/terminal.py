@@ -7,13 +7,14 @@ could control the terminal are shown as their escapes.
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
-from rich.table import Table
+from rich.console import Group
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from rewardlab.evaluation.evaluate import Quality
+from rewardlab.report.table import Cell, Kind, Table, fitted, folded, printable
 from rewardlab.statistics import Estimate, Interval
 from rewardlab.types import ErrorSpan
 
@@ -21,26 +22,29 @@ SEVERITY_STYLE = {"minor": "underline yellow", "major": "underline red", "critic
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def new_table(
-    headings: Sequence[str], *, title: str | None = None, align: str = "l", wrap: int = 0
-) -> Table:
-    """An empty table without borders.
+def rendered(table: Table, width: int) -> Iterator[Group]:
+    """A table for a terminal: each part under its title, numbers whole.
 
     Args:
-        headings: One heading per column.
-        title: Title above the table.
-        align: ``l`` or ``r`` for the first columns; all other columns are ``r``.
-        wrap: Number of leading columns that wrap; the others are truncated on a narrow terminal.
+        table: The table.
+        width: The width of the terminal.
     """
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for at, heading in enumerate(headings):
-        table.add_column(
-            heading,
-            justify="left" if align[at : at + 1] == "l" else "right",
-            no_wrap=at >= wrap,
-            overflow="fold" if at < wrap else "ellipsis",
-        )
-    return table
+    for part, widths in fitted(table, width):
+        title = [Text(printable(part.title), style="italic")] if part.title else []
+        shown = RichTable(box=None, pad_edge=False)
+        for column, size in zip(part.columns, widths, strict=True):
+            justify = "right" if column.kind == "number" else "left"
+            heading = _cell(Cell(column.heading), size, column.kind)
+            shown.add_column(heading, justify=justify, width=size, overflow="fold")
+        for row in part.rows:
+            cells = zip(row, part.columns, widths, strict=True)
+            shown.add_row(*(_cell(cell, size, column.kind) for cell, column, size in cells))
+        yield Group(*title, shown)
+
+
+def _cell(cell: Cell, width: int, kind: Kind) -> Text:
+    text = printable(cell.text)
+    return Text(text if kind == "prose" else folded(text, max(width, 2)), style=cell.style)
 
 
 def number(value: float, form: str = ".3f") -> str:
@@ -65,24 +69,36 @@ def ends(interval: Interval | Estimate | None, form: str = ".3f") -> str:
     return f"{interval.low:{form}} … {interval.high:{form}}"
 
 
-def sparkline(values: Sequence[float]) -> str:
+def sparkline(values: Sequence[float | None], width: int | None = None) -> str:
     """A curve of blocks with eight heights, from the lowest to the highest value.
 
-    >>> sparkline([0.0, 1.0, 2.0])
-    '▁▄█'
+    Args:
+        values: The values; None leaves a space.
+        width: The most blocks; neighbouring values are averaged if there are more. None for all.
+
+    >>> sparkline([0.0, None, 1.0, 2.0]), sparkline([0.0, 2.0, 4.0, 6.0], 2)
+    ('▁ ▄█', '▁█')
     """
-    if not values:
-        return ""
-    low, high = min(values), max(values)
+    shown = values if width is None or len(values) <= width else _averaged(values, width)
+    known = [value for value in shown if value is not None]
+    if not known:
+        return " " * len(shown)
+    low, high = min(known), max(known)
     step = (high - low) or 1.0
-    return "".join(BLOCKS[int((value - low) / step * (len(BLOCKS) - 1))] for value in values)
-
-
-def printable(text: str) -> str:
-    """Show control, format and unassigned characters as escapes; length may change."""
     return "".join(
-        c if not unicodedata.category(c).startswith("C") else ascii(c)[1:-1] for c in text
+        " " if value is None else BLOCKS[int((value - low) / step * (len(BLOCKS) - 1))]
+        for value in shown
     )
+
+
+def _averaged(values: Sequence[float | None], width: int) -> list[float | None]:
+    """The mean of the known values in each of ``width`` parts of nearly the same length."""
+    means: list[float | None] = []
+    for part in range(width):
+        some = values[part * len(values) // width : (part + 1) * len(values) // width]
+        known = [value for value in some if value is not None]
+        means.append(math.fsum(known) / len(known) if known else None)
+    return means
 
 
 def marked(text: str, spans: Sequence[ErrorSpan]) -> Text:
@@ -90,23 +106,31 @@ def marked(text: str, spans: Sequence[ErrorSpan]) -> Text:
 
     Args:
         text: The hypothesis.
-        spans: Errors; those on the source are left out.
+        spans: Errors; those on the source are left out. Where two overlap, the worse one shows.
     """
     styles = [""] * len(text)
-    for span in spans:
+    for span in sorted(spans, key=_badness):
         if span.side == "hypothesis":
             style = SEVERITY_STYLE.get(span.severity, "underline")
-            styles[span.start : span.end] = [style] * (span.end - span.start)
+            styles[span.start : span.end] = [style] * len(styles[span.start : span.end])
     shown = Text()
-    for character, style in zip(text, styles, strict=True):
-        shown.append(printable(character), style=style)
+    for style, characters in groupby(zip(text, styles, strict=True), key=lambda pair: pair[1]):
+        shown.append("".join(printable(character) for character, _ in characters), style=style)
     return shown
+
+
+def _badness(span: ErrorSpan) -> int:
+    known = [*SEVERITY_STYLE]
+    return known.index(span.severity) if span.severity in known else -1
 
 
 def advantages(
     text: str, starts: Sequence[int], ends: Sequence[int], values: Sequence[float]
 ) -> Text:
     """A hypothesis with tokens on red for a negative and on green for a positive advantage.
+
+    Several tokens in a row that have no character, such as those of a reasoning block, are shown as
+    one, with the mean of their advantages.
 
     Args:
         text: The hypothesis.
@@ -115,28 +139,34 @@ def advantages(
         values: T advantages.
     """
     shown = Text()
-    for start, end, value in zip(starts, ends, values, strict=True):
-        strength = min(1.0, abs(value) / 3.0)
-        level = int(50 + 150 * strength)
-        colour = f"rgb({level},0,0)" if value < 0 else f"rgb(0,{level},0)"
-        token = printable(text[start:end]) if end > start else "⟨/s⟩"
-        shown.append(token, style=f"white on {colour}")
-        shown.append(f"{value:+.1f} ", style="dim")
+    tokens = zip(starts, ends, values, strict=True)
+    for visible, group in groupby(tokens, key=lambda token: token[1] > token[0]):
+        some = list(group)
+        if visible:
+            for start, end, value in some:
+                _append_token(shown, printable(text[start:end]), value)
+        else:
+            name = "⟨/s⟩" if len(some) == 1 else f"⟨{len(some):,} tokens⟩"
+            _append_token(shown, name, math.fsum(value for *_, value in some) / len(some))
     return shown
 
 
-def quality_table(title: str, rows: Sequence[tuple[str, Quality]]) -> Table:
-    """Exact match, TER and chrF; of these, only chrF is a reward of the demonstration.
+def _append_token(shown: Text, token: str, value: float) -> None:
+    level = int(50 + 150 * min(1.0, abs(value) / 3.0))
+    colour = f"rgb({level},0,0)" if value < 0 else f"rgb(0,{level},0)"
+    shown.append(token, style=f"white on {colour}")
+    shown.append(f"{value:+.1f} ", style="dim")
+
+
+def labelled(lines: Iterable[tuple[str, str | Text]]) -> RichTable:
+    """Lines with a label before each; long ones continue beside their label.
 
     Args:
-        title: Title above the table.
-        rows: Name and quality of each system.
+        lines: Labels, and texts; a text without a style is escaped.
     """
-    table = Table(title=title, title_justify="left")
-    for heading in ("", "exact match %", "TER (error)", "chrF (reward)"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for name, quality in rows:
-        table.add_row(
-            name, f"{quality.exact_match:.1f}", f"{quality.ter:.1f}", f"{quality.chrf:.1f}"
-        )
-    return table
+    grid = RichTable.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column(overflow="fold")
+    for label, text in lines:
+        grid.add_row(label, text if isinstance(text, Text) else Text(printable(text)))
+    return grid

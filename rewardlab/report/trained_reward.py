@@ -1,4 +1,4 @@
-"""Tables of a trained scorer's results on a terminal: figures, and leads over baselines.
+"""Tables of a trained scorer's results: figures, and leads over baselines.
 
 A new statistic is a line in `HEADINGS`.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from rich.table import Table
-
-from rewardlab.report.terminal import new_table, printable
+from rewardlab.report.table import Column, Table, table_of
 
 Figures: TypeAlias = Mapping[str, Mapping[str, Sequence[float]]]
 """Scorer -> statistic -> value, lower and upper end."""
@@ -22,7 +20,6 @@ HEADINGS: Mapping[str, str] = {
     "span_f1": "span F1",
     "span_f1_severity": "F1, severity",
 }
-LEAD_HEADINGS = ("baseline", "statistic", "difference", "")
 
 
 def tables(results: Mapping[str, Any]) -> Iterator[Table]:
@@ -32,7 +29,7 @@ def tables(results: Mapping[str, Any]) -> Iterator[Table]:
         segments = sum(results["test_segments"].values())
         title = f"{results['family']}: {segments:,} held-out segments, 95% intervals"
         yield figure_table(figures, title)
-        yield lead_table(results["leads"], results["family"])
+        yield lead_table(results["leads"], f"{results['family']} minus each baseline")
     if results["preferences"]:
         title = f"{results['preference_pairs']:,} held-out preferences"
         yield figure_table(results["preferences"], title)
@@ -45,42 +42,35 @@ def unscored(results: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {count:,} without a score ({status})"
 
 
-def figure_table(figures: Figures, title: str) -> Table:
+def figure_table(figures: Figures, title: str = "") -> Table:
     """One row for each scorer, one column for each statistic that any of them has.
 
     Args:
         figures: Scorer -> statistic -> value, lower and upper end.
-        title: Title above the table.
+        title: The title, or nothing.
     """
-    headings, rows = figure_rows(figures)
-    table = new_table(headings, title=title)
-    for scorer, *cells in rows:
-        table.add_row(printable(scorer), *cells)
-    return table
-
-
-def figure_rows(figures: Figures) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of a table of figures, as texts."""
     known = {name for one in figures.values() for name in one}
-    columns = [name for name in HEADINGS if name in known]
-    headings = ["scorer", *(HEADINGS[name] for name in columns)]
-    return headings, [
-        [scorer, *(with_interval(own.get(name)) for name in columns)]
+    names = [name for name in HEADINGS if name in known]
+    columns = [Column("scorer", "name"), *(Column(HEADINGS[name]) for name in names)]
+    rows = [
+        [scorer, *(with_interval(own.get(name)) for name in names)]
         for scorer, own in figures.items()
     ]
+    return table_of(columns, rows, title=title)
 
 
-def lead_table(leads: Sequence[Mapping[str, Any]], family: str) -> Table:
+def lead_table(leads: Sequence[Mapping[str, Any]], title: str = "") -> Table:
     """One row for each baseline and statistic; a lead is real if its interval excludes 0.
 
     Args:
         leads: Leads as in ``results.json``.
-        family: Family of the trained scorer.
+        title: The title, or nothing.
     """
-    table = new_table(LEAD_HEADINGS, title=f"{family} minus each baseline", align="llrl")
-    for baseline, *cells in lead_rows(leads):
-        table.add_row(printable(baseline), *cells)
-    return table
+    columns = (
+        Column("baseline", "name"), Column("statistic", "name"), Column("difference"),
+        Column("", "prose"),
+    )  # fmt: skip
+    return table_of(columns, lead_rows(leads), title=title, keys=2)
 
 
 def lead_rows(leads: Sequence[Mapping[str, Any]]) -> Iterator[list[str]]:

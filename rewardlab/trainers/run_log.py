@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +66,21 @@ class MetricsLog(TrainerCallback):
     ) -> None:
         """Write one line."""
         if state.is_world_process_zero and args.output_dir and logs:
-            directory = Path(args.output_dir)
-            directory.mkdir(parents=True, exist_ok=True)
-            metrics = {"step": state.global_step, **json_value(logs)}
-            line = json.dumps(metrics, ensure_ascii=False, allow_nan=False)
-            with (directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            append_metrics(Path(args.output_dir), state.global_step, logs)
+
+
+def append_metrics(directory: Path, step: int, metrics: Mapping[str, Any]) -> None:
+    """Append one line to ``metrics.jsonl``.
+
+    Args:
+        directory: The run directory; made if it does not exist.
+        step: The step that the metrics belong to.
+        metrics: Values by name; those that are not finite are written as null.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({"step": step, **json_value(metrics)}, ensure_ascii=False, allow_nan=False)
+    with (directory / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 class TokenLog(TrainerCallback):

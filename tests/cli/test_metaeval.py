@@ -160,6 +160,43 @@ def test_metrics_are_compared_with_each_other(files, run):
     assert "rank" in err
 
 
+def test_tables_fit_the_terminal_and_notes_are_wrapped(files, run, monkeypatch):
+    metric = ("--scores", "good=good.seg.score", "--scores", "bad=bad.seg.score")
+    for width in (60, 80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        code, out, err = run("metaeval", *GOLD, *metric, "--compare", "--intervals", "20")
+        assert code == 0, err
+        assert max(map(len, err.splitlines())) <= width
+        good = json.loads(out)["metrics"]["good"]
+        for group in good["segment"].values():
+            assert f"{group['kendall']:.3f}" in err
+        low, high = good["intervals"]["system"]["spa"]
+        assert f"{low:.3f} … {high:.3f}" in err
+        words = " ".join(err.split())
+        assert "note: 3 systems are few: what is said of systems rests on 3 pairs" in words
+
+
+def test_the_tables_are_written_as_markdown_and_html(files, run):
+    code, out, err = run(
+        "metaeval", *GOLD, "--scores", "good=good.seg.score", "--markdown", "m.md",
+        "--html", "m.html",
+    )  # fmt: skip
+    assert code == 0, err
+    result = json.loads(out)
+    markdown = (files / "m.md").read_text(encoding="utf-8")
+    html = (files / "m.html").read_text(encoding="utf-8")
+    pearson = f"{result['metrics']['good']['system']['pearson']:.3f}"
+    for text in (markdown, html):
+        assert pearson in text
+        assert "human mean, as published (lower is better)" in text
+        assert "people tie 16.7% of the pairs" in text
+        assert "constant" in text
+    assert "| system | human mean, as published (lower is better) |  |" in markdown
+    assert html.count("<table>") == 2
+    assert "<script" not in html
+    assert "http" not in html
+
+
 # ── what is odd, and no error ───────────────────────────────────────────────────────────────────
 
 
@@ -315,6 +352,16 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
                 "fix: name another file: metaeval.json\n"
                 "error[E118] --tsv: 'mqm.tsv' is read, and would be overwritten. "
                 "fix: name another file: metaeval.tsv\n"
+            ),
+        ),
+        (
+            (*GOLD, *GOOD, "--markdown", "mqm.tsv", "--html", "new/out.html"),
+            2,
+            (
+                "error[E118] --markdown: 'mqm.tsv' is read, and would be overwritten. "
+                "fix: name another file: metaeval.md\n"
+                "error[E117] --html: 'new/out.html' is to be written into a directory that is not "
+                "there. fix: mkdir -p new\n"
             ),
         ),
         (

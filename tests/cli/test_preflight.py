@@ -77,6 +77,37 @@ def test_a_reward_on_a_gold_file(files, run):
     assert "not_copied" in err
 
 
+def test_tables_fit_the_terminal(files, run, monkeypatch):
+    rewards = [("--reward", f"no_repetition:name=guard_against_repetition_{n}") for n in range(11)]
+    arguments = ("preflight", "--reward", "chrf", *(word for pair in rewards for word in pair))
+    for width in (60, 80, 100, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        code, out, err = run(*arguments, *GOLD)
+        assert code == 0, err
+        assert max(map(len, err.splitlines())) <= width
+        chrf = json.loads(out)["probes"]["copy"]["rewards"]["chrf"]
+        shares = [f"{100 * chrf[key][0]:.1f}" for key in ("fooled", "with_all_gates")]
+        assert f"{shares[0]} → {shares[1]}" in err
+        assert err.count("100.0 → 100.0") > 11
+        assert "probe" not in err
+        assert "undecided" in err
+
+
+def test_the_tables_are_written_as_markdown_and_html(files, run):
+    code, out, err = run(
+        "preflight", "--reward", "chrf", *GOLD, "--markdown", "p.md", "--html", "p.html"
+    )
+    assert code == 0, err
+    markdown, html = ((files / name).read_text(encoding="utf-8") for name in ("p.md", "p.html"))
+    copied = json.loads(out)["probes"]["copy"]["rewards"]["chrf"]["fooled"][0]
+    for text in (markdown, html):
+        assert f"{100 * copied:.1f} → 0.0" in text
+        assert "fooled, %" in text
+        assert "undecided: too few sources" in text
+    assert "| attack | cases | chrf |" in markdown
+    assert "<script" not in html
+
+
 def test_an_ensemble_has_its_own_gates_and_a_total(files, run):
     code, out, err = run("preflight", "--ensemble", "rl.yaml", *GOLD)
     assert code == 0, err
@@ -140,6 +171,8 @@ def test_what_is_left_out_is_told(files, run):
         (("--reward", "chrf", *GOLD, "--json", "."), 2, ["E118"]),
         (("--reward", "chrf", *GOLD, "--json", "./mqm.tsv"), 2, ["E118"]),
         (("--reward", "chrf", *TEXTS, "--json", "hyp"), 2, ["E118"]),
+        (("--reward", "chrf", *GOLD, "--html", "no/out.html"), 2, ["E117"]),
+        (("--reward", "chrf", *GOLD, "--markdown", "."), 2, ["E118"]),
         (("--reward", "chrf", *GOLD, "--cases", "0"), 2, ["E040"]),
         (("--reward", "chrf", *GOLD, "--severity", "none"), 2, ["E026"]),
         (("--reward", "chrf", "--gold", "no.tsv", *GOLD[2:]), 3, ["E201"]),

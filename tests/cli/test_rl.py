@@ -82,6 +82,20 @@ def test_a_run_from_yaml_to_its_directory(here, pairs, run):
     assert all(len(row["token_advantages"]) == len(row["token_starts"]) for row in rows)
 
 
+def test_a_run_can_be_looked_at(here, run):
+    held_out = ("trainer.eval_strategy=steps", "trainer.eval_steps=1", "trainer.eval_on_start=true")
+    assert run("rl", "rl.yaml", "trainer.max_steps=3", *held_out)[0] == 0
+    code, out, err = run("show", "run")
+    assert (code, err) == (0, "")
+    assert re.search("^state +finished; step 3 of 3 *$", out, re.MULTILINE)
+    assert re.search("^started from +start *$", out, re.MULTILINE)
+    assert re.search("^rewards/chrf/mean +[-0-9.]+ +[ ▁▂▃▄▅▆▇█]+ +[-0-9.]+$", out, re.MULTILINE)
+    assert re.search("^rewards/chrf/mean ↑ .* [03] → 3$|0 → 3$", out, re.MULTILINE)
+    assert "samples of step 3" in out
+    assert "errors       lexical_spans: " in out
+    assert re.search("^advantages .*[+-][0-9].[0-9]", out, re.MULTILINE)
+
+
 def test_the_policy_remembers_what_it_was_trained_on(here, run):
     sft = Stage("sft", None, data=({"source": "other.txt"},))
     write_training(here / "start", sft)

@@ -1,12 +1,13 @@
 """The whole demonstration at a size that proves it runs; what it achieves is a benchmark."""
 
-import json
+import re
 
 import pyarrow.parquet as pq
-from rich.console import Console
 
-from rewardlab.cli import demo
+from rewardlab.cli.run_directory import read_run
+from rewardlab.cli.show import show
 from rewardlab.miniature.pipeline import DemoSettings, draw_sentences, run_demo
+from rewardlab.store.run_reader import read_steps
 
 TINY = DemoSettings(
     sft_pairs=64, rl_prompts=16, heldout=8, sft_steps=4, rl_steps=2, rl_rows=16, measure_every=1
@@ -37,10 +38,15 @@ def test_the_demonstration_runs_and_shows_itself(tmp_path, capsys):
     assert any("RL step 2" in line for line in said)
     rows = pq.read_table(next((tmp_path / "run" / "tokens").glob("*.parquet"))).to_pylist()
     assert {row["target_lang"] for row in rows} == {"de"}
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    assert "token_credit/lexical_spans/std" in json.loads(lines[0])
+    steps = read_steps(tmp_path / "run" / "metrics.jsonl")
+    assert [step for step, _ in steps.points("heldout/ter")] == [0, 1, 2]
+    assert steps.points("heldout/exact_match")[-1] == (2, result.after.exact_match)
+    assert steps.points("token_credit/lexical_spans/std")
 
-    demo.show(Console(width=120), result)
+    show(read_run(tmp_path / "run"))
     shown = capsys.readouterr().out
-    assert "after SFT" in shown
+    assert "rewardlab demo" in shown
+    assert "finished; step 2 of 2" in shown
+    assert re.search(r"^exact_match ↑ ", shown, re.MULTILINE)
+    assert re.search(r"^rewards/chrf/mean ", shown, re.MULTILINE)
     assert shown.count("advantages") >= 2

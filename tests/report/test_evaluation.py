@@ -1,20 +1,15 @@
 import dataclasses
 
-from rich.console import Console
+import pytest
+from on_terminal import plain
+from rich.cells import cell_len
 
 from rewardlab.data.corpora import Row
 from rewardlab.evaluation.evaluate import System, evaluate
 from rewardlab.evaluation.metrics import Metric
-from rewardlab.report.evaluation import reading_aid, score_table, text_table
+from rewardlab.report.evaluation import reading_aid, score_table, tables, text_table
 from rewardlab.rewards import TER, ExactMatch, NumbersKept
 from rewardlab.store.lineage import TrainedOn
-
-
-def plain(renderable):
-    console = Console(width=120, color_system=None)
-    with console.capture() as capture:
-        console.print(renderable)
-    return capture.get()
 
 
 def evaluation():
@@ -35,18 +30,8 @@ def evaluation():
 def test_scores_have_arrows_marks_intervals_and_p_values():
     lines = plain(score_table(evaluation(), "da-nb")).splitlines()
     assert lines[0].strip() == "da-nb, 10 rows"
-    assert lines[1].split() == [
-        "system",
-        "score",
-        "95%",
-        "sd",
-        "of",
-        "seeds",
-        "to",
-        "sft",
-        "95%",
-        "p",
-    ]
+    headings = ["metric", "system", "score", "95%", "sd of seeds", "to sft", "95%", "p"]
+    assert lines[1].split() == " ".join(headings).split()
     ter = [line.split() for line in lines[2:7]]
     assert ter[0] == ["ter", "↓", "sft", "100.00", "100.00", "…", "100.00"]
     assert ter[1] == [
@@ -60,13 +45,13 @@ def test_scores_have_arrows_marks_intervals_and_p_values():
 
 def test_a_clear_difference_has_the_colour_of_its_worth():
     table = score_table(evaluation(), "da-nb")
-    [differences] = [column for column in table.columns if column.header == "to sft"]
-    styles = [getattr(cell, "style", "") for cell in differences.cells]
+    at = [column.heading for column in table.columns].index("to sft")
+    styles = [row[at].style for row in table.rows]
     # a lower TER, more exact matches, more numbers kept: each is better, and sft has none
     assert styles == ["", *["green"] * 4] * 3
     swapped = dataclasses.replace(evaluation(), metrics=(Metric(ExactMatch(name="ter")),))
     table = score_table(swapped, "da-nb")
-    assert {getattr(cell, "style", "") for cell in table.columns[5].cells} == {"", "red"}
+    assert {row[5].style for row in table.rows} == {"", "red"}
 
 
 def test_names_cannot_steer_the_terminal():
@@ -89,3 +74,21 @@ def test_texts_are_described():
     lines = plain(text_table(evaluation(), "da-nb")).splitlines()
     assert lines[0].split() == ["system", "length", "ratio", "copies", "empty"]
     assert lines[1].split() == ["sft", "0.143", "0.0%", "0.0%"]
+
+
+def test_without_a_baseline_there_are_no_columns_of_differences():
+    rows = [Row(str(n), f"{n}", f"ref {n}", "da", "nb") for n in range(3)]
+    one = System("one", [row.reference for row in rows], known=True)
+    found = evaluate(rows, [one], [Metric(TER())], resamples=20)
+    headings = [column.heading for column in score_table(found, "da-nb").columns]
+    assert headings == ["metric", "system", "score", "95%"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_scores_and_differences_are_whole_at_every_width(width):
+    for table in tables(evaluation()):
+        shown = plain(table, width)
+        assert max(map(cell_len, shown.splitlines())) <= width
+        words = shown.split()
+        for row in table.rows:
+            assert all(word in words for cell in row[table.keys :] for word in cell.text.split())

@@ -1,9 +1,11 @@
 """Tables and TSV of a meta-evaluation."""
 
+import dataclasses
+
 import gold_scores
 import numpy as np
+import on_terminal
 import pytest
-from rich.console import Console
 
 from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.scoring import Scored
@@ -19,11 +21,8 @@ from rewardlab.types import ErrorSpan
 SYSTEMS = ("A", "B", "C")
 
 
-def plain(renderable):
-    console = Console(width=160, color_system=None)
-    with console.capture() as capture:
-        console.print(renderable)
-    return capture.get()
+def plain(table, width=160):
+    return on_terminal.plain(table, width)
 
 
 def evaluation(**options):
@@ -78,7 +77,7 @@ def test_intervals_stand_beside_their_statistic():
 def test_systems_stand_as_people_see_them():
     lines = plain(gold_table(evaluation(reference_system="refA"))).splitlines()
     assert [line.split() for line in lines] == [
-        ["system", "human", "mean,", "as", "published"],
+        ["system", "human", "mean,", "as", "published", "(lower", "is", "better)"],
         ["refA", "0.000", "reference"],
         ["A", "0.500"],
         ["B", "2.500"],
@@ -87,6 +86,12 @@ def test_systems_stand_as_people_see_them():
     assert ["refA", "0.000", "left", "out"] in [
         line.split() for line in plain(gold_table(evaluation())).splitlines()
     ]
+
+
+def test_the_human_mean_says_its_direction():
+    higher = dataclasses.replace(gold_scores.gold(), negated=False)
+    found = meta_evaluate(higher, [], systems=SYSTEMS)
+    assert "human mean, as published (higher is better)" in plain(gold_table(found))
 
 
 def test_error_spans_have_a_table_of_their_own():

@@ -1,9 +1,8 @@
 """What a trained scorer's card and tables say, from results that are written down here."""
 
-import io
-
 import pytest
-from rich.console import Console
+from on_terminal import plain
+from rich.cells import cell_len
 
 from rewardlab.report.model_card import FROM_SCRATCH, model_card
 from rewardlab.report.trained_reward import tables, verdict
@@ -72,13 +71,13 @@ def test_a_checkpoint_is_named():
     assert "Started from the checkpoint `mt5-xl`." in model_card(RESULTS | {"start": "mt5-xl"})
 
 
-def test_the_terminal_shows_figures_leads_and_preferences():
-    console = Console(file=io.StringIO(), width=120)
-    for table in tables(RESULTS):
-        console.print(table)
-    text = console.file.getvalue()
+@pytest.mark.parametrize("width", [50, 80, 120, 200])
+def test_the_terminal_shows_figures_leads_and_preferences(width):
+    text = "\n".join(plain(table, width) for table in tables(RESULTS))
+    assert max(map(cell_len, text.splitlines())) <= width
     assert "40 held-out segments" in text
     assert "0.250 (0.200 … 0.300)" in text
+    assert "-0.100 (-0.200 … -0.050)" in text
     assert "ahead" in text
     assert "8 held-out preferences" in text
 

@@ -1,13 +1,15 @@
-from rich.console import Console
+import re
+
+import on_terminal
 
 from rewardlab.preflight.honest_texts import honest_of_texts
 from rewardlab.preflight.preflight import preflight
 from rewardlab.report.preflight import (
-    REWARDS_PER_TABLE,
     advice,
     agreement_table,
-    exposure_tables,
+    exposure_table,
     gate_table,
+    recommended,
     verdicts,
 )
 from rewardlab.rewards import LengthRatio, NotCutOff, NotEmpty
@@ -31,11 +33,8 @@ SENTENCES = [f"{name} sah {other} im Garten." for name in NAMES for other in NAM
 SOURCES = [f"{name} saw {other} in the garden." for name in NAMES for other in NAMES[:3]]
 
 
-def plain(renderable):
-    console = Console(width=160, color_system=None)
-    with console.capture() as capture:
-        console.print(renderable)
-    return capture.get()
+def plain(table, width=160):
+    return on_terminal.plain(table, width)
 
 
 def found(*rewards, several=False, sources=SOURCES, **options):
@@ -49,22 +48,24 @@ def row(table, name):
     return next(line for line in plain(table).splitlines() if line.startswith(name)).split()
 
 
-def test_a_probe_is_one_row_before_and_with_all_gates():
-    (table,) = exposure_tables(found(NotEmpty()).safety)
+def test_an_attack_is_one_row_before_and_with_all_gates():
+    table = exposure_table(found(NotEmpty()).safety)
     assert row(table, "empty") == ["empty", "36", "0.0", "→", "0.0"]
     assert row(table, "copy") == ["copy", "36", "100.0", "→", "0.0"]
     assert row(table, "number") == ["number", "0"]
 
 
-def test_many_rewards_take_several_tables():
-    rewards = [NotEmpty(name=f"r{number}") for number in range(REWARDS_PER_TABLE + 1)]
-    first, second = exposure_tables(found(*rewards).safety)
-    assert "r0" in plain(first)
-    assert "r6" not in plain(first)
-    assert "r6" in plain(second)
+def test_many_rewards_are_split_into_several_tables():
+    rewards = [NotEmpty(name=f"r{number}") for number in range(7)]
+    table = exposure_table(found(*rewards).safety)
+    assert plain(table, 160).count("attack ") == 1
+    narrow = plain(table, 80)
+    assert "fooled, % (2 of 3)" in narrow
+    assert [f"r{number}" in narrow for number in range(7)] == [True] * 7
+    assert len(re.findall(r"^copy +36 ", narrow, re.MULTILINE)) == 3
 
 
-def test_gates_by_probe_and_their_price():
+def test_gates_by_attack_and_their_price():
     table = gate_table(found(NotEmpty()).safety)
     assert row(table, "copy") == ["copy", "100.0", "0.0", *["100.0"] * 5, "0.0"]
     assert row(table, "closes on honest") == ["closes", "on", "honest", *["0.00"] * 8]
@@ -73,11 +74,11 @@ def test_gates_by_probe_and_their_price():
 def test_the_verdict_names_the_gate_that_closes_a_hole():
     safety = found(NotEmpty()).safety
     shown = plain(verdicts(safety))
-    assert "(number?)" in shown
-    assert "copy (not_copied)" in shown
-    assert "word_dropped 100.0%" in shown
-    assert "- {reward: not_copied, below: 0.5}" in "\n".join(advice(safety))
-    assert not [line for line in advice(safety) if "not_empty" in line]
+    assert re.search("^ +undecided .*number *$", shown, re.MULTILINE)
+    assert re.search("^ +hole .*copy .not_copied.", shown, re.MULTILINE)
+    assert re.search("^ +open hole .*word_dropped 100.0%", shown, re.MULTILINE)
+    assert "  - {reward: not_copied, below: 0.5}" in [*recommended(safety)]
+    assert not [line for line in recommended(safety) if "not_empty" in line]
 
 
 def test_the_price_of_gates_of_its_own_is_told():

@@ -1,6 +1,5 @@
 from rich.console import Console
 
-from rewardlab.evaluation.evaluate import Quality
 from rewardlab.report import terminal
 from rewardlab.types import ErrorSpan
 
@@ -18,12 +17,11 @@ def test_spans_are_underlined_where_they_are():
     )
     assert text.plain == "ein Haus"
     styled = [(text.plain[s.start : s.end], str(s.style)) for s in text.spans]
-    assert styled == [(c, "underline red") for c in "Haus"]
+    assert styled == [("Haus", "underline red")]
 
 
 def test_text_cannot_steer_the_terminal():
     assert "\x1b" not in terminal.marked("a\x1b[31mb", []).plain
-    assert terminal.printable("a\u202eb") == "a\\u202eb"
     assert plain(terminal.marked("[bold]x[/bold]", [])).strip() == "[bold]x[/bold]"
 
 
@@ -32,12 +30,29 @@ def test_advantages_name_every_token():
     assert shown.plain == "ein+0.5  Haus-2.0 ⟨/s⟩+0.0 "
 
 
+def test_where_spans_overlap_the_worse_one_shows():
+    spans = [ErrorSpan(0, 3, "critical"), ErrorSpan(1, 5, "minor"), ErrorSpan(4, 99, "odd")]
+    text = terminal.marked("abcdef", spans)
+    styled = [(text.plain[s.start : s.end], str(s.style)) for s in text.spans]
+    assert styled == [("abc", "bold red"), ("de", "underline yellow"), ("f", "underline")]
+
+
+def test_tokens_without_characters_are_shown_together():
+    shown = terminal.advantages("ab", [0, 0, 0, 2], [0, 0, 2, 2], [1.0, 2.0, -1.0, 0.0])
+    assert shown.plain == "⟨2 tokens⟩+1.5 ab-1.0 ⟨/s⟩+0.0 "
+
+
+def test_joiners_stay_and_other_invisible_characters_are_escaped():
+    assert terminal.printable("می\u200cخ a\u202eb\x07\ufeff") == "می\u200cخ a\\u202eb\\x07\\ufeff"
+
+
 def test_sparkline_of_a_constant_and_of_nothing():
     assert terminal.sparkline([2.0, 2.0]) == "▁▁"
     assert terminal.sparkline([]) == ""
 
 
-def test_quality_table_prints_one_line_per_system():
-    shown = plain(terminal.quality_table("title", [("after SFT", Quality(50.0, 12.34, 80.0))]))
-    assert "after SFT" in shown
-    assert "12.3" in shown
+def test_sparkline_with_gaps_and_in_few_blocks():
+    assert terminal.sparkline([None, 1.0, None, 3.0]) == " ▁ █"
+    assert terminal.sparkline([None, None]) == "  "
+    assert terminal.sparkline([0.0, 2.0, None, None, 7.0, 9.0], 3) == "▁ █"
+    assert len(terminal.sparkline([float(n) for n in range(1000)], 60)) == 60
