@@ -1,4 +1,4 @@
-"""Values for JSON: numbers that are not finite become null."""
+"""Values for JSON, where numbers that are not finite become null, and of JSON, for messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
+
+from rewardlab.errors import shown
 
 
 def json_value(value: Any) -> Any:
@@ -32,3 +34,16 @@ def json_value(value: Any) -> Any:
     if isinstance(scalar, Iterable):
         return [json_value(item) for item in cast("Iterable[Any]", scalar)]
     return number if math.isfinite(number := float(scalar)) else None
+
+
+def json_kind(value: object) -> str:
+    """A value of a JSON file with its type, for a message.
+
+    >>> [json_kind(value) for value in (5, "a", None, True, [1], {})]
+    ['the number 5', "the text 'a'", 'null', 'true', 'a list', 'an object']
+    """
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    return f"the {'text' if isinstance(value, str) else 'number'} {shown(value)}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rewardlab.cli.output import report, say
-from rewardlab.config.load import examine
+from rewardlab.config.load import examine, file_places
 from rewardlab.config.sections import Options, Section
 from rewardlab.config.strict_yaml import Document
 from rewardlab.dry_run.findings import Findings
@@ -103,12 +103,12 @@ def read_config(
     Raises:
         UserError: The file does not fit the schema; exit code 2.
     """
-    config, problems = examine(
+    config, problems, document = examine(
         schema, arguments.config, arguments.overrides, check=check, check_trainer=check_trainer
     )
     if config is None:
         raise UserError(problems)
-    found = Findings()
+    found = Findings(places=file_places(document))
     found.add(problems)
     return config, found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from rewardlab.errors import Problem, shown
 from rewardlab.heartbeat import heartbeat
 from rewardlab.human.formats import AUTO, read_gold
 from rewardlab.human.gold import Gold
-from rewardlab.human.metric_scores import read_scores
+from rewardlab.human.metric_scores import ScoreFile, read_scores, score_file
 from rewardlab.human.score_files import check_names, write_seg_scores, write_sys_scores
 from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.results import CONSTANT, HUMAN, MetaEvaluation
@@ -51,7 +52,7 @@ def command(
     reward: Rewards = None,
     scores: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="Scores of a metric; may be repeated."),
+        typer.Option(metavar="NAME=FILE[:COLUMN]", help="Scores of a metric; may be repeated."),
     ] = None,
     source_lang: Language = None,
     target_lang: Language = None,
@@ -80,7 +81,7 @@ def command(
     """  # noqa: D301 - click keeps the lines after this mark
     found = Findings()
     rewards, files = metrics_of(reward or (), scores or (), found)
-    inputs = [gold, *files.values()]
+    inputs = [gold, *(file.path for file in files.values())]
     found.add(output_file_problems("--json", json, read=inputs, like="metaeval.json"))
     found.add(output_file_problems("--tsv", tsv, read=inputs, like="metaeval.tsv"))
     found.add(output_file_problems("--markdown", markdown, read=inputs, like="metaeval.md"))
@@ -92,6 +93,8 @@ def command(
         format=format_,
         severities=load_severities(severity),
         lower_is_better=lower_is_better,
+        source_lang=source_lang,
+        target_lang=target_lang,
     )
     say(human.funnel)
     systems = compared_systems(
@@ -103,7 +106,7 @@ def command(
     check_texts(rewards, human, reference_system)
     if export is not None:
         check_names(systems, "--export")
-    from_files = read_all(files, human, systems)
+    from_files, file_notes = read_all(files, human, systems)
     progress = f"scoring {len(systems) * len(human.scores.segments):,} translations"
     with heartbeat(say, lambda: f"{progress} ..."):
         scored = score_gold(
@@ -123,6 +126,7 @@ def command(
             compare=compare,
             resamples=intervals,
         )
+    evaluation = replace(evaluation, notes=(*evaluation.notes, *file_notes))
     result = evaluation.as_json()
     if tsv is not None:
         replace_file(tsv, "".join(f"{line}\n" for line in tsv_lines(evaluation)))
@@ -139,19 +143,19 @@ def command(
 
 def metrics_of(
     rewards: Sequence[str], scores: Sequence[str], found: Findings
-) -> tuple[list[Reward], dict[str, str]]:
-    """Build the rewards and split ``NAME=FILE``, before any file is read.
+) -> tuple[list[Reward], dict[str, ScoreFile]]:
+    """Build the rewards and split ``NAME=FILE:COLUMN``, before any file is read.
 
     Args:
         rewards: Specifications such as ``chrf`` and ``no_repetition:n=4``.
-        scores: ``NAME=FILE``.
+        scores: ``NAME=FILE`` or ``NAME=FILE:COLUMN``.
         found: Receives E036, E040, E115, E116 and the registry's E1xx.
 
     Returns:
         The rewards, and the files by name.
     """
     built = parse_rewards(rewards, found)
-    files: list[tuple[str, str]] = []
+    files: list[tuple[str, ScoreFile]] = []
     for given in scores:
         name, equals, path = given.partition("=")
         if not equals or not name.strip() or not path.strip():
@@ -160,7 +164,7 @@ def metrics_of(
             fix = f"--scores {Path(file).name.partition('.')[0] or 'NAME'}={file}"
             found.add([Problem("E115", "--scores", what, fix)])
         else:
-            files.append((name.strip(), path.strip()))
+            files.append((name.strip(), score_file(path.strip())))
     if not rewards and not scores:
         what = "no metric to compare with human judgements"
         fix = "--reward chrf, or --scores NAME=FILE"
@@ -195,7 +199,9 @@ def _export_problems(export: Path | None) -> Iterator[Problem]:
 # ── files ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_all(files: Mapping[str, str], gold: Gold, systems: Sequence[str]) -> list[Scored]:
+def read_all(
+    files: Mapping[str, ScoreFile], gold: Gold, systems: Sequence[str]
+) -> tuple[list[Scored], list[str]]:
     """Read the scores of metrics for the compared systems.
 
     Args:
@@ -204,7 +210,7 @@ def read_all(files: Mapping[str, str], gold: Gold, systems: Sequence[str]) -> li
         systems: Names of the S systems.
 
     Returns:
-        Scores of shape (S, M) for each metric.
+        Scores of shape (S, M) for each metric, and notes on the files.
 
     Raises:
         UserError: With the problems of all files; exit code 3.
@@ -212,11 +218,14 @@ def read_all(files: Mapping[str, str], gold: Gold, systems: Sequence[str]) -> li
     left_out = [name for name in gold.scores.systems if name not in systems]
     found = Findings()
     read = {
-        name: found.attempt(read_scores, path, gold, name=name, may_miss=left_out)
-        for name, path in files.items()
+        name: found.attempt(read_scores, file, gold, name=name, may_miss=left_out)
+        for name, file in files.items()
     }
     found.raise_if_any()
-    return [Scored(name, one.only(systems)) for name, one in read.items() if one is not None]
+    done = {name: one for name, one in read.items() if one is not None}
+    scored = [Scored(name, one.scores.only(systems)) for name, one in done.items()]
+    notes = [note for one in done.values() for note in one.notes]
+    return scored, [*dict.fromkeys(notes)]  # metrics may share a file
 
 
 def write_scores(directory: Path, evaluation: MetaEvaluation) -> None:

@@ -94,7 +94,13 @@ def command(
     found.add(_reward_problems(terms, ensemble, of_gold=gold is not None, referenced=referenced))
     found.raise_if_any()
     if gold is not None:
-        human = read_gold(gold, format=format_, severities=load_severities(severity))
+        human = read_gold(
+            gold,
+            format=format_,
+            severities=load_severities(severity),
+            source_lang=source_lang,
+            target_lang=target_lang,
+        )
         source_lang = source_lang or human.source_lang
         target_lang = target_lang or human.target_lang
         found.add(_language_problems(source_lang, target_lang))

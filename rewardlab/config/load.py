@@ -41,7 +41,7 @@ def load(
     Raises:
         UserError: All problems of the file. Exit code 2.
     """
-    config, problems = examine(schema, path, overrides, check=check, check_trainer=check_trainer)
+    config, problems, _ = examine(schema, path, overrides, check=check, check_trainer=check_trainer)
     if problems or config is None:
         raise UserError(problems)
     return config
@@ -54,7 +54,7 @@ def examine(
     *,
     check: Callable[[Schema, Document], Iterable[Problem]],
     check_trainer: Callable[[Options, Document], Iterable[Problem]] | None = None,
-) -> tuple[Schema | None, list[Problem]]:
+) -> tuple[Schema | None, list[Problem], Document]:
     """Read and check a configuration.
 
     Args:
@@ -67,8 +67,8 @@ def examine(
             called even if the rest does not fit the schema.
 
     Returns:
-        The configuration, None if it does not fit its schema; and all problems: E020..E039, and
-        those of the checks.
+        The configuration, None if it does not fit its schema; all problems: E020..E039, and those
+        of the checks; and the file.
 
     Raises:
         UserError: E001..E012, E021, E022: the file cannot be read, so nothing is checked. Exit
@@ -81,7 +81,7 @@ def examine(
         problems += check_trainer(block, document)
     if config is not None:
         problems += check(config, document)
-    return config, problems
+    return config, problems, document
 
 
 def parse(schema: type[Schema], document: Document) -> tuple[Schema | None, list[Problem]]:
@@ -101,6 +101,15 @@ def parse(schema: type[Schema], document: Document) -> tuple[Schema | None, list
         return schema.model_validate(document.value), []
     except ValidationError as error:
         return None, problems_of(error, schema, document)
+
+
+def file_places(document: Document) -> dict[str, str]:
+    """File name -> the place of the document that names it, for all texts of the document.
+
+    Args:
+        document: The configuration.
+    """
+    return {str(Path(text)): document.where(keys) for keys, text in document.texts()}
 
 
 def to_yaml(config: Section) -> str:

@@ -21,10 +21,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeAlias
 
 import yaml
 
+from rewardlab.data.encodings import foreign
 from rewardlab.errors import Problem, UserError, shown
 
 MAX_BYTES = 65_536
@@ -79,7 +81,7 @@ class Document:
         """
         for length in range(len(keys), -1, -1):
             if keys[:length] in self.arguments:
-                return f"argument {self.arguments[keys[:length]]}"
+                return f"{ARGUMENT}{self.arguments[keys[:length]]}"
             if keys[:length] in self.positions:
                 line, column = self.positions[keys[:length]]
                 return f"{self.name}:{line}:{column} {dotted(keys)}".rstrip()
@@ -92,16 +94,51 @@ class Document:
             code: Code of the problem.
             keys: The path of the value.
             what: What was found, and why it is refused.
-            fix: What to write instead.
+            fix: What to write instead; ``key: value`` becomes ``place.key=value`` if the value came
+                from the command line.
         """
-        return Problem(code, self.where(keys), what, fix)
+        where = self.where(keys)
+        return Problem(code, where, what, _as_argument(fix, keys) if where[:9] == ARGUMENT else fix)
+
+    def texts(self) -> Iterator[tuple[Keys, str]]:
+        """Every text in the document, with its place."""
+        waiting: list[tuple[Keys, Value]] = [((), self.value)]
+        while waiting:
+            keys, value = waiting.pop()
+            if isinstance(value, str):
+                yield keys, value
+            elif isinstance(value, dict):
+                waiting += [((*keys, key), one) for key, one in value.items()]
+            elif isinstance(value, list):
+                waiting += [((*keys, at), one) for at, one in enumerate(value)]
+
+
+ARGUMENT = "argument "
+_FIXED_KEY = re.compile(r"([A-Za-z_]\w*): (.+?)((?:;|, or) .*)?")
+_MISSING_KEY = re.compile(r"add (\w+): to the file")
+
+
+def _as_argument(fix: str, keys: Keys) -> str:
+    """A fix in the form of command-line arguments.
+
+    >>> _as_argument("beta: 0.1", ("trainer", "bta")), _as_argument("write text", ("run",))
+    ('trainer.beta=0.1', 'write text')
+    """
+    if found := _FIXED_KEY.fullmatch(fix):
+        return quote(f"{dotted((*keys[:-1], found[1]))}={found[2]}") + (found[3] or "")
+    if _MISSING_KEY.fullmatch(fix):
+        return f"add {dotted(keys)}=VALUE"
+    last = re.compile(rf"(.*\s){re.escape(str(keys[-1]))}: (\S+)") if keys else None
+    if last is not None and (found := last.fullmatch(fix)):
+        return found[1] + quote(f"{dotted(keys)}={found[2]}")
+    return fix
 
 
 def read(path: str | Path) -> Document:
     """Read a YAML file.
 
     Raises:
-        UserError: E001 the file cannot be read; else as `load`.
+        UserError: E001 the file cannot be read; E002 it is no UTF-8 text; else as `load`.
     """
     name = str(path)
     try:
@@ -111,6 +148,9 @@ def read(path: str | Path) -> Document:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         problem = Problem("E001", name, f"cannot be read: {reason}", "give the path of a YAML file")
         raise UserError([problem]) from None
+    found = foreign(data, name)
+    if found is not None and not found.line:  # `load` names the place of a byte that is not UTF-8
+        raise UserError([Problem("E002", name, found.what, found.fix)])
     return load(data.decode("utf-8", "surrogateescape"), name)
 
 

@@ -136,6 +136,8 @@ def _judgements(entry: JudgementsConfig) -> Gold:
         format=entry.format,
         severities=load_severities(entry.severities, where="severities"),
         lower_is_better=entry.lower_is_better,
+        source_lang=entry.source_lang,
+        target_lang=entry.target_lang,
     )
     if not gold.hypotheses or gold.sources is None:
         fix = "give judgements with source and target, such as MQM"

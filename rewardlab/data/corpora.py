@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rewardlab.data.encodings import some_rows
 from rewardlab.data.funnel import Funnel
-from rewardlab.data.lines import some_rows
 from rewardlab.data.readers import READERS, Files
 from rewardlab.errors import Problem, refuse, shown
 from rewardlab.types import Candidate

@@ -2,14 +2,12 @@ r"""Line-aligned text files: one segment per line, the same line number in every
 
 Reading changes two things, each with a note: a byte-order mark at the start and the ``\r`` of a
 ``\r\n`` line end are removed. Only ``\n`` ends a line; U+2028, U+0085 and vertical tabs are
-ordinary characters.
+ordinary characters. `rewardlab.data.encodings` decides which bytes are text.
 """
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -17,11 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import BinaryIO
 
+from rewardlab.data.encodings import STDIN, decoded, some_rows
 from rewardlab.data.readers import Files, ParallelText, Segment
 from rewardlab.errors import Problem, UserError, refuse
-
-GZIP_MAGIC = b"\x1f\x8b"
-LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def read_aligned(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) 
     for path in paths:
         try:
             if stdin is not None and str(path) == "-":
-                files.append(lines_of(stdin.read(), "stdin"))
+                files.append(lines_of(stdin.read(), STDIN))
             else:
                 files.append(read_lines(path))
         except UserError as error:
@@ -111,27 +107,15 @@ def lines_of(data: bytes, name: str) -> TextFile:
     """Split the content of a file into lines.
 
     Args:
-        data: UTF-8 or gzipped UTF-8. Gzip is recognised by its first bytes or by a name that ends
-            in ``.gz``.
+        data: Text as `rewardlab.data.encodings.decoded` reads it.
         name: The file's name, for messages.
 
     Raises:
-        UserError: E202 not UTF-8; E203 NUL characters; E205 broken gzip. Exit code 3.
+        UserError: E202 not UTF-8; E203 NUL characters; E205 broken gzip; E280 not a text file.
+            Exit code 3.
     """
-    if data.startswith(GZIP_MAGIC) or (name.endswith(".gz") and data):
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            fix = f"download or create it again; test it with: gzip -t {name}"
-            refuse(Problem("E205", name, f"broken gzip: {error}", fix))
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        refuse(_not_utf8(data, name, error.start))
-    notes: list[str] = []
-    if text.startswith("\ufeff"):
-        text = text[1:]
-        notes.append(f"{name}: a byte-order mark was taken off the start")
+    text, found = decoded(data, name)
+    notes = [*found]
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
@@ -169,31 +153,6 @@ def drift(source: Sequence[str], other: Sequence[str]) -> int:
     after = [0.0, *accumulate(abs(ratio - usual) for ratio in reversed(from_end))]
     costs = [before[cut] + after[short - cut] for cut in range(short + 1)]
     return costs.index(min(costs)) + 1
-
-
-def some_rows(numbers: Sequence[int | str], total: int) -> str:
-    """Text that says how many rows a message is about, and names the first ones.
-
-    Args:
-        numbers: Line numbers or ids of the rows.
-        total: Total number of rows.
-
-    >>> some_rows([3, 8, 9, 12, 40, 41], 2000)
-    '6 of 2,000 rows; first 5: 3, 8, 9, 12, 40'
-    """
-    some = ", ".join(str(number) for number in numbers[:LISTED])
-    first = f"first {LISTED}" if len(numbers) > LISTED else "at"
-    return f"{len(numbers):,} of {total:,} rows; {first}: {some}"
-
-
-def _not_utf8(data: bytes, name: str, offset: int) -> Problem:
-    """Name the lines that are not UTF-8, and the first invalid byte, at ``offset``."""
-    lines = data.removesuffix(b"\n").split(b"\n")
-    whole = [line.decode("utf-8", "ignore").encode() == line for line in lines]
-    bad = [number for number, is_whole in enumerate(whole, start=1) if not is_whole]
-    byte = f"byte {data[offset]:#04x} at offset {offset:,}"
-    what = f"not UTF-8: {some_rows(bad, len(lines))}; {byte}"
-    return Problem("E202", f"{name}:{bad[0]}", what, "convert it: iconv -f latin1 -t utf-8")
 
 
 def _document_ids(file: TextFile) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from rewardlab.data.corpora import Row
 from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.decoding.files import TRANSLATIONS
 from rewardlab.errors import Problem, refuse, shown
+from rewardlab.json_values import json_kind
 
 LISTED = 5
 
@@ -65,17 +66,28 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
 def _parsed(file: TextFile) -> Iterator[Output]:
     for number, line in enumerate(file.lines, start=1):
         try:
-            entry: Any = json.loads(line)
-            yield Output(_text(entry["id"]), _text(entry["texts"][0]), entry.get("source"))
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            what = f"{shown(line)} is no translation: {error!r}"
+            yield _output(json.loads(line))
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
+            reason = f"there is no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+            what = f"{shown(line)} is no translation: {reason}"
             fix = 'write {"id": "1", "texts": ["..."]} on each line'
             refuse(Problem("E209", f"{file.name}:{number}", what, fix))
 
 
-def _text(value: object) -> str:
+def _output(entry: Any) -> Output:
+    if not isinstance(entry, dict):
+        raise TypeError(f"it is {json_kind(entry)}, not an object")
+    texts: Any = entry["texts"]
+    if not isinstance(texts, list) or not texts:
+        raise TypeError(f"texts is {json_kind(texts)}, not a list of texts")
+    source = None if entry.get("source") is None else _text(entry, "source")
+    return Output(_text(entry, "id"), _text({"texts": texts[0]}, "texts"), source)
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value: object = entry[key]
     if not isinstance(value, str):
-        raise TypeError(f"{shown(value)} is not text")
+        raise TypeError(f"{key} is {json_kind(value)}, not text")
     return value
 
 

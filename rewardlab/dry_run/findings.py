@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from rewardlab.errors import EXIT_USAGE, Problem, UserError
+from rewardlab.errors import EXIT_USAGE, Problem, UserError, shown
 
 Arguments = ParamSpec("Arguments")
 Entry = TypeVar("Entry")
@@ -24,12 +25,14 @@ class Findings:
         notes: Information for the user that is not an error.
         exit_code: Exit code for the most basic kind of problem: 2 configuration, 3 data, 4 rewards;
             0 without problems.
+        places: File name -> the place of the configuration that names it.
         cause: The first exception behind the problems; `--debug` shows it.
     """
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     exit_code: int = 0
+    places: Mapping[str, str] = field(default_factory=dict[str, str])
     cause: BaseException | None = None
 
     def attempt(
@@ -68,11 +71,22 @@ class Findings:
             exit_code: Exit code for these problems.
             cause: The exception behind them.
         """
-        new = [problem for problem in problems if problem not in self.problems]
+        placed = [self._placed(problem) for problem in problems]
+        new = [problem for problem in placed if problem not in self.problems]
         if new:
             self.problems += new
             self.exit_code = min(exit_code, self.exit_code or exit_code)
             self.cause = self.cause or cause
+
+    def _placed(self, problem: Problem) -> Problem:
+        """A file that cannot be read, at the key of the configuration that names it."""
+        where = self.places.get(problem.where)
+        if problem.code != "E201" or where is None:
+            return problem
+        fix = problem.fix
+        if not Path(problem.where).is_absolute():
+            fix = f"{fix}; it is relative to {Path.cwd()}"
+        return replace(problem, where=where, what=f"{shown(problem.where)} {problem.what}", fix=fix)
 
     def raise_if_any(self) -> None:
         """Stop if there are problems.

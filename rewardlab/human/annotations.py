@@ -11,10 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeAlias, TypeVar
+from difflib import SequenceMatcher
+from typing import Generic, TypeAlias, TypeVar, cast
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse
+from rewardlab.errors import Problem, refuse, shown
 from rewardlab.human.gold import Cell, Gold
 from rewardlab.human.marked_text import FAULTS, Marked, Stretch, moved
 from rewardlab.human.score_matrix import ScoreMatrix
@@ -37,6 +38,14 @@ LEFT_OUT = (DUPLICATES, CHECKS, HEADERS)
 UNRATED = "rows without a rating"
 ONLY_CHECKS = "raters of a translation with attention checks alone"
 NO_ERROR_MARKED = "marks where no error is named"
+MOST_UNLIKE = 0.05
+"""Share of texts that may have versions that are not alike before a file is refused."""
+COMPARED = 300
+"""Characters of two texts that are compared."""
+FEWEST_WORDS = 3
+"""Texts with at least so many words are compared by words, others by characters."""
+ALIKE = 0.45
+"""Similarity of two versions of one text, by `difflib`."""
 NOTICED = (UNRATED, ONLY_CHECKS, WHITE_SPACE, OTHER_TEXT, LOST, NO_ERROR_MARKED, *FAULTS)
 _PAIR = re.compile(r"([a-z]{2,3}(?:_[A-Za-z]+)*)-([a-z]{2,3}(?:_[A-Za-z]+)*)")
 
@@ -46,12 +55,14 @@ class Texts:
 
     Attributes:
         first: The first version of every text.
+        unlike: Keys of texts that have a version which is not like the first one at all.
         spare: Texts of rows without a rating; used if there is no other version.
     """
 
     def __init__(self, counts: Counter[str]) -> None:
         self.first: dict[Hashable, str] = {}
         self.spare: dict[Hashable, str] = {}
+        self.unlike: dict[Hashable, str] = {}
         self._counts = counts
 
     def add(self, key: Hashable, marked: Marked) -> Sequence[Stretch]:
@@ -73,6 +84,8 @@ class Texts:
             return marked.stretches
         same = kept.rstrip() == marked.text.rstrip()
         self._counts[WHITE_SPACE if same else OTHER_TEXT] += 1
+        if key not in self.unlike and not _alike(kept, marked.text):
+            self.unlike[key] = marked.text
         found = [moved(stretch, marked.text, kept) for stretch in marked.stretches]
         self._counts[LOST] += found.count(None)
         return [stretch for stretch in found if stretch is not None]
@@ -123,13 +136,15 @@ class Annotations(Generic[T]):
             kind: First part of the signature.
 
         Raises:
-            UserError: E221, two segments have one id; exit code 3.
+            UserError: E221, two segments have one id; E282, segments have several texts; exit
+                code 3.
         """
         order, _ = segment_order(self.numbers)
         ids = {key: segment_id(key) for key in order}
         if twice := [name for name, count in Counter(ids.values()).items() if count > 1]:
             what = f"segments of different documents have the same id: {some_of(twice)}"
             refuse(Problem("E221", file.name, what, "name the document in every row"))
+        self._check_segments(file.name)
         sources = tuple(self.sources.get(key) or "" for key in order)
         return Gold(
             ScoreMatrix.of_cells(
@@ -139,6 +154,7 @@ class Annotations(Generic[T]):
                 f"{kind}|sha256:{content_digest(file)}",
             ),
             documents=tuple(document for document, _ in order),
+            numbers=tuple(self.numbers[key] for key in order),
             raters=len({name for raters in self.ratings.values() for name in raters} - {""}),
             sources=sources if any(sources) else None,
             hypotheses={
@@ -148,6 +164,24 @@ class Annotations(Generic[T]):
             },
         )
 
+    def _check_segments(self, name: str) -> None:
+        """Refuse segments that are not one: a key is missing, or in a column that is not read.
+
+        Raises:
+            UserError: E282; exit code 3.
+        """
+        for texts, what in ((self.sources, "sources"), (self.hypotheses, "translations")):
+            if len(texts.unlike) > MOST_UNLIKE * len(texts.first):
+                key, other = next(iter(texts.unlike.items()))
+                named = key if what == "sources" else cast("tuple[str, Key]", key)[1]
+                message = (
+                    f"{len(texts.unlike):,} segments have several {what}, such as "
+                    f"{shown(segment_id(cast('Key', named)))}: {shown(texts.first[key], 40)} and "
+                    f"{shown(other, 40)}"
+                )
+                fix = "add the column that tells the rows apart: doc or domain"
+                refuse(Problem("E282", name, message, fix))
+
     def rated(self) -> dict[Cell, dict[str, list[T]]]:
         """(system, segment id) -> rater -> what the rater gave, of translations with a rater."""
         return {
@@ -155,6 +189,16 @@ class Annotations(Generic[T]):
             for (system, key), raters in self.ratings.items()
             if raters
         }
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two texts may be versions of one; an empty text is like any other."""
+    if not (one.strip() and other.strip()):
+        return True
+    versions: list[Sequence[str]] = [one[:COMPARED].split(), other[:COMPARED].split()]
+    if min(map(len, versions)) < FEWEST_WORDS:  # short, or written without spaces
+        versions = [one[:COMPARED], other[:COMPARED]]
+    return SequenceMatcher(None, *versions, autojunk=False).ratio() >= ALIKE
 
 
 # ── marked errors ───────────────────────────────────────────────────────────────────────────────
@@ -271,7 +315,7 @@ class ErrorAnnotations(Annotations[RatedError]):
         ((source_lang, target_lang),) = named
         return replace(
             gold,
-            funnel="; ".join(filter(None, (*self._funnel(gold), *file.notes, weights))),
+            funnel="; ".join(filter(None, (*self._funnel(gold), weights))),
             spans=spans,
             source_lang=source_lang,
             target_lang=target_lang,

@@ -23,6 +23,8 @@ import numpy as np
 from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
 from rewardlab.human.gold import FEWEST_SYSTEMS, Gold
+from rewardlab.human.language_pairs import check_languages, of_one_pair
+from rewardlab.human.quoting import plain_cells
 from rewardlab.human.tables import Line, bare_name, filled_lines, some_of
 from rewardlab.registry import Registry
 from rewardlab.types import WMT_MQM, SeverityTable
@@ -86,8 +88,10 @@ def read_gold(
     format: str = AUTO,  # noqa: A002 - the command line's word
     severities: SeverityTable = WMT_MQM,
     lower_is_better: bool = False,
+    source_lang: str | None = None,
+    target_lang: str | None = None,
 ) -> Gold:
-    """Read human scores.
+    """Read human scores of one language pair.
 
     Args:
         path: The file, plain or gzipped.
@@ -96,21 +100,34 @@ def read_gold(
         severities: What a marked error costs.
         lower_is_better: Whether lower numbers in the file are better. Ignored for formats with
             marked errors, where lower is always better.
+        source_lang: Source language of the rows to read, as a code or name; None for any.
+        target_lang: Target language of the rows to read, as a code or name; None for any.
+
+    Returns:
+        The scores. Languages are those of the file, or the ones asked for if it names none.
 
     Raises:
         UserError: E026, there is no such format (exit code 2). E201..E203, E205, E206 the file
             cannot be read or has no rows; E220 it is in none of the formats; E221 rows that cannot
             be read; E222 scores that are not finite numbers; E223 fewer than two systems; E224
             systems with different numbers of segments; E226 JSON that is not a rating; E228
-            severities that the table does not contain; E229 texts that do not belong to the scores
-            (3).
+            severities that the table does not contain; E229 texts that do not belong to the scores;
+            E281 no rows of these languages, or rows of several language pairs; E282 scores of one
+            translation that are not those of several raters (3).
     """
     if format not in format_names():
         what, fix = f"{shown(format)} is not a choice", f"one of {', '.join(format_names())}"
         refuse(Problem("E026", "format", what, fix), exit_code=EXIT_USAGE)
-    file = read_lines(path)
+    file, *languages = of_one_pair(plain_cells(read_lines(path)), source_lang, target_lang)
     name, why = _format_of(file, format)
     gold = FORMATS.load(name).read(file, severities)
+    check_languages(file.name, (gold.source_lang, gold.target_lang), source_lang, target_lang)
+    gold = replace(
+        gold,
+        source_lang=gold.source_lang or languages[0] or source_lang,
+        target_lang=gold.target_lang or languages[1] or target_lang,
+        funnel="; ".join((gold.funnel, *file.notes)),
+    )
     if lower_is_better and gold.severities is None:
         gold = replace(gold, scores=gold.scores.negated(), negated=True)
     gold = _scored_systems(gold, file.name)

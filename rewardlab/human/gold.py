@@ -28,6 +28,8 @@ class Gold:
             with at least one score, sorted by name; the columns are the M segments in the order
             of the test set.
         documents: (M,), empty if unknown.
+        numbers: (M,), number of each segment in its test set or document, None if the file does not
+            say; empty if unknown.
         funnel: What was read, left out and noticed, in one line.
         raters: Number of raters; 0 if the file does not say.
         sources: (M,), or None if the file has no sources.
@@ -45,6 +47,7 @@ class Gold:
 
     scores: ScoreMatrix
     documents: tuple[str, ...]
+    numbers: tuple[int | None, ...] = ()
     funnel: str = ""
     raters: int = 0
     sources: tuple[str, ...] | None = None

@@ -20,11 +20,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import shown
 from rewardlab.human.annotations import NO_ERROR, ErrorAnnotations, ErrorRow, Key, segment_id
 from rewardlab.human.marked_text import EMPTY, OUTSIDE, Marked, Stretch
 from rewardlab.human.mtme_texts import TextsBeside
 from rewardlab.human.tables import RowProblems, check_lengths, distinct, filled_lines
+from rewardlab.json_values import json_kind
 
 T = TypeVar("T")
 Languages: TypeAlias = tuple[str | None, str | None]
@@ -159,15 +159,15 @@ def _standalone(rating: Mapping[str, Any]) -> tuple[ErrorRow, list[_Error], Lang
     """The translation with its rater, the errors, and the languages."""
     number = rating["segment_id"]
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise TypeError(f"segment_id {shown(number)} is no number from 0")
+        raise TypeError(f"segment_id is {json_kind(number)}, not a whole number from 0")
     row = ErrorRow(
-        system=_text(rating["system_id"]),
+        system=_text(rating, "system_id"),
         key=(_text_or_none(rating, "document_id") or "", str(number)),
         rater=_text_or_none(rating, "rater_id") or "rater",
         severity=NO_ERROR,
         category=None,
-        source=Marked(_text(rating["source"])),
-        target=Marked(_text(rating["hypothesis"])),
+        source=Marked(_text(rating, "source")),
+        target=Marked(_text(rating, "hypothesis")),
         number=number,
     )
     languages = (_text_or_none(rating, "src_lang"), _text_or_none(rating, "tgt_lang"))
@@ -177,19 +177,21 @@ def _standalone(rating: Mapping[str, Any]) -> tuple[ErrorRow, list[_Error], Lang
 def _errors(rating: Mapping[str, Any]) -> list[_Error]:
     errors = rating["errors"]
     if not isinstance(errors, list):
-        raise TypeError("errors is no list")
+        raise TypeError(f"errors is {json_kind(errors)}, not a list")
     return [_error(_object(error)) for error in cast("list[object]", errors)]
 
 
 def _error(error: Mapping[str, Any]) -> _Error:
     start, end = error["start"], error["end"]
     if any(not isinstance(at, int) or isinstance(at, bool) for at in (start, end)):
-        raise TypeError(f"start {shown(start)} and end {shown(end)} are no whole numbers")
+        raise TypeError(
+            f"start is {json_kind(start)} and end {json_kind(end)}, not both whole numbers"
+        )
     if not 0 <= start <= end:
         raise ValueError(f"an error from {start} to {end}")
     return _Error(
         (start, end),
-        _text(error["severity"]),
+        _text(error, "severity"),
         _text_or_none(error, "category"),
         error.get("is_source_error") is True,
     )
@@ -197,15 +199,16 @@ def _error(error: Mapping[str, Any]) -> _Error:
 
 def _object(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError("no JSON object")
+        raise TypeError(f"it is {json_kind(value)}, not an object")
     return cast("Mapping[str, Any]", value)
 
 
-def _text(value: object) -> str:
+def _text(where: Mapping[str, Any], key: str) -> str:
+    value: object = where[key]
     if not isinstance(value, str):
-        raise TypeError(f"{shown(value)} is not text")
+        raise TypeError(f"{key} is {json_kind(value)}, not text")
     return value
 
 
 def _text_or_none(where: Mapping[str, Any], key: str) -> str | None:
-    return None if where.get(key) is None else _text(where[key])
+    return None if where.get(key) is None else _text(where, key)

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rewardlab.data.corpora import Row
+from rewardlab.human.headers import MAROT_HEADER
 from rewardlab.human.marked_text import CLOSE, OPEN
-from rewardlab.human.mqm import MAROT_HEADER
 from rewardlab.store.files import replace_file
 
 SIGNS = str.maketrans({"\t": "⇥", "\n": "↵", "\r": "␍", "\0": "␀"})

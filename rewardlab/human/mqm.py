@@ -25,12 +25,22 @@ Severity and category are kept as written in the file: a `SeverityTable` weighs 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rewardlab.data.lines import TextFile
 from rewardlab.errors import Problem, refuse
+from rewardlab.human import headers
 from rewardlab.human.annotations import HEADERS, ErrorAnnotations, ErrorRow
 from rewardlab.human.formats import Format, Match
 from rewardlab.human.gold import Gold
+from rewardlab.human.headers import (
+    MAROT_HEADER,
+    Place,
+    documents_of,
+    group_columns,
+    is_marot_row,
+    key_names,
+)
 from rewardlab.human.marked_text import read_marks
 from rewardlab.human.tables import (
     Column,
@@ -45,20 +55,16 @@ from rewardlab.human.tables import (
 from rewardlab.types import SeverityTable
 
 COLUMNS = {
-    "system": Column(("system",)),
-    "document": Column(("doc",)),
-    "number": Column(("docsegid", "doc_id")),
-    "overall": Column(("globalsegid", "seg_id"), needed=False),
-    "rater": Column(("rater",)),
-    "source": Column(("source",)),
-    "target": Column(("target",)),
-    "category": Column(("category",)),
-    "severity": Column(("severity",)),
+    "system": Column(headers.SYSTEMS),
+    "document": Column(headers.DOCUMENTS),
+    "number": Column(("docsegid", "doc_seg_id", "doc_id", *headers.SEGMENTS)),
+    "overall": Column(("globalsegid", "global_seg_id", "seg_id"), needed=False),
+    "rater": Column(headers.RATERS),
+    "source": Column(headers.SOURCES),
+    "target": Column(headers.HYPOTHESES),
+    "category": Column(("category", "error_category", "error_type")),
+    "severity": Column(("severity", "error_severity")),
 }
-MAROT_HEADER = (
-    "system", "doc", "docSegId", "globalSegId", "rater",
-    "source", "target", "category", "severity", "metadata",
-)  # fmt: skip
 
 
 def recognises(_name: str, lines: Sequence[Line]) -> Match:
@@ -67,12 +73,12 @@ def recognises(_name: str, lines: Sequence[Line]) -> Match:
     Args:
         lines: Lines of the file, at least one.
     """
-    missing = len(missing_columns(lines[0].cells, COLUMNS))
+    missing = len(missing_columns(key_names(lines[0].cells), COLUMNS))
     if not missing:
         return Match.HEADER
     if 2 * missing <= sum(column.needed for column in COLUMNS.values()):
         return Match.LIKELY  # `read` says which columns are missing
-    return Match.POSSIBLE if _is_marot_row(lines[0]) else Match.NO
+    return Match.POSSIBLE if is_marot_row(lines[0]) else Match.NO
 
 
 def read_annotations(file: TextFile) -> ErrorAnnotations:
@@ -84,8 +90,8 @@ def read_annotations(file: TextFile) -> ErrorAnnotations:
     """
     lines = filled_lines(file)
     header = lines[0].cells
-    if missing := missing_columns(header, COLUMNS):
-        if "system" in columns_of(header, COLUMNS) or not _is_marot_row(lines[0]):
+    if missing := missing_columns(key_names(header), COLUMNS):
+        if "system" in columns_of(header, COLUMNS) or not is_marot_row(lines[0]):
             names = ", ".join(COLUMNS[key].names[0] for key in missing)
             what = f"the header is not that of an MQM file: no column {names}"
             fix = f"write the columns {' '.join(MAROT_HEADER)}, separated by tabs"
@@ -100,12 +106,20 @@ def read_annotations(file: TextFile) -> ErrorAnnotations:
         for line in rows
         if line.cells != header and not line.text.lower().startswith("system\tdoc")
     ]
-    columns, problems = columns_of(header, COLUMNS), RowProblems(file.name, len(rows))
+    names = key_names(header)
+    columns, problems = columns_of(names, COLUMNS), RowProblems(file.name, len(rows))
     annotations = ErrorAnnotations(len(rows))
     annotations.counts[HEADERS] = len(rows) - len(kept)
+    found: list[ErrorRow] = []
+    places: list[Place] = []
     for line in distinct(kept, annotations.counts):
         if (row := _row(line, columns, len(header), problems)) is not None:
-            annotations.add(row)
+            cells = line.cells
+            groups = [cells[at].strip() for at in group_columns(names) if at < len(cells)]
+            found.append(row)
+            places.append(Place(*row.key, tuple(groups)))
+    for row, document in zip(found, documents_of(places), strict=True):
+        annotations.add(row if document == row.key[0] else replace(row, key=(document, row.key[1])))
     problems.raise_if_any()
     return annotations
 
@@ -124,14 +138,6 @@ def read(file: TextFile, severities: SeverityTable) -> Gold:
 
 
 MQM = Format(recognises, read)
-
-
-def _is_marot_row(line: Line) -> bool:
-    """Whether a line can be a row of Marot's form: nine or ten cells, the last one JSON."""
-    *cells, metadata = line.cells
-    if len(cells) == len(MAROT_HEADER) - 1:
-        return not metadata.strip() or metadata.lstrip().startswith("{")
-    return len(cells) == len(MAROT_HEADER) - 2
 
 
 def _row(

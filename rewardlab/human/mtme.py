@@ -23,7 +23,7 @@ from rewardlab.human.formats import Format, Match
 from rewardlab.human.gold import Gold
 from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings
 from rewardlab.human.mtme_texts import TextsBeside, read_texts_beside
-from rewardlab.human.score_files import is_list_line, read_lists
+from rewardlab.human.score_files import OTHER_LEVELS, is_list_line, read_lists
 from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.human.tables import Line, bare_name, content_digest, filled_lines
 from rewardlab.types import SeverityTable
@@ -66,7 +66,7 @@ def _is_rating(line: Line) -> bool:
 
 
 FILES = (
-    ((".seg.score", ".sys.score"), is_list_line, _read_lists),
+    ((".seg.score", ".sys.score", *OTHER_LEVELS), is_list_line, _read_lists),
     ((".jsonl",), _is_json, _read_standalone),
     ((".rating",), _is_rating, _read_ratings),
 )

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.errors import Problem, refuse, shown
+from rewardlab.json_values import json_kind
 
 FOLDER = "human-scores"
 NO_TRANSLATION = "[No translation supplied]"
@@ -111,7 +112,8 @@ def _text(file: TextFile, at: int, key: str) -> str:
     except (LookupError, TypeError, ValueError, RecursionError):
         text = None
     if not isinstance(text, str):
-        what, fix = f"{shown(file.lines[at])} has no text", f'write {{"{key}": "..."}}'
+        what = f"{shown(file.lines[at])} has no text: {key} is {json_kind(text)}"
+        fix = f'write {{"{key}": "..."}}'
         refuse(Problem("E226", f"{file.name}:{at + 1}", what, fix))
     return text
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,14 @@ from rewardlab.data.lines import TextFile
 from rewardlab.errors import Problem, refuse, shown
 from rewardlab.human.formats import Format, Match
 from rewardlab.human.gold import Gold
+from rewardlab.human.headers import SEGMENTS, SYSTEMS, key_names
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.human.tables import (
     Line,
     RowProblems,
+    bare_name,
     check_lengths,
+    column_name,
     content_digest,
     filled_lines,
     integer_of,
@@ -36,22 +39,32 @@ from rewardlab.human.tables import (
 from rewardlab.store.files import replace_file
 from rewardlab.types import SeverityTable
 
-SYSTEM_NAMES = frozenset({"system", "system_id"})
-SEGMENT_NAMES = frozenset({"segment", "segment_id", "seg_id", "seg"})
+OTHER_LEVELS = (".doc.score", ".domain.score")
+"""Endings of mt-metrics-eval's files with scores of neither segments nor systems."""
 NONE = "None"
 PAIR = ("system", "score")
 
 
-def read_lists(file: TextFile) -> dict[str, list[float]]:
+def read_lists(file: TextFile, *, systems: Collection[str] = ()) -> dict[str, list[float]]:
     """Read ``system score`` lines.
 
+    Args:
+        file: Lines of the file.
+        systems: Systems that must have the same number of lines, as far as the file has them; all
+            if empty.
+
     Returns:
-        System -> its scores in the order of the lines, NaN for ``None``; all of one length.
+        System -> its scores in the order of the lines, NaN for ``None``.
 
     Raises:
-        UserError: E206 no rows; E221 lines that are not two words; E222 scores that are no finite
-            numbers; E224 systems have different numbers of lines. Exit code 3.
+        UserError: E206 no rows; E220 scores of documents or domains; E221 lines that are not two
+            words; E222 scores that are no finite numbers; E224 systems have different numbers of
+            lines, or several in a ``.sys.score`` file. Exit code 3.
     """
+    if other := next((one for one in OTHER_LEVELS if bare_name(file).endswith(one)), None):
+        what = f"a {other} file has one score for each {other.split('.')[1]}, not for each segment"
+        fix = "give the .seg.score or .sys.score file beside it"
+        refuse(Problem("E220", file.name, what, fix))
     rows = filled_lines(file)
     problems = RowProblems(file.name, len(rows))
     scores: dict[str, list[float]] = {}
@@ -64,7 +77,14 @@ def read_lists(file: TextFile) -> dict[str, list[float]]:
         value = math.nan if words[1] == NONE else problems.finite(words[1], number)
         scores.setdefault(words[0], []).append(value)
     problems.raise_if_any()
-    check_lengths(file.name, {system: len(values) for system, values in scores.items()})
+    counts = {
+        system: len(values) for system, values in scores.items() if not systems or system in systems
+    }
+    check_lengths(file.name, counts or {"": 0})
+    several = [system for system, count in counts.items() if count > 1]
+    if several and bare_name(file).endswith(".sys.score"):
+        what = f"several scores of one system in a .sys.score file: {some_of(several)}"
+        refuse(Problem("E224", file.name, what, "write one line for each system"))
     return scores
 
 
@@ -80,9 +100,12 @@ def recognises(_name: str, lines: Sequence[Line]) -> Match:
     Args:
         lines: Lines of the file, at least one.
     """
-    first, *others = lines[0].cells
-    known = first.strip().lower() in SYSTEM_NAMES | SEGMENT_NAMES
-    return Match.LIKELY if others and known else Match.NO
+    first, *others = key_names(lines[0].cells)
+    system, segment = ({*names} for names in (SYSTEMS, SEGMENTS))
+    if first in system:  # a header with both has a row for each score
+        return Match.LIKELY if others and segment.isdisjoint(others) else Match.NO
+    is_table = first in segment and others and system.isdisjoint(others)
+    return Match.LIKELY if is_table else Match.NO
 
 
 def read_table(file: TextFile) -> ScoreMatrix:
@@ -122,7 +145,7 @@ def read_table(file: TextFile) -> ScoreMatrix:
             if (twice := some_of([n for n, c in Counter(several).items() if c > 1 or not n]))
         )
     )
-    by_system = header[0].lower() in SYSTEM_NAMES
+    by_system = column_name(header[0]) in SYSTEMS
     systems, segments = (names, header[1:]) if by_system else (header[1:], names)
     order = list(range(len(segments)))
     numbers = [number for name in segments if (number := integer_of(name)) is not None]

@@ -1,7 +1,7 @@
 """Lines and tab-separated columns of annotation files, and a collector of their errors.
 
-A cell is whatever stands between two tabs; quotes are ordinary characters. All problems of a file
-are collected and reported together, with their line numbers.
+A cell is whatever stands between two tabs; `rewardlab.human.quoting` removes CSV's quotes before.
+All problems of a file are collected and reported together, with their line numbers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ DUPLICATES = "exact duplicates"
 MISSING = frozenset({"", "none", "nan", "null", "na", "n/a"})
 """Cells without a number, in lower case."""
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
 
 
 class Line(NamedTuple):
@@ -140,6 +141,15 @@ class Column(NamedTuple):
     needed: bool = True
 
 
+def column_name(cell: str) -> str:
+    """The name of a column in the form that names are compared in.
+
+    >>> column_name(" Doc ID"), column_name("source-lang")
+    ('doc_id', 'source_lang')
+    """
+    return re.sub(r"[\s-]+", "_", cell.strip().lower())
+
+
 def columns_of(header: Sequence[str], wanted: Mapping[str, Column]) -> dict[str, int]:
     """The positions of the wanted columns, as far as the header has them.
 
@@ -147,7 +157,7 @@ def columns_of(header: Sequence[str], wanted: Mapping[str, Column]) -> dict[str,
         header: Column names, in any case.
         wanted: Key -> the column to look for.
     """
-    names = [name.strip().lower() for name in header]
+    names = [column_name(name) for name in header]
     return {
         key: names.index(found)
         for key, column in wanted.items()
@@ -211,6 +221,8 @@ class RowProblems:
         value = number_of(word)
         if value is None:
             what, fix = "the score {} is no finite number", "write a number, or None"
+            if _DECIMAL_COMMA.fullmatch(word.strip()):
+                fix = "write a point before the decimals, not a comma"
             self.add("E222", what, fix, line=line, value=word)
         return math.nan if value is None else value
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rewardlab.data.encodings import foreign
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.judges.answers import read_answer
 from rewardlab.judges.fences import fenced, nonce_of, quoted
@@ -201,10 +203,14 @@ def _content(place: str, *, ours: bool) -> bytes:
     try:
         file = files("rewardlab.judges") / "prompts" / place if ours else Path(place)
         content = file.read_bytes()
-        content.decode()
     except (OSError, ValueError) as error:
-        what = f"it cannot be read as UTF-8: {error}"
+        what = f"it cannot be read: {error}"
         raise _unusable("E340", place, what, "give the path of a text file") from None
+    if (found := foreign(content, place)) is not None:
+        raise _unusable("E340", place, f"it is {found.what}", found.fix)
+    if content.startswith(BOM_UTF8):
+        what = "it starts with a byte-order mark (U+FEFF)"
+        raise _unusable("E340", place, what, "save the file as UTF-8 without BOM")
     return content
 
 

@@ -30,6 +30,7 @@ from typing import Any, TypeAlias
 from rewardlab.data.lines import read_lines
 from rewardlab.human.rated import Preference, Rated
 from rewardlab.human.tables import RowProblems, filled_lines
+from rewardlab.json_values import json_kind
 from rewardlab.seeds import seed_for
 from rewardlab.types import Candidate
 
@@ -214,7 +215,8 @@ def _contents(key: str, messages: list[Any], roles: tuple[str, ...]) -> list[str
 def _optional_text(entry: Mapping[str, Any], key: str) -> str | None:
     value = entry.get(key)
     if value is not None and (not isinstance(value, str) or not value):
-        raise _Unusable("E371", f"{key} is {{}}", f"{key} as text, or without {key}", value)
+        what = f"{key} is {json_kind(value)}" if value else f"{key} is empty"
+        raise _Unusable("E371", what, f"{key} as text, or without {key}")
     return value
 
 

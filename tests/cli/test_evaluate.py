@@ -236,14 +236,14 @@ def test_a_translation_run_is_matched_by_id_and_remembers_its_model_and_rewards(
             ["systems.2.name=sft"],
             (
                 "error[E072] argument systems.2.name=sft: 'sft' names this system and systems.1. "
-                "fix: name: sft-2"
+                "fix: systems.2.name=sft-2"
             ),
         ),
         (
             ["systems.1.name=rl", "baseline=copy"],
             (
                 "error[E072] argument systems.1.name=rl: 'rl' names a system and a group. "
-                "fix: name: rl-1"
+                "fix: systems.1.name=rl-1"
             ),
         ),
         (
@@ -257,7 +257,7 @@ def test_a_translation_run_is_matched_by_id_and_remembers_its_model_and_rewards(
             ["baseline=sfg"],
             (
                 "error[E071] argument baseline=sfg: 'sfg' is neither a system nor a group. "
-                "fix: baseline: sft"
+                "fix: baseline=sft"
             ),
         ),
         (
@@ -309,7 +309,7 @@ def test_a_translation_run_is_matched_by_id_and_remembers_its_model_and_rewards(
             ["systems.1={name: sft, copi: true}"],
             (
                 "error[E023] argument systems.1={name: sft, copi: true}: unknown key. systems.1 "
-                "has copy. fix: copy: true"
+                "has copy. fix: systems.1.copy=true"
             ),
         ),
         (
@@ -393,7 +393,16 @@ def test_a_rewritten_configuration_reads_back(files, run):
             "two.jsonl",
             '{"id": "9"}\n',
             (
-                "error[E209] two.jsonl:1: '{\"id\": \"9\"}' is no translation: KeyError('texts'). "
+                'error[E209] two.jsonl:1: \'{"id": "9"}\' is no translation: there is no texts. '
+                'fix: write {"id": "1", "texts": ["..."]} on each line'
+            ),
+        ),
+        (
+            "two.jsonl",
+            '{"id": "1", "texts": ["x"], "source": 5}\n',
+            (
+                'error[E209] two.jsonl:1: \'{"id": "1", "texts": ["x"], "source": 5}\' is no '
+                "translation: source is the number 5, not text. "
                 'fix: write {"id": "1", "texts": ["..."]} on each line'
             ),
         ),
@@ -401,8 +410,8 @@ def test_a_rewritten_configuration_reads_back(files, run):
             "two.jsonl",
             "дети\n",
             (
-                "error[E209] two.jsonl:1: 'дети' is no translation: JSONDecodeError('Expecting "
-                "value: line 1 column 1 (char 0)'). "
+                "error[E209] two.jsonl:1: 'дети' is no translation: Expecting value: "
+                "line 1 column 1 (char 0). "
                 'fix: write {"id": "1", "texts": ["..."]} on each line'
             ),
         ),

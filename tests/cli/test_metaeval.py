@@ -417,8 +417,9 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
             (
                 f"error[E220] mqm.tsv:1: no file of scores begins with {HEADER!r}. "
                 "fix: write system and score lines, or a table separated by tabs\n"
-                "error[E220] commas.csv:1: no file of scores begins with 'system,d:1,d:2'. "
-                "fix: write system and score lines, or a table separated by tabs\n"
+                "error[E225] commas.csv: commas is not of these translations: 2 systems are "
+                "missing ('B', 'C'). fix: score every translation of the gold file, under its "
+                "names, or leave systems out: --exclude-systems B,C\n"
             ),
         ),
         (
@@ -451,7 +452,6 @@ def test_an_unknown_reward_is_refused_before_anything_is_read(files, run):
     ("scores", "says"),
     [
         ("A 1\nA 2\nB 1\nB 2\n", "1 systems are missing ('C')"),
-        ("A 1\nA 2\nB 1\nB 2\nC 1\nC 2\nD 1\nD 2\n", "1 systems have no human scores ('D')"),
         ("A 1\nB 1\nC 1\n", "1 scores for each system, and the human scores are of 2 segments"),
     ],
 )
@@ -469,7 +469,7 @@ def test_segments_that_are_missing_are_refused(files, run):
     (files / "short.tsv").write_text("system\td:1\td:3\nA\t1\t2\nB\t1\t2\nC\t1\t2\n")
     code, _, err = run("metaeval", *GOLD, "--scores", "short=short.tsv")
     assert code == 3
-    assert "1 segments are missing ('d:2'); 1 segments are unknown ('d:3')" in err
+    assert "1 segments are missing ('d:2'); 1 segments without human scores ('d:3')" in err
 
 
 def test_files_that_are_wrong_are_all_named(files, run):
@@ -498,3 +498,63 @@ def test_an_unknown_format_is_refused(files, run):
     assert code == 2
     assert "error[E040]" in err
     assert "xml" in err
+
+
+# ── long tables, extra rows and other languages ─────────────────────────────────────────────────
+
+LONG = "system\tsegment\tgood\tbad\n" + "".join(
+    f"{system}\t{number}\t{score}\t{-score}\n"
+    for system, row in {**SCORES, "extra": (0.0, 0.0)}.items()
+    for number, score in enumerate(row, start=1)
+)
+
+
+def test_columns_of_a_long_table_are_metrics(files, run):
+    (files / "long.tsv").write_text(LONG)
+    scores = ("--scores", "good=long.tsv", "--scores", "other=long.tsv:bad")
+    code, out, err = run("metaeval", *GOLD, *scores)
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["metrics"]["good"]["system"]["kendall"] == 1.0
+    assert result["metrics"]["other"]["system"]["kendall"] == -1.0
+    left_out = "left out 1 systems without human scores ('extra')"
+    assert f"good: {left_out}" in result["notes"]
+    assert f"note: other: {left_out}" in err
+    numbers = "long.tsv: segments are found by their number in the test set"
+    assert result["notes"].count(numbers) == 1
+
+
+def test_a_column_that_is_missing_is_refused_with_the_others(files, run):
+    (files / "long.tsv").write_text(LONG)
+    code, out, err = run("metaeval", *GOLD, "--scores", "m=long.tsv:comet")
+    assert (code, out) == (3, "")
+    assert (
+        "error[E283] long.tsv: there is no column 'comet'; columns with scores: good, bad. "
+        "fix: --scores m=long.tsv:good\n"
+    ) in err
+
+
+def test_the_file_with_a_column_is_not_overwritten(files, run):
+    (files / "long.tsv").write_text(LONG)
+    code, _, err = run("metaeval", *GOLD, "--scores", "m=long.tsv:good", "--tsv", "long.tsv")
+    assert code == 2
+    assert "error[E118] --tsv: 'long.tsv' is read, and would be overwritten" in err
+
+
+def test_the_languages_choose_the_rows(files, run):
+    rows = [
+        f"{system}\t1\ten\t{target}\t{score}\n"
+        for target, scores in (("de", (3, 2, 1)), ("ja", (1, 2, 3)))
+        for system, score in zip("ABC", scores, strict=True)
+    ]
+    header = "system\tsegment_id\tsource_lang\ttarget_lang\toverall\n"
+    (files / "esa.tsv").write_text(header + "".join(rows))
+    arguments = ("metaeval", "--gold", "esa.tsv", "--scores", "m=esa.tsv")
+    code, out, err = run(*arguments)
+    assert (code, out) == (3, "")
+    assert "(en-de: 3 rows, en-ja: 3 rows). fix: choose one: --source-lang en" in err
+    for target, best in (("de", 3.0), ("ja", 1.0)):
+        code, out, err = run(*arguments, "--target-lang", target)
+        assert code == 0, err
+        assert json.loads(out)["gold"]["systems"]["A"] == best
+        assert json.loads(out)["metrics"]["m"]["system"]["kendall"] == 1.0

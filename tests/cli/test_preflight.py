@@ -197,3 +197,21 @@ def test_what_is_refused(files, run, arguments, code, codes):
     assert out == ""
     assert "Traceback" not in err
     assert all(" fix: " in line for line in err.splitlines() if line.startswith("error["))
+
+
+def test_of_several_language_pairs_one_is_attacked(files, run):
+    text = (files / "mqm.tsv").read_text(encoding="utf-8")
+    pairs = [
+        line + ("\tlp\n" if line == HEADER else f"\ten-{target}\n")
+        for target in ("de", "ja")
+        for line in text.splitlines()
+    ]
+    (files / "mqm.tsv").write_text("".join(dict.fromkeys(pairs)), encoding="utf-8")
+    gold = ("--gold", "mqm.tsv", "--reference-system", "refA")
+    code, _, err = run("preflight", "--reward", "chrf", *gold, "--source-lang", "en")
+    assert code == 3
+    assert "error[E281] mqm.tsv: rows of 2 language pairs" in err
+    code, _, err = run("preflight", "--reward", "chrf", *gold, "--target-lang", "de")
+    assert code == 0, err
+    assert f"{3 * len(SOURCES)} rows of other language pairs left out ('en-ja')" in err
+    assert f"{2 * len(SOURCES)} honest texts of {len(SOURCES)} sources" in err

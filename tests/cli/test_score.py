@@ -161,8 +161,9 @@ def test_what_was_done_to_the_text_is_said(call):
             ["-s", "src", "-t", "latin1", "--reward", "not_empty"],
             3,
             (
-                "error[E202] latin1:2: not UTF-8: 1 of 3 rows; at: 2; byte 0xf8 at offset 3. "
-                "fix: convert it: iconv -f latin1 -t utf-8\n"
+                "error[E202] latin1:2: not UTF-8: 1 of 3 rows; at: 2; byte 0xf8 at offset 3; "
+                "as WINDOWS-1252 the first one reads 'Køb'. "
+                "fix: convert it: iconv -f WINDOWS-1252 -t UTF-8 latin1 > utf8_latin1\n"
             ),
         ),
         (

@@ -172,7 +172,7 @@ def test_references_are_not_needed_and_not_read_unless_rows_are_held_out(call):
     assert call("translate", "t.yaml")[0] == 0
     code, _, err = call("translate", "t.yaml", "run=other", "split=heldout")
     assert code == 3
-    assert "error[E201] ref.txt" in err
+    assert "error[E201] t.yaml:3:25 data.reference: 'ref.txt' cannot be read: " in err
     Path("ref.txt").write_text("".join(f"ref {n}\n" for n in range(22)) + "\nref\n")
     code, told, _ = call("translate", "t.yaml", "run=other", "split=heldout")
     assert (code, told["lines"]) == (0, 3)
@@ -211,28 +211,29 @@ def test_dry_run_checks_and_writes_nothing(call):
             ["samples=4"],
             (
                 "E082] argument samples=4: samples: 4 with temperature: 0 would be one text 4 "
-                "times. fix: samples: 1, or generation.beams=1 generation.temperature=1.0\n"
+                "times. fix: samples=1, or generation.beams=1 generation.temperature=1.0\n"
             ),
         ),
         (
             ["samples=4", "generation.beams=4"],
             (
                 "E082] argument samples=4: samples: 4 with beams: 4 would be one text 4 times. "
-                "fix: samples: 1, or generation.beams=1 generation.temperature=1.0\n"
+                "fix: samples=1, or generation.beams=1 generation.temperature=1.0\n"
             ),
         ),
         (
             ["generation.beams=4", "generation.temperature=0.7"],
             (
-                "E026] argument generation.beams=4: the integer 4 is out of range. fix: beams: "
-                "1; beam search is greedy, and only the transformers backend has it\n"
+                "E026] argument generation.beams=4: the integer 4 is out of range. "
+                "fix: generation.beams=1; beam search is greedy, and only the transformers backend "
+                "has it\n"
             ),
         ),
         (
             ["model=null"],
             (
                 "E024] argument model=null: is missing: a checkpoint or a run directory. "
-                "fix: add model: to the file\n"
+                "fix: add model=VALUE\n"
             ),
         ),
         (

@@ -294,7 +294,7 @@ def test_a_run_directory_in_place_of_its_model_is_recognised(refused, command, t
     assert refused(overrides=["policy.path=earlier"]) == [
         (
             "error[E028] argument policy.path=earlier: 'earlier' is no saved checkpoint: it holds "
-            "no config.json. fix: a run keeps its policy one level down: path: earlier/model"
+            "no config.json. fix: a run keeps its policy one level down: policy.path=earlier/model"
         )
     ]
 
@@ -344,7 +344,7 @@ def test_all_problems_of_a_file_are_reported_at_once(refused, command):
             "trainer.learning_rates=1e-5",
             (
                 "error[E023] argument trainer.learning_rates=1e-5: unknown key. "
-                "TRL's {trl} has learning_rate. fix: learning_rate: 1e-05"
+                "TRL's {trl} has learning_rate. fix: trainer.learning_rate=1e-05"
             ),
         ),
         (

@@ -180,3 +180,18 @@ def test_judgements_without_texts_teach_nothing(data, tmp_path):
         data("stages.1.judgements={file: scores.tsv, format: table}")
     assert caught.value.exit_code == 3
     assert str(caught.value.problems[0]).startswith("error[E253] scores.tsv: holds no texts")
+
+
+def test_rows_of_another_language_pair_are_not_learned_from(data, tmp_path):
+    text = (tmp_path / "mqm.tsv").read_text()
+    other = text.partition("\n")[2].replace(":en-de", ":en-ja")
+    (tmp_path / "mqm.tsv").write_text(text + other)
+    with pytest.raises(UserError) as caught:
+        data()
+    (problem,) = caught.value.problems
+    assert problem.code == "E281"
+    assert "source_lang: en, target_lang: de" in problem.fix
+    languages = [f"stages.{n}.judgements.target_lang=de" for n in (0, 1)]
+    found = data(*languages)
+    assert {gold.target_lang for gold in found.gold} == {"de"}
+    assert all(document.endswith(":en-de") for gold in found.gold for document in gold.documents)

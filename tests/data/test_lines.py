@@ -55,10 +55,12 @@ def test_truncated_and_false_gzip_are_refused(write):
 
 def test_bytes_that_are_not_utf8_are_counted_and_the_first_is_shown(write):
     path = write("src.txt", b"a\n" + b"K\xf8b\n" * 7 + b"c\n")
+    out = path.with_name("utf8_src.txt")
     assert refused(read_lines, path) == [
         (
             f"error[E202] {path}:2: not UTF-8: 7 of 9 rows; first 5: 2, 3, 4, 5, 6; "
-            "byte 0xf8 at offset 3. fix: convert it: iconv -f latin1 -t utf-8"
+            "byte 0xf8 at offset 3; as WINDOWS-1252 the first one reads 'Køb'. "
+            f"fix: convert it: iconv -f WINDOWS-1252 -t UTF-8 {path} > {out}"
         )
     ]
 

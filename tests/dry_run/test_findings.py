@@ -35,3 +35,17 @@ def test_nothing_found_is_nothing_wrong():
     found.add([])
     found.raise_if_any()
     assert found.exit_code == 0
+
+
+def test_a_file_that_cannot_be_read_is_placed_at_the_key_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = Findings(places={"x.txt": "rl.yaml:3:11 data.source"})
+    unread = Problem("E201", "x.txt", "cannot be read: No such file or directory", "check the path")
+    found.add([unread, Problem("E202", "x.txt:3", "not UTF-8")], exit_code=3)
+    assert [str(problem) for problem in found.problems] == [
+        (
+            "error[E201] rl.yaml:3:11 data.source: 'x.txt' cannot be read: No such file or "
+            f"directory. fix: check the path; it is relative to {tmp_path}"
+        ),
+        "error[E202] x.txt:3: not UTF-8.",
+    ]

@@ -76,12 +76,12 @@ def test_everything_wrong_is_said_at_once():
         "system\tsegment\tscore", "A\t1\tgood", "A\t2\tinf", "A\t3", "\t4\t1", "A\t\t1"
     ) == [
         (
-            "error[E222] f:2: the score 'good' is no finite number (2 of 5 rows; at: 2, 3). "
-            "fix: write a number, or None"
-        ),
-        (
             "error[E221] f:4: a row has 2 cells and the header 3 (1 of 5 rows; at: 4). "
             "fix: give every row all cells"
+        ),
+        (
+            "error[E222] f:2: the score 'good' is no finite number (2 of 5 rows; at: 2, 3). "
+            "fix: write a number, or None"
         ),
         (
             "error[E221] f:5: a row needs a system and a segment, and has ', 4' "
@@ -106,3 +106,65 @@ def test_segments_that_would_have_one_id_are_refused():
             "fix: name the document in every row"
         )
     ]
+
+
+# ── keys ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["doc_id", "document", "docID", "Doc Name", "document-id", "talk"])
+@pytest.mark.parametrize("segment", ["segment_id", "seg_id", "Segment"])
+def test_segments_that_are_numbered_anew_in_each_document_are_apart(name, segment):
+    found = read(
+        f"system_id\t{name}\t{segment}\toverall",
+        *(f"{s}\t{d}\t{n}\t{score}" for s, d, n, score in (
+            ("A", "d1", 1, 90), ("A", "d1", 2, 80), ("A", "d2", 1, 10), ("A", "d2", 2, 20),
+            ("B", "d1", 1, 50), ("B", "d1", 2, 50), ("B", "d2", 1, 60), ("B", "d2", 2, 60),
+        )),
+    )  # fmt: skip
+    assert found.scores.segments == ("d1:1", "d1:2", "d2:1", "d2:2")
+    assert found.scores.values.tolist() == [[90, 80, 10, 20], [50, 50, 60, 60]]
+
+
+def test_the_number_in_a_document_may_be_called_doc_id():
+    found = read("system\tdoc\tdoc_id\tscore", "A\td\t1\t5", "A\te\t1\t6", "B\td\t1\t7")
+    assert found.scores.segments == ("d:1", "e:1")
+    assert read("system\tdoc_id\tscore", "A\t1\t5", "B\t1\t6").scores.segments == ("1",)
+
+
+def test_a_group_is_part_of_a_document_only_where_it_must_be():
+    rows = ("A\tnews\td\t1\t5", "A\ttalks\td\t1\t6", "B\tnews\td\t1\t7")
+    found = read("system\tdomain\tdoc\tseg_id\tscore", *rows)
+    assert found.scores.segments == ("news/d:1", "talks/d:1")
+    rows = ("A\tnews\td\t1\t5", "A\ttalks\te\t1\t6", "B\tnews\td\t1\t7")
+    found = read("system\tdomain\tdoc\tseg_id\tscore", *rows)
+    assert found.scores.segments == ("d:1", "e:1")
+
+
+def test_several_scores_of_one_translation_need_raters():
+    header = "system\tsegment\tscore"
+    assert refused(header, "A\t1\t5", "A\t1\t6", "B\t1\t7", "B\t1\t7", "B\t1\t8") == [
+        (
+            "error[E282] f:3: another score of 'A, 1', and no column names raters "
+            "(2 of 5 rows; at: 3, 6). "
+            "fix: add the column that tells the rows apart: doc, domain or rater"
+        )
+    ]
+    found = read(f"{header}\tevaluator", "A\t1\t5\tr1", "A\t1\t6\tr2", "B\t1\t7\tr1")
+    assert found.scores.values.tolist() == [[5.5], [7.0]]
+
+
+def test_a_column_that_is_not_read_and_tells_rows_of_one_rater_apart_is_named():
+    header = "system\tsegment\tannotator\tedition\tscore"
+    rows = [f"{s}\t{n}\tr\t{e}\t{n}" for s in "AB" for n in (1, 2) for e in ("first", "second")]
+    (message,) = refused(header, *rows)
+    assert message.startswith("error[E282] f: 4 translations have several scores by one rater")
+    assert "'edition'" in message
+
+
+def test_segments_with_several_sources_are_refused():
+    rows = ("A\t1\tr1\t5\tThe dog barks.\tx", "A\t1\tr2\t6\tShe bought books.\tx")
+    (message,) = refused("system\tsegment\trater\tscore\tsource\ttarget", *rows)
+    assert message == (
+        "error[E282] f: 1 segments have several sources, such as '1': 'The dog barks.' and "
+        "'She bought books.'. fix: add the column that tells the rows apart: doc or domain"
+    )

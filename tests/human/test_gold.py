@@ -180,7 +180,7 @@ def test_texts_beside_scores_that_are_not_of_the_same_segments_are_refused(write
     broken = write("wmt/system-outputs/da-en/B.jsonl", '{"target": "Hey."}\n{"text": "Yeah."}\n')
     assert refused(read_gold, path) == [
         (
-            f'error[E226] {broken}:2: \'{{"text": "Yeah."}}\' has no text. '
+            f'error[E226] {broken}:2: \'{{"text": "Yeah."}}\' has no text: target is null. '
             'fix: write {"target": "..."}'
         )
     ]
@@ -225,11 +225,11 @@ def test_a_marot_file_without_header_is_known(write):
 
 
 def test_a_file_in_no_format_is_refused_with_how_it_begins(write):
-    path = write("x.csv", "\nsystem,segment,score\nA,1,2\n")
+    path = write("x.csv", "\nname,segment,score\nA,1,2\n")
     assert refused(read_gold, path) == [
         (
             f"error[E220] {path}:2: no file in a format of mqm, mtme, esa, table begins with "
-            "'system,segment,score'. fix: give a header, separated by tabs: system doc docSegId "
+            "'name,segment,score'. fix: give a header, separated by tabs: system doc docSegId "
             "rater source target category severity"
         )
     ]
@@ -299,42 +299,42 @@ def gold(write):
 
 def test_scores_are_aligned_by_name_or_by_order(gold, write):
     table = write("m.tsv", "segment\tB\tA\tref\ns2\t1\tNaN\t3\ns1\t4\t5\t6\n")
-    aligned = read_scores(table, gold, name="m")
+    aligned = read_scores(table, gold, name="m").scores
     assert aligned.systems == gold.scores.systems == ("A", "B", "ref")
     assert aligned.segments == gold.scores.segments == ("s1", "s2")
     np.testing.assert_array_equal(aligned.values, [[5, math.nan], [4, 1], [6, 3]])
     assert aligned.signature.startswith("m|file|sha256:")
     lists = write("m.seg.score", "ref 6\nref 3\nB 4\nB 1\nA 5\nA None\n")
-    np.testing.assert_array_equal(read_scores(lists, gold, name="m").values, aligned.values)
+    np.testing.assert_array_equal(read_scores(lists, gold, name="m").scores.values, aligned.values)
     rows = write(
         "rows.tsv",
-        "system\tsegment\tscore\nA\ts1\t5\nB\ts1\t4\nB\ts2\t1\nref\ts2\t3\nref\ts1\t6\n",
+        "system\tsegment\tscore\nA\ts1\t5\nA\ts2\t\nB\ts1\t4\nB\ts2\t1\nref\ts2\t3\nref\ts1\t6\n",
     )
-    np.testing.assert_array_equal(read_scores(rows, gold, name="m").values, aligned.values)
+    np.testing.assert_array_equal(read_scores(rows, gold, name="m").scores.values, aligned.values)
 
 
 def test_a_table_with_one_segment_that_is_a_number_is_a_table(write):
     gold = read_gold(write("h.tsv", "system\t1\nA\t2\nB\t3\n"))
     assert gold.scores.segments == ("1",)
-    scores = read_scores(write("m.tsv", "system\t1\nA\t4\nB\t5\n"), gold, name="m")
+    scores = read_scores(write("m.tsv", "system\t1\nA\t4\nB\t5\n"), gold, name="m").scores
     assert scores.values.tolist() == [[4.0], [5.0]]
 
 
 def test_scores_that_were_written_are_read_back(gold, tmp_path):
     write_seg_scores(gold.scores, tmp_path / "h.seg.score")
-    back = read_scores(tmp_path / "h.seg.score", gold, name="h")
+    back = read_scores(tmp_path / "h.seg.score", gold, name="h").scores
     np.testing.assert_array_equal(back.values, gold.scores.values)
 
 
 def test_systems_that_may_be_missing_have_no_scores(gold, write):
     lists = write("m.seg.score", "A 1\nA 2\nB 3\nB 4\n")
-    scores = read_scores(lists, gold, name="m", may_miss={"ref"})
+    scores = read_scores(lists, gold, name="m", may_miss={"ref"}).scores
     np.testing.assert_array_equal(scores.values, [[1, 2], [3, 4], [math.nan, math.nan]])
 
 
 def test_scores_of_systems_that_nobody_scored_are_no_error(gold, write):
     lists = write("m.seg.score", "A 1\nA 2\nB 3\nB 4\nref 5\nref 6\nC 7\nC 8\n")
-    assert read_scores(lists, gold, name="m").systems == ("A", "B", "ref")
+    assert read_scores(lists, gold, name="m").scores.systems == ("A", "B", "ref")
 
 
 def test_what_does_not_match_is_counted_and_five_are_named(gold, write):
@@ -343,9 +343,10 @@ def test_what_does_not_match_is_counted_and_five_are_named(gold, write):
     assert refused(read_scores, path, gold, name="mine") == [
         (
             f"error[E225] {path}: mine is not of these translations: 2 systems are missing "
-            "('B', 'ref'); 7 systems have no human scores ('X0', 'X1', 'X2', 'X3', 'X4' and 2 "
-            "more); 1 segments are missing ('s1'); 2 segments are unknown ('t1', 't2'). "
-            "fix: score every translation of the gold file, under its names"
+            "('B', 'ref'); 1 segments are missing ('s1'); 7 systems without human scores ('X0', "
+            "'X1', 'X2', 'X3', 'X4' and 2 more); 2 segments without human scores ('t1', 't2'). "
+            "fix: score every translation of the gold file, under its names, or leave systems "
+            "out: --exclude-systems B,ref"
         )
     ]
 
@@ -363,7 +364,7 @@ def test_another_number_of_segments_is_refused(gold, write):
 def test_scores_of_whole_systems_meet_scores_of_whole_systems(write, tmp_path):
     gold = read_gold(write("h.sys.score", "A 1\nB 2\n"))
     write_sys_scores(gold.scores, tmp_path / "m.sys.score")
-    scores = read_scores(tmp_path / "m.sys.score", gold, name="m")
+    scores = read_scores(tmp_path / "m.sys.score", gold, name="m").scores
     assert scores.values.tolist() == [[1.0], [2.0]]
 
 

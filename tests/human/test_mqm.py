@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rewardlab.data.lines import lines_of, read_lines
 from rewardlab.errors import UserError
 from rewardlab.human.annotations import RatedError, languages_of, mean_error, rater_error
+from rewardlab.human.formats import read_gold
 from rewardlab.human.mqm import MQM, read_annotations
 from rewardlab.types import WMT_MQM, WMT_MQM_NO_SOURCE, XCOMET, ErrorSpan
 
@@ -157,7 +158,7 @@ def test_byte_order_mark_crlf_gzip_and_quotes_do_no_harm(tmp_path):
     text = f"\ufeff{RAW}\r\n{quoted}\r\n\r\n{row(system='B')}\r\n"
     path = tmp_path / "mqm.tsv.gz"
     path.write_bytes(gzip.compress(text.encode()))
-    file = MQM.read(read_lines(path), WMT_MQM)
+    file = read_gold(path)
     assert file.hypotheses["A", "news:1"] == 'He said "Hello'
     assert file.scores.values.tolist() == [[-1.0], [0.0]]
     assert "a byte-order mark was taken off the start" in file.funnel
