@@ -282,14 +282,14 @@ def is_error(form: str, error: Any) -> bool:
 
 def bare(text: str) -> str:
     """Without reasoning before it and a fence around it, told line by line."""
-    stripped = text.lstrip()
-    if stripped.startswith("<think>") and "</think>" in stripped:
-        text = stripped.partition("</think>")[2]
+    *reasoning, last = text.split("</think>")
+    if not any(block.strip()[:1] in {"{", "[", "`"} for block in reasoning if block.strip()):
+        text = last.lstrip()
     stripped = text.strip()
     first, _, rest = stripped.partition("\n")
-    inner, newline, last = rest.rpartition("\n")
-    fenced = first.rstrip(" \t") in {"```", "```json"} and newline and last.strip(" \t") == "```"
-    return inner if fenced else text
+    fenced = first.rstrip(" \t\r").lower() in {"```", "```json"} and rest.endswith("```")
+    text = rest[: -len("```")] if fenced else text
+    return f'{{"errors": {text}}}' if text.lstrip().startswith("[") else text
 
 
 def scored(

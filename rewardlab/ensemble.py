@@ -18,8 +18,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.errors import RewardFailed, RewardUnavailable, TooManyFailures, UserError
+from rewardlab.errors import (
+    RewardFailed,
+    RewardUnavailable,
+    TooManyFailures,
+    UserError,
+    refuse,
+)
 from rewardlab.generate.services import Breaker
+from rewardlab.text.languages import language_problems
 from rewardlab.types import (
     Candidate,
     ErrorSpan,
@@ -105,8 +112,10 @@ class RewardEnsemble:
         Raises:
             RewardFailed: A reward raised or broke its contract; the message names it.
             UserError: A reward's input or options cannot be used; the message names the reward.
+                E260, a candidate's language is unknown.
             TooManyFailures: A reward left too many of the latest rows unscored.
         """
+        _refuse_unknown_languages(candidates)
         gated, unjudged = self._close_gates(candidates)
         applies = [_rows_for(term, candidates) for term in self.terms]
         asked = [
@@ -177,6 +186,16 @@ class RewardEnsemble:
 
 
 _Column = tuple[NDArray[np.float64], list[Status], list[list[ErrorSpan]]]
+
+
+def _refuse_unknown_languages(candidates: Sequence[Candidate]) -> None:
+    """Refuse languages that no reward could understand, before any reward is called."""
+    problems = [
+        *language_problems("source_lang", (one.source_lang for one in candidates)),
+        *language_problems("target_lang", (one.target_lang for one in candidates)),
+    ]
+    if problems:
+        refuse(*problems)
 
 
 def _rows_for(asked: Term | Gate, candidates: Sequence[Candidate]) -> list[int]:

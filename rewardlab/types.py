@@ -57,8 +57,9 @@ class Candidate:
         source: The text that was translated.
         hypothesis: The translation to be scored, exactly as it was sampled.
         reference: A translation to compare with, or None.
-        source_lang: Language code of the source (``en``, ``eng_Latn``, ``pt-BR``), or None.
-        target_lang: Language code of the hypothesis, or None.
+        source_lang: Language of the source, or None: a code (``en``, ``eng_Latn``, ``pt-BR``) or an
+            English name. All spellings of a language mean the same to rewards.
+        target_lang: Language of the hypothesis, likewise.
         prompt: The text the policy was given, or None.
         images: Images that belong to the source.
         id: Name of the source segment in logs and reports.

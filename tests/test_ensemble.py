@@ -10,6 +10,7 @@ import pytest
 
 from rewardlab.ensemble import BREAKER_AFTER, RewardEnsemble
 from rewardlab.errors import Problem, RewardFailed, RewardUnavailable, TooManyFailures, UserError
+from rewardlab.rewards import NotEmpty
 from rewardlab.types import (
     WMT_MQM,
     XCOMET,
@@ -303,3 +304,13 @@ def test_a_gate_looks_only_at_the_rows_it_is_for():
     scores = RewardEnsemble([Term(Fake(worst=-7.0))], [gate])([*rows("a"), translated])
     assert scores.gated == [None, "gate"]
     assert scores.values[:, 0].tolist() == [1.0, -7.0]
+
+
+def test_an_unknown_language_is_refused_with_the_number_of_rows():
+    ensemble = RewardEnsemble([Term(NotEmpty())])
+    rows = [
+        Candidate("a", "b", source_lang="en", target_lang=code) for code in ("Germn", "de", None)
+    ]
+    with pytest.raises(UserError, match="target_lang: unknown language 'Germn' in 1 of 3 rows"):
+        ensemble(rows)
+    assert ensemble(rows[1:]).values.tolist() == [[1.0], [1.0]]

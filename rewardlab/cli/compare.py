@@ -57,6 +57,7 @@ def command(
         source_lang=source_lang,
         target_lang=target_lang,
     )
+    say(*options.pair_notes(source_lang, target_lang))
     say(*(f"note: {note}" for note in texts.notes))
     systems = [System(name, lines) for name, lines in texts.systems.items()]
     evaluation = evaluate(texts.rows, systems, metrics, baseline=names[0])
@@ -93,9 +94,7 @@ def _metrics(
         found: Receives E036, E040, E042, E074 and the registry's E1xx.
     """
     metrics = [
-        Metric(reward, by_language="tokenize=" not in specification)
-        for specification in specifications
-        for reward in options.parse_rewards([specification], found, where=METRIC)
+        Metric(reward) for reward in options.parse_rewards(specifications, found, where=METRIC)
     ]
     if reference is None:
         found.add(options.without_references([metric.reward for metric in metrics], METRIC))

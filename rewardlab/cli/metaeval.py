@@ -11,11 +11,13 @@ import typer
 
 from rewardlab.cli import judgements
 from rewardlab.cli.options import (
+    LANGUAGE_OPTIONS,
     HtmlFile,
     Language,
     MarkdownFile,
     Rewards,
     output_file_problems,
+    pair_notes,
     parse_rewards,
 )
 from rewardlab.cli.output import print_page, report, say, write_page
@@ -96,7 +98,8 @@ def command(
         source_lang=source_lang,
         target_lang=target_lang,
     )
-    say(human.funnel)
+    human = human.in_languages(source_lang, target_lang, where="--gold", fix=LANGUAGE_OPTIONS)
+    say(human.funnel, *pair_notes(human.source_lang, human.target_lang))
     systems = compared_systems(
         human,
         reference_system=reference_system,
@@ -114,8 +117,6 @@ def command(
             human,
             systems=systems,
             reference_system=reference_system,
-            source_lang=source_lang,
-            target_lang=target_lang,
         )
         progress = "comparing with human scores"
         evaluation = meta_evaluate(

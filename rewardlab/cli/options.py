@@ -10,9 +10,10 @@ import typer
 
 from rewardlab.cli.judgements import output_problems
 from rewardlab.dry_run.findings import Findings
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
 from rewardlab.rewards.base import reads_of
 from rewardlab.rewards.registry import parse_reward
+from rewardlab.text.languages import UnknownLanguage, language_notes, written_code
 from rewardlab.types import Reward
 
 ConfigFile: TypeAlias = Annotated[
@@ -36,13 +37,45 @@ SourceFile: TypeAlias = Annotated[
 ReferenceFile: TypeAlias = Annotated[
     str | None, typer.Option("--reference", "-r", metavar="FILE", help="Reference texts.")
 ]
-Language: TypeAlias = Annotated[str | None, typer.Option(metavar="CODE")]
 MarkdownFile: TypeAlias = Annotated[
     Path | None, typer.Option("--markdown", metavar="OUT", help="Write the tables as Markdown.")
 ]
 HtmlFile: TypeAlias = Annotated[
     Path | None, typer.Option("--html", metavar="OUT", help="Write the tables as an HTML page.")
 ]
+
+
+def _language(param: typer.CallbackParam, value: str | None) -> str | None:
+    """A language as its code.
+
+    Raises:
+        UserError: E260, the spelling names no language; exit code 2.
+    """
+    if value is None:
+        return None
+    try:
+        return written_code(value)
+    except UnknownLanguage as error:
+        refuse(Problem("E260", param.opts[0], error.what, error.fix), exit_code=EXIT_USAGE)
+
+
+Language: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="LANGUAGE", callback=_language, help="A code or an English name."),
+]
+
+
+LANGUAGE_OPTIONS = "--source-lang LANGUAGE --target-lang LANGUAGE"
+
+
+def pair_notes(source_lang: str | None, target_lang: str | None) -> list[str]:
+    """Lines that tell a user what is unusual about a pair of languages.
+
+    Args:
+        source_lang: Language of the sources, or None.
+        target_lang: Language of the translations, or None.
+    """
+    return [f"note: {note}" for note in language_notes(source_lang, target_lang)]
 
 
 def parse_rewards(

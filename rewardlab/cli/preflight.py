@@ -23,7 +23,6 @@ from rewardlab.preflight.honest_texts import Honest, honest_of_gold, honest_of_t
 from rewardlab.preflight.preflight import preflight
 from rewardlab.preflight.safety import TOTAL
 from rewardlab.report.preflight import preflight_page
-from rewardlab.text.languages import language_code
 from rewardlab.types import Gate, Term
 
 MOST_CASES = 1000
@@ -101,23 +100,23 @@ def command(
             source_lang=source_lang,
             target_lang=target_lang,
         )
-        source_lang = source_lang or human.source_lang
-        target_lang = target_lang or human.target_lang
+        human = human.in_languages(
+            source_lang, target_lang, where="--gold", fix=options.LANGUAGE_OPTIONS
+        )
+        source_lang, target_lang = human.source_lang, human.target_lang
         found.add(_language_problems(source_lang, target_lang))
         found.raise_if_any()
         honest = honest_of_gold(
             human,
             reference_system=reference_system,
             exclude=excluded,
-            source_lang=source_lang,
-            target_lang=target_lang,
         )
         notes = [human.funnel]
     else:
         files = read_texts([one for one in (source, *hypotheses, reference) if one is not None])
         honest = honest_of_files(files, len(hypotheses), source_lang or "", target_lang or "")
         notes = [note for file in files for note in file.notes]
-    notes += _counts(honest)
+    notes += [*options.pair_notes(source_lang, target_lang), *_counts(honest)]
     say(*notes)
     steps = [""]
     with heartbeat(say, lambda: f"{steps[-1]} ..."):
@@ -174,15 +173,10 @@ def _usage_problems(
 
 
 def _language_problems(source_lang: str | None, target_lang: str | None) -> Iterator[Problem]:
-    """E111: a language code that attacks and gates need is missing."""
+    """E111: a language that attacks and gates need is missing."""
     for option, code in (("--source-lang", source_lang), ("--target-lang", target_lang)):
         if code is None:
             yield Problem("E111", option, "the language is not given", f"{option} de")
-            continue
-        try:
-            language_code(code)
-        except ValueError as error:
-            yield Problem("E111", option, str(error).rstrip(".?"), f"{option} de")
 
 
 def build_ensemble(

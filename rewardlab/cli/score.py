@@ -90,6 +90,7 @@ def command(
     found.raise_if_any()
     languages = {"source_lang": source_lang, "target_lang": target_lang}
     texts = read_aligned_texts(files, source=source, reference=reference, **languages, stdin=True)
+    say(*options.pair_notes(source_lang, target_lang))
     say(*(f"note: {note}" for note in texts.notes), *_gate_notes(asked.gates, languages))
     # Rows without a score are a result here, so no number of them stops the command.
     rewards = RewardEnsemble(asked.terms, asked.gates, max_unavailable=1.0, max_failed=1.0)
@@ -231,8 +232,11 @@ def _progress(rows: int) -> Generator[Callable[[int], None]]:
 def _corpus_scores(terms: Sequence[Term], scores: SystemScores) -> dict[str, float]:
     """The scores of the whole file, for the rewards that have one and if it has references."""
     references = [row.reference for row in scores.rows if row.reference is not None]
+    target_lang = scores.rows[0].target_lang if scores.rows else None
     known = {
-        term.reward.name: corpus_score(term.reward, scores.hypotheses, references)
+        term.reward.name: corpus_score(
+            term.reward, scores.hypotheses, references, target_lang=target_lang
+        )
         for term in (terms if references else ())
     }
     return {name: score for name, score in known.items() if score is not None}

@@ -42,7 +42,7 @@ def choice_problems(
 def prompt_problems(
     prompt: str, data: Sequence[DataConfig], document: Document
 ) -> Iterator[Problem]:
-    """E026 unknown prompt style; E039 the style names languages, and a code is unknown.
+    """E026 unknown prompt style; E039 the style names languages, and one has no name.
 
     Args:
         prompt: The name of a prompt style.
@@ -54,8 +54,8 @@ def prompt_problems(
         try:
             PROMPTS[prompt]("", source_lang=corpus.source_lang, target_lang=corpus.target_lang)
         except ValueError as error:
-            what = f"the prompt style {prompt} cannot be written: {str(error).rstrip('.?')}"
-            fix = "correct the code, or take a style that names no language: prompt: arrow"
+            what = f"the prompt style {prompt} names languages: {str(error).rstrip('.?')}"
+            fix = "take a style that names no language: prompt: arrow"
             keys = ("data", at) if len(data) > 1 else ("data",)
             yield document.problem("E039", keys, what, fix)
 

@@ -40,13 +40,12 @@ class MetricConfig(Rewarded):
     """
 
     def build(self) -> Metric:
-        """The metric; BLEU follows the target language unless it was given a tokenizer.
+        """The metric.
 
         Raises:
             UserError: E029, E101..E104.
         """
-        named = "tokenize=" in self.reward or "tokenize" in self.options
-        return Metric(checks.build_entry(self), by_language=not named)
+        return Metric(checks.build_entry(self))
 
 
 class BootstrapConfig(Section):

@@ -40,6 +40,11 @@ FIXES = {
     "value_error": "{error}",
     "out_of_range": "{fix}",
 }
+SAID = {
+    "exactly_one": ("E027", "keep one, remove the other"),
+    "unknown_language": ("E260", "{fix}"),
+}
+"""Our own checks whose message is complete, with code and fix."""
 YES, NO = ("yes", "on", "y", "true"), ("no", "off", "n", "false")
 
 
@@ -178,8 +183,9 @@ def _problem(
         return unknown_key(keys, value, choices, known=known, document=document)
     if kind in ("missing", "needs"):
         return missing_key(keys, document, why=context.get("why", ""))
-    if kind == "exactly_one":
-        return document.problem("E027", keys, details["msg"], "keep one, remove the other")
+    if kind in SAID:
+        code, fix = SAID[kind]
+        return document.problem(code, keys, details["msg"], fix.format(**context))
     if kind == "literal_error" and isinstance(value, str):
         choices = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return not_a_choice(keys, value, choices, document)

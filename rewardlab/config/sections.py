@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from rewardlab.data.readers import READERS
+from rewardlab.text.languages import UnknownLanguage, written_code
 
 T = TypeVar("T")
 Options: TypeAlias = dict[str, Any]
@@ -67,7 +68,17 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
+def _language(value: str) -> str:
+    try:
+        return written_code(value)
+    except UnknownLanguage as error:
+        context = {"what": error.what, "fix": error.fix}
+        raise PydanticCustomError("unknown_language", "{what}", context) from error
+
+
 Text = Annotated[str, Field(min_length=1)]
+Language = Annotated[str, Field(min_length=1), AfterValidator(_language)]
+"""A language in any spelling; a name is replaced by its code."""
 Positive = Annotated[int, Field(ge=1)]
 FileName = Annotated[Path, Strict(False), BeforeValidator(_file_name)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -169,8 +180,8 @@ class TextsConfig(Section):
         source: The sources; in the format ``lines``, plain or gzipped UTF-8 text, one segment per
             line.
         reference: The translations, line by line; needed only if something reads them.
-        source_lang: Language code of ``source``.
-        target_lang: Language code of ``reference``.
+        source_lang: Language of ``source``: a code or an English name.
+        target_lang: Language of ``reference``: a code or an English name.
         documents: One document id per line.
         max_characters: Maximum number of characters in a text; rows with a longer one are left out.
         format: The name of a corpus reader, see `rewardlab.data.readers`.
@@ -178,8 +189,8 @@ class TextsConfig(Section):
 
     source: FileName
     reference: FileName | None = None
-    source_lang: Text
-    target_lang: Text
+    source_lang: Language
+    target_lang: Language
     documents: FileName | None = None
     max_characters: Positive | None = None
     format: Annotated[Text, one_of_names(READERS.names)] = "lines"

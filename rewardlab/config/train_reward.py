@@ -19,6 +19,7 @@ from rewardlab.config import checks, trainer_block
 from rewardlab.config.sections import (
     FieldsOf,
     FileName,
+    Language,
     Options,
     Positive,
     Section,
@@ -124,8 +125,8 @@ class JudgementsConfig(Section):
 
     file: FileName
     format: Annotated[Text, one_of_names(format_names)] = AUTO
-    source_lang: Text | None = None
-    target_lang: Text | None = None
+    source_lang: Language | None = None
+    target_lang: Language | None = None
     reference_system: Text | None = None
     severities: Text = "wmt"
     lower_is_better: bool = False

@@ -143,12 +143,9 @@ def _judgements(entry: JudgementsConfig) -> Gold:
         fix = "give judgements with source and target, such as MQM"
         refuse(Problem("E253", str(entry.file), "holds no texts to learn from", fix))
     compared_systems(gold, reference_system=entry.reference_system, exclude_references=True)
-    return replace(
-        gold,
-        source_lang=entry.source_lang or gold.source_lang,
-        target_lang=entry.target_lang or gold.target_lang,
-        reference_system=entry.reference_system,
-    )
+    fix = "source_lang: and target_lang: beside file:"
+    gold = gold.in_languages(entry.source_lang, entry.target_lang, where=str(entry.file), fix=fix)
+    return replace(gold, reference_system=entry.reference_system)
 
 
 def _unused(name: str, taken: Collection[str]) -> str:

@@ -13,6 +13,7 @@ from rewardlab.data.encodings import some_rows
 from rewardlab.data.funnel import Funnel
 from rewardlab.data.readers import READERS, Files
 from rewardlab.errors import Problem, refuse, shown
+from rewardlab.text.languages import language_notes, language_problems
 from rewardlab.types import Candidate
 
 
@@ -106,8 +107,8 @@ def read_parallel(
     Args:
         source: The file with the texts to translate.
         reference: The file with their translations.
-        source_lang: Language code of the sources.
-        target_lang: Language code of the translations.
+        source_lang: Language of the sources, in any spelling.
+        target_lang: Language of the translations.
         documents: The file with a document id for each segment.
         max_characters: Rows with a longer side are left out and counted; at least 1.
         name: Prefix of the line number in ids, to distinguish joined corpora.
@@ -115,8 +116,14 @@ def read_parallel(
 
     Raises:
         KeyError: No such format.
-        UserError: E201..E208, exit code 3, with every problem of every file.
+        UserError: E201..E208, exit code 3, with every problem of every file; E260, a language is
+            unknown.
     """
+    languages = {"source_lang": source_lang, "target_lang": target_lang}
+    if unknown := [
+        one for key, code in languages.items() for one in language_problems(key, [code])
+    ]:
+        refuse(*unknown)
     files = Files(source, reference, documents, source_lang, target_lang)
     segments, notes = READERS.load(format)(files)
     ids = [f"{name}:{line}" if name else str(line) for line, *_ in segments]
@@ -131,7 +138,8 @@ def read_parallel(
         corpus = corpus.without(reason, lambda row: max(map(len, row.texts)) > max_characters)
     if not corpus.rows:
         refuse(Problem("E206", str(source), f"no rows: {corpus.funnel}", "give a file with text"))
-    return replace(corpus, notes=(*notes, *_content_notes(corpus.rows)))
+    notes = (*language_notes(source_lang, target_lang), *notes, *_content_notes(corpus.rows))
+    return replace(corpus, notes=notes)
 
 
 def join(corpora: Sequence[Corpus]) -> Corpus:

@@ -1,7 +1,8 @@
 r"""The output files of a run that translates, each written completely or not at all.
 
 ``translations.jsonl``   id, source, texts, tokens, finished; the texts as generated, from the
-                         first character after the separator
+                         first character after the separator. If a model reasons before it
+                         answers: the answers, and ``reasoning`` beside them
 ``hypotheses.txt``       one line for every requested line: its first text, or nothing; line breaks
                          inside a text become spaces
 """
@@ -43,6 +44,7 @@ def write_translations(
                 "texts": row.texts,
                 "tokens": row.tokens,
                 "finished": row.finished,
+                **({"reasoning": row.reasoning} if row.reasoning else {}),
             }
             for row in translations
         ),

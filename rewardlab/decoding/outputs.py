@@ -18,6 +18,7 @@ from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.decoding.files import TRANSLATIONS
 from rewardlab.errors import Problem, refuse, shown
 from rewardlab.json_values import json_kind
+from rewardlab.text.reasoning import answer_start
 
 LISTED = 5
 
@@ -44,7 +45,8 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
         rows: The M rows of the test set.
 
     Returns:
-        M translations, and notes. Extra ids, which are not in the test set, are left out with a
+        M translations, and notes. Reasoning before a translation is left out with a note
+        (`rewardlab.text.reasoning`); extra ids, which are not in the test set, are left out with a
         note if the file has the source of every row of the test set.
 
     Raises:
@@ -55,12 +57,23 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
     file = read_lines(path)
     if path.name.endswith((".jsonl", ".jsonl.gz")):
         texts, notes = _matched([*_parsed(file)], rows, file.name)
-        return texts, (*file.notes, *notes)
+        return _answers(texts, file.name, (*file.notes, *notes))
     if len(file.lines) != len(rows):
         what = f"{len(file.lines):,} lines, but the test set has {len(rows):,} rows"
         fix = "translate exactly these rows, or give their ids in a .jsonl file"
         refuse(Problem("E209", file.name, what, fix))
-    return file.lines, file.notes
+    return _answers(file.lines, file.name, file.notes)
+
+
+def _answers(
+    texts: Sequence[str], name: str, notes: Sequence[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """The texts without the reasoning before them, and one more note if there was any."""
+    answers = [text[answer_start(text) :] for text in texts]
+    if reasoned := sum(answer != text for answer, text in zip(answers, texts, strict=True)):
+        said = f"{name}: reasoning before {reasoned:,} of {len(texts):,} translations left out"
+        return answers, (*notes, said)
+    return answers, tuple(notes)
 
 
 def _parsed(file: TextFile) -> Iterator[Output]:

@@ -31,10 +31,12 @@ class Translation:
 
     Attributes:
         id: Id of the row.
-        texts: One text, or all sampled texts, without the separator after the prompt.
+        texts: One text, or all sampled texts, each without the separator after the prompt and
+            without the reasoning before the answer.
         tokens: By text, the number of generated tokens, including the end token.
         finished: By text, whether the model ended it; otherwise the text was truncated.
         seconds: The row's share of the duration of its call.
+        reasoning: By text, the reasoning before it as it was generated; empty if no text has any.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Translation:
     tokens: tuple[int, ...]
     finished: tuple[bool, ...]
     seconds: float = 0.0
+    reasoning: tuple[str, ...] = ()
 
 
 class Translated(NamedTuple):
@@ -121,10 +124,11 @@ def translation_of(row_id: str, value: Mapping[str, Any]) -> Translation:
 
     Args:
         row_id: Id of the row.
-        value: Its other fields; ``seconds`` may be missing.
+        value: Its other fields; ``seconds`` and ``reasoning`` may be missing.
     """
     lists = {name: tuple(value[name]) for name in ("texts", "tokens", "finished")}
-    return Translation(row_id, **lists, seconds=value.get("seconds", 0.0))
+    reasoning = tuple(value.get("reasoning", ()))
+    return Translation(row_id, **lists, seconds=value.get("seconds", 0.0), reasoning=reasoning)
 
 
 def cost_of(translations: Sequence[Translation]) -> Cost:
@@ -181,10 +185,11 @@ def _call(
     return [
         Translation(
             id=row_id,
-            texts=tuple(without_separator(prompts[row_id], one.text) for one in texts),
+            texts=tuple(without_separator(prompts[row_id], one.answer) for one in texts),
             tokens=tuple(one.tokens for one in texts),
             finished=tuple(one.finished for one in texts),
             seconds=seconds,
+            reasoning=tuple(one.reasoning for one in texts if any(t.reasoning for t in texts)),
         )
         for row_id, texts in zip(ids, answers, strict=True)
     ]

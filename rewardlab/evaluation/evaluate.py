@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab.data.corpora import Row
-from rewardlab.evaluation.metrics import Metric, Relation, for_language, score_rows
+from rewardlab.evaluation.metrics import Metric, Relation, score_rows
 from rewardlab.evaluation.significance import (
     Score,
     Segments,
@@ -33,6 +33,7 @@ from rewardlab.evaluation.significance import (
 )
 from rewardlab.json_values import json_value
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
+from rewardlab.rewards.segmentation import missing_tokenizer
 from rewardlab.statistics import draws
 from rewardlab.store.lineage import TrainedOn
 
@@ -171,16 +172,15 @@ def evaluate(
     signatures: dict[str, dict[str, str]] = {}
     notes: list[str] = []
     for metric in metrics:
-        adapted = [for_language(metric, rows[at[0]].target_lang) for at in directions.values()]
-        notes += [note for _, note in adapted if note]
+        bootstrap = {"bs": str(resamples), "seed": str(seed)}
+        languages = {name: rows[at[0]].target_lang for name, at in directions.items()}
+        if isinstance(metric.reward, BLEU) and metric.reward.tokenize == "auto":
+            missing = filter(None, map(missing_tokenizer, languages.values()))
+            notes += [f"{metric.name} {note}" for note in missing]
         signatures[metric.name] = {
-            direction: _signature(one, {"bs": str(resamples), "seed": str(seed)})
-            for direction, (one, _) in zip(directions, adapted, strict=True)
+            name: _signature(metric, language, bootstrap) for name, language in languages.items()
         }
-        by_direction = [
-            _segments(one, rows, systems, by_row, at)
-            for (one, _), at in zip(adapted, directions.values(), strict=True)
-        ]
+        by_direction = [_segments(metric, rows, systems, by_row, at) for at in directions.values()]
         by_system = list(zip(*by_direction, strict=True))
         compared[metric.name] = compare(by_system, drawn, teams, baseline)
     return Evaluation(
@@ -244,7 +244,7 @@ def _segments(
         return [mean_segments(of_system[metric.name][list(at)]) for of_system in scores]
     if without := [rows[row].id for row in at if rows[row].reference is None]:
         raise ValueError(f"{metric.name} reads references, and row {without[0]} has none")
-    peer = metric.reward.corpus_metric()
+    peer = metric.reward.corpus_metric(rows[at[0]].target_lang)
     references = [rows[row].reference or "" for row in at]
     return [
         corpus_segments(peer, [system.hypotheses[row] for row in at], references)
@@ -252,11 +252,11 @@ def _segments(
     ]
 
 
-def _signature(metric: Metric, bootstrap: Mapping[str, str]) -> str:
+def _signature(metric: Metric, target_lang: str, bootstrap: Mapping[str, str]) -> str:
     """The metric's signature with the bootstrap's; for corpus metrics it is sacrebleu's."""
     if not isinstance(metric.reward, BLEU | ChrF | TER):
         return "|".join([metric.reward.signature, *map(":".join, bootstrap.items())])
-    peer = metric.reward.corpus_metric()
+    peer = metric.reward.corpus_metric(target_lang)
     peer.corpus_score([""], [[""]])  # it knows the number of references from its last score
     signature = peer.get_signature()
     for key, value in bootstrap.items():

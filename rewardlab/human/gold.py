@@ -7,11 +7,13 @@ caller declares lower-is-better.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
+from rewardlab.errors import Problem, refuse
 from rewardlab.human.score_matrix import ScoreMatrix
+from rewardlab.text.languages import language_problems
 from rewardlab.types import ErrorSpan, SeverityTable
 
 Cell: TypeAlias = tuple[str, str]
@@ -62,6 +64,30 @@ class Gold:
     negated: bool = False
     name: str = ""
     reference_system: str | None = None
+
+    def in_languages(
+        self, source_lang: str | None, target_lang: str | None, *, where: str, fix: str
+    ) -> Gold:
+        """The same scores with these languages in place of those that the file names.
+
+        Args:
+            source_lang: Language of the sources; None for the one that the file names, if any.
+            target_lang: Language of the translations, likewise.
+            where: The option or file with the judgements.
+            fix: How a user names the languages.
+
+        Raises:
+            UserError: E260, there is no such language; exit code 3.
+        """
+        named = {
+            "source": source_lang or self.source_lang,
+            "target": target_lang or self.target_lang,
+        }
+        unknown = [one for side, code in named.items() for one in language_problems(side, [code])]
+        if unknown:
+            what = "; ".join(f"the {one.where} language: {one.what}" for one in unknown)
+            refuse(Problem("E260", where, what, f"{fix}, {unknown[0].fix}"))
+        return replace(self, source_lang=named["source"], target_lang=named["target"])
 
     @property
     def published(self) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """The forms of a judge's answers, as JSON schemas, and their strict parsing.
 
 An answer is one JSON value and nothing else: prose is never searched for JSON. Two wrappings are
-removed, but only if they are complete: a code fence around the answer, and a block of reasoning
-before it. A truncated answer cannot contain a complete wrapping, so a repaired answer means the
-same as the JSON in it.
+removed, but only if they are complete: a code fence around the answer, and reasoning before it
+(`rewardlab.text.reasoning`). A truncated answer cannot contain a complete wrapping, so a repaired
+answer means the same as the JSON in it. A list of errors is read as the object that contains it.
 
 Severities and categories are enumerations, because both decide what an error costs: with free text,
 a misspelt ``Non-translation`` would cost 5 instead of 25.
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rewardlab.text.reasoning import CLOSING, answer_start
 from rewardlab.types import Status
 
 LONGEST_ANSWER = 100_000
@@ -154,42 +156,49 @@ def _plain(schema: Any, named: dict[str, Any]) -> Any:
     return {key: _plain(one, named) for key, one in schema.items() if key not in _LEFT_OUT}
 
 
-def read_answer(text: str, form: type[Form]) -> Reading[Form]:
+def read_answer(text: str, form: type[Form], closings: Sequence[str] = (CLOSING,)) -> Reading[Form]:
     """Parse a finished answer.
 
     Args:
         text: Everything that the judge wrote.
         form: The requested form.
+        closings: The tags that end the judge's reasoning, from
+            `rewardlab.text.reasoning.closing_tags`.
 
     >>> read_answer('{"errors": []}', MQMAnswer).status
     <Status.OK: 'ok'>
     >>> read_answer('Sure! {"errors": []}', MQMAnswer).status
     <Status.UNPARSEABLE: 'unparseable'>
     """
+    if len(text) > LONGEST_ANSWER:
+        return Reading(Status.UNPARSEABLE, None)
     answer = _strictly(text, form)
     if answer is not None:
         return Reading(Status.OK, answer)
-    bare = _unwrapped(text)
-    answer = None if bare == text else _strictly(bare, form)
+    bare = _unwrapped(text, closings)
+    answer = _strictly(bare, form) or _strictly(f'{{"errors": {bare}}}', form)
     return Reading(Status.UNPARSEABLE if answer is None else Status.REPAIRED, answer)
 
 
-_REASONING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_CODE = re.compile(r"\A\s*```(?:json)?[ \t]*\n(.*)\n[ \t]*```\s*\Z", re.DOTALL)
+_CODE = re.compile(r"\A\s*(`{3,})(?i:json)?[ \t]*\r?\n(.*)\1\s*\Z", re.DOTALL)
+_ANSWERS_BEGIN = ("{", "[", "`")
 
 
-def _unwrapped(text: str) -> str:
-    """The text without one block of reasoning before it and one code fence around all of it."""
-    if len(text) > LONGEST_ANSWER:
-        return text
-    text = _REASONING.sub("", text, count=1)
-    return _CODE.sub(r"\1", text, count=1)
+def _unwrapped(text: str, closings: Sequence[str]) -> str:
+    """The text without the reasoning before it and one code fence around all of it.
+
+    Text that ends with a closing tag and begins like an answer is no reasoning but a broken answer,
+    which must not be replaced by what follows.
+    """
+    start = answer_start(text, closings)
+    blocks = re.split("|".join(map(re.escape, closings)), text[:start])
+    if not any(block.lstrip().startswith(_ANSWERS_BEGIN) for block in blocks):
+        text = text[start:]
+    return _CODE.sub(r"\2", text, count=1)
 
 
 def _strictly(text: str, form: type[Form]) -> Form | None:
     """The answer if the text is exactly one JSON value of the form, else None."""
-    if len(text) > LONGEST_ANSWER:
-        return None
     try:
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse)
         return form.model_validate(value)

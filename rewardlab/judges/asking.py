@@ -98,7 +98,8 @@ def _reply(text: Generated | Unanswered, prompt: Prompt, form: type[Form]) -> Ju
     elif not text.finished:
         status, answer = Status.TRUNCATED, None
     else:
-        status, answer = read_answer(without_separator(prompt, text.text), form)
+        written = without_separator(prompt, text.text)
+        status, answer = read_answer(written, form, text.closings)
     return JudgeReply(
         status, answer, prompt_tokens=text.prompt_tokens, completion_tokens=text.tokens
     )

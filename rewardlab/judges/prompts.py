@@ -26,7 +26,7 @@ from rewardlab.errors import Problem, UserError, shown
 from rewardlab.judges.answers import read_answer
 from rewardlab.judges.fences import fenced, nonce_of, quoted
 from rewardlab.judges.locating import Lost, locate
-from rewardlab.text.languages import language_name
+from rewardlab.text.languages import find_language, written_code
 from rewardlab.text.prompts import Prompt
 
 DIGEST_DIGITS = 16
@@ -127,17 +127,18 @@ def _turn(data: Mapping[str, str], nonce: str, reminder: str) -> str:
 
 
 def language_shown(code: str | None) -> str:
-    """The name of a language with its code, as judges see it; unknown codes are unchanged.
+    """The name of a language with its code, as judges see it; codes for private use stand alone.
 
-    >>> language_shown("pt-BR"), language_shown("tlh"), language_shown(None)
-    ('Portuguese (pt-BR)', 'tlh', 'not stated')
+    Raises:
+        UnknownLanguage: There is no such language.
+
+    >>> language_shown("pt-BR"), language_shown("German"), language_shown(None)
+    ('Portuguese (pt-BR)', 'German (de)', 'not stated')
     """
     if not code:
         return "not stated"
-    try:
-        return f"{language_name(code)} ({code})"
-    except ValueError:
-        return code
+    name, written = find_language(code).name, written_code(code)
+    return f"{name} ({written})" if name else written
 
 
 @cache

@@ -17,8 +17,14 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from rewardlab.perturbations.attack_words import FOREIGN, JUDGE_PHRASES, NEGATION
+from rewardlab.text.characters import FINAL_DENSE
 from rewardlab.text.languages import known_code, scripts
-from rewardlab.text.sentences import FINAL, FINAL_DENSE, is_finished, sentences
+from rewardlab.text.sentences import (
+    final_marks,
+    is_finished,
+    sentences,
+    without_final_marks,
+)
 from rewardlab.text.words import LETTERS_PER_WORD, spoken, words
 from rewardlab.types import Candidate
 
@@ -125,9 +131,8 @@ def truncated_with_stop(case: Case) -> str | None:
     half, text = truncated(case), case.honest.hypothesis
     if half is None or not is_finished(text):
         return None
-    trimmed = half.rstrip().rstrip(f"{FINAL}{FINAL_DENSE},;:-–—，；：、")
-    final = re.search(rf"[{FINAL}{FINAL_DENSE}](?=\W*$)", text)
-    return trimmed + (final.group() if final else ".") if trimmed else None
+    trimmed, final = without_final_marks(half), final_marks(text)
+    return trimmed + (final.group()[0] if final else ".") if trimmed else None
 
 
 def sentence_repeated(case: Case) -> str | None:
@@ -262,7 +267,7 @@ def joined(text: str, more: str) -> str:
         text: The first text.
         more: The second one.
     """
-    dense = text.rstrip()[-1:] in (*FINAL_DENSE, "）") or "letter" in {
+    dense = text.rstrip()[-1:] in (*FINAL_DENSE, "．", "）") or "letter" in {
         w.kind for w in words(text[-1:])
     }
     return text.rstrip() + more if dense else f"{text.rstrip()} {more}".lstrip()

@@ -28,9 +28,10 @@ from typing import NamedTuple
 from rewardlab.data.corpora import Row
 from rewardlab.human.rated import Rated
 from rewardlab.perturbations.attacks import Case, cases, joined, sentence_repeated
-from rewardlab.perturbations.wrong_words import FINAL_MARKS, MINOR, Text, same_words, wrong_words
+from rewardlab.perturbations.wrong_words import MINOR, Text, same_words, wrong_words
 from rewardlab.seeds import seed_for
-from rewardlab.text.sentences import sentences
+from rewardlab.text.languages import known_code
+from rewardlab.text.sentences import final_marks, sentences
 from rewardlab.text.words import spoken
 from rewardlab.types import Candidate, ErrorSpan
 
@@ -82,7 +83,7 @@ def truncated(case: Case, rng: random.Random) -> Damaged | None:
         return None
     share = rng.uniform(SHORTEST_CUT, LONGEST_CUT)
     kept = min(len(found) - 1, max(1, round((1 - share) * len(found))))
-    final = FINAL_MARKS.search(text)
+    final = final_marks(text)
     close = final.group() if final and rng.random() < 0.5 else ""  # noqa: PLR2004 - every other
     error = max(MAJOR, round(WORST * (1 - kept / len(found)), 2))
     return Damaged("truncated", text[: found[kept - 1].end] + close, error, ())
@@ -104,7 +105,7 @@ def repeated(case: Case, rng: random.Random) -> Damaged | None:
 def no_punctuation(case: Case, _rng: random.Random) -> Damaged | None:
     """The final mark missing: 1. The span is that of the source's final mark, if it has one."""
     text = case.honest.hypothesis
-    final, mark = FINAL_MARKS.search(text), FINAL_MARKS.search(case.honest.source)
+    final, mark = final_marks(text), final_marks(case.honest.source)
     if final is None or not spoken(text):
         return None
     bare = text[: final.start()].rstrip() + text[final.end() :]
@@ -260,7 +261,7 @@ def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
         original = Rated(candidate, 0.0, ((),), "made-up:reference", row.document or "")
         made.append(original)
         case = Case(candidate, others.get(_key(candidate), ""))
-        pool = texts[candidate.target_lang]
+        pool = texts[known_code(candidate.target_lang)]
         seen = {candidate.hypothesis}
         for copy in range(copies):
             damage = _damage(case, pool, seed=seed_for(seed, candidate.id, candidate.source, copy))
@@ -297,9 +298,9 @@ def _addition(text: str, more: str, severity: str) -> ErrorSpan:
 
 def _others(whole: Sequence[Candidate]) -> dict[tuple[str, ...], str]:
     """For each text, the text of another source in the same language that is nearest in length."""
-    by_language: dict[str | None, dict[tuple[str, ...], Candidate]] = defaultdict(dict)
+    by_language: dict[str, dict[tuple[str, ...], Candidate]] = defaultdict(dict)
     for candidate in whole:
-        by_language[candidate.target_lang][_key(candidate)] = candidate
+        by_language[known_code(candidate.target_lang)][_key(candidate)] = candidate
     return {
         _key(case.honest): case.other
         for group in by_language.values()
@@ -311,11 +312,11 @@ def _key(candidate: Candidate) -> tuple[str, ...]:
     return candidate.target_lang or "", candidate.source, candidate.hypothesis
 
 
-def _texts_by_language(whole: Sequence[Candidate]) -> dict[str | None, list[Text]]:
+def _texts_by_language(whole: Sequence[Candidate]) -> dict[str, list[Text]]:
     """Sorted texts by language, without repetitions."""
-    found: dict[str | None, set[str]] = defaultdict(set)
+    found: dict[str, set[str]] = defaultdict(set)
     for candidate in whole:
-        found[candidate.target_lang].add(candidate.hypothesis)
+        found[known_code(candidate.target_lang)].add(candidate.hypothesis)
     return {code: [Text.of(t) for t in sorted(group)] for code, group in found.items()}
 
 

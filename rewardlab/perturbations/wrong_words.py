@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rewardlab.text.sentences import FINAL, FINAL_DENSE
+from rewardlab.text.sentences import final_marks
 from rewardlab.text.words import Word, ngram_length, spoken
 from rewardlab.types import ErrorSpan
 
@@ -28,8 +27,6 @@ LONGEST_RUN = 3
 """Maximum number of words that one error affects; for two swapped runs, in each run."""
 CHOICES = 3
 """Number of other texts from which the words for one text are taken."""
-FINAL_MARKS = re.compile(rf"[{FINAL}{FINAL_DENSE}]+(?=\W*$)")
-"""The marks that end a text, before closing quotes and brackets."""
 
 
 class WrongWords(NamedTuple):
@@ -215,7 +212,7 @@ def _ending_lost(place: _Place, rng: random.Random) -> _Edit | None:
     drawn = place.drawn(rng)
     if drawn is None or place.end < len(found) or place.end - drawn[1] < 1:
         return None
-    final = FINAL_MARKS.search(text)
+    final = final_marks(text)
     end = final.start() if final and rng.random() < 0.5 else len(text)  # noqa: PLR2004 - every other
     start = found[place.end - drawn[1] - 1].end
     return _Edit(start, end, "", "Accuracy/Omission")

@@ -61,12 +61,19 @@ class Preflight:
 
         Shares are ``[value, low, high]``. Keys: ``signature``; ``honest`` (number of texts, and
         their systems); ``limit``; ``agreement`` and ``discrimination`` by reward; ``gates`` and
-        ``own_gates`` (line of YAML, share of honest texts the gate closes on); ``probes`` by
+        ``own_gates`` (line of YAML, share of honest texts the gate closes on, and whether it is
+        recommended at that price); ``probes`` by
         name, each with ``cases``, ``not_applicable``, ``passed`` by gate and ``rewards`` by name.
         """
         safety, honest = self.safety, self.honest
         closed = {name: {"closes_on_honest": closes} for name, closes in safety.closed.items()}
-        lines = {gate.reward.name: {"yaml": gate_line(gate)} for gate in safety.gates}
+        lines = {
+            gate.reward.name: {
+                "yaml": gate_line(gate),
+                "recommended": gate.reward.name not in safety.dear,
+            }
+            for gate in safety.gates
+        }
         document = {
             "signature": safety.signature,
             "honest": {

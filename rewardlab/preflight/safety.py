@@ -8,7 +8,8 @@ attack costs nothing.
 A gate (`rewardlab.types.Gate`) that closes on the attacked text stops the attack, regardless of the
 reward's score. A gate that closes on the honest text gives the honest text the worst score, so an
 attack succeeds if no gate closes on the attacked text. The share of honest texts that a gate closes
-on is its price and is measured too.
+on is its price and is measured too. A default gate with a price above `DEAREST` is never
+recommended, and holes are judged without it.
 
 A new judgement is a value of `Judgement` and a line in `_judged`, with a colour in
 `rewardlab.report.preflight`.
@@ -39,6 +40,8 @@ Judgement: TypeAlias = Literal["safe", "hole", "open", "unknown"]
 
 LIMIT = 0.02
 """A reward is safe from a probe that fools it in at most this share of cases."""
+DEAREST = 0.05
+"""A default gate that closes on a larger share of the honest texts is not recommended."""
 FEWEST_SOURCES = 20
 """With fewer sources than this, a share is too uncertain to judge a reward."""
 ALL = "all"
@@ -62,7 +65,8 @@ class Exposure:
         with_own_gates: Share fooled with the ensemble's own gates; None if it has no gates.
         with_one_gate: By name of a default gate, the share fooled if this gate is added to the
             ensemble's own gates.
-        with_all_gates: Share fooled if all default gates are added to the ensemble's own gates.
+        with_all_gates: Share fooled if all default gates that are not too dear (`Safety.dear`) are
+            added to the ensemble's own gates.
         judgement: ``safe``, ``hole`` (default gates close it), ``open`` (they do not), or
             ``unknown`` (too few sources with an honest text that the ensemble's own gates let
             through).
@@ -129,6 +133,12 @@ class Safety:
     honest: Mapping[str, Floats]
     attacked: tuple[Attacked, ...]
 
+    @property
+    def dear(self) -> dict[str, float]:
+        """Default gates that close on too many honest texts: name -> the share."""
+        names = [gate.reward.name for gate in self.gates]
+        return {name: self.closed[name].value for name in names if _is_dear(self.closed[name])}
+
 
 def examine(
     terms: Sequence[Term],
@@ -166,6 +176,9 @@ def examine(
     tell(f"scoring {len(cases):,} honest translations")
     panel = _Panel(tuple(terms), tuple(gates), tuple(own_gates), total=total)
     honest = panel.ask([case.honest for case in cases])
+    closes = panel.closing(honest) | ({OWN: honest.closed[:, 0]} if own_gates else {})
+    closed = {name: share(closing, sources) for name, closing in closes.items()}
+    usable = [at for at, gate in enumerate(gates, 1) if not _is_dear(closed[gate.reward.name])]
     deviations = moments(honest.values)[1]
     scales = np.where(deviations > 0.0, deviations, 1.0)
     attacked_rows = range(len(cases)) if rows is None else rows
@@ -179,15 +192,14 @@ def examine(
         )
         pairs = _Pairs(answers, honest.at(places), sources[places], scales)
         not_applicable = len(attacked_rows) - len(texts)
-        attacked.append(panel.attacked(probe, pairs, not_applicable=not_applicable))
-    closed = panel.closing(honest) | ({OWN: honest.closed[:, 0]} if own_gates else {})
+        attacked.append(panel.attacked(probe, pairs, usable, not_applicable=not_applicable))
     return Safety(
         signature=RewardEnsemble(terms, [*own_gates, *gates]).signature,
         cases=len(cases),
         sources=len(numbers),
         gates=tuple(gates),
         own_gates=tuple(own_gates),
-        closed={name: share(closes, sources) for name, closes in closed.items()},
+        closed=closed,
         honest=panel.by_reward(honest.values, honest.applies, scales),
         attacked=tuple(attacked),
     )
@@ -263,8 +275,13 @@ class _Panel:
         columns = dict(zip(names, values.T, strict=True))
         return columns | ({TOTAL: self._total(values / scales, applies)} if self.total else {})
 
-    def attacked(self, probe: Attack, pairs: _Pairs, *, not_applicable: int) -> Attacked:
-        """The effect of a probe on every reward and gate."""
+    def attacked(
+        self, probe: Attack, pairs: _Pairs, usable: Sequence[int], *, not_applicable: int
+    ) -> Attacked:
+        """The effect of a probe on every reward and gate.
+
+        ``usable`` are the default gates that may be recommended, from 1.
+        """
         differences = pairs.attacked.values - pairs.honest.values
         applies = pairs.attacked.applies | pairs.honest.applies
         columns = self.by_reward(differences, applies, pairs.scales)
@@ -274,7 +291,10 @@ class _Panel:
             len(differences),
             not_applicable,
             {name: share(~closes, pairs.sources) for name, closes in closing.items()},
-            {name: self._exposure(probe, pairs, column) for name, column in columns.items()},
+            {
+                name: self._exposure(probe, pairs, column, usable)
+                for name, column in columns.items()
+            },
         )
 
     def _gate_names(self) -> list[str]:
@@ -291,7 +311,9 @@ class _Panel:
         rounding = ROUNDING * np.abs(counted).sum(axis=1)
         return np.where(np.abs(total) <= rounding, 0.0, total)
 
-    def _exposure(self, probe: Attack, pairs: _Pairs, difference: Floats) -> Exposure:
+    def _exposure(
+        self, probe: Attack, pairs: _Pairs, difference: Floats, usable: Sequence[int]
+    ) -> Exposure:
         """The effect of a probe on one reward, whose scores changed by ``difference`` (n,)."""
         known = ~np.isnan(difference)
         pays, sources = difference[known] >= 0.0, pairs.sources[known]
@@ -303,14 +325,14 @@ class _Panel:
 
         names = self._gate_names()
         default = range(1, 1 + len(names))
-        own, gated = fooled([0]), fooled([0, *default])
+        own, gated = fooled([0]), fooled([0, *usable])
         alone = {at: _mean(fooled([0, at])) for at in default}
-        least = min([_mean(gated), *alone.values()])
+        least = min([_mean(gated), *(alone[at] for at in usable)])
         judgement = _judged(_mean(own), least, sources[~lost[:, 0]])
-        closing = [at for at in default if judgement == "hole" and alone[at] <= LIMIT]
+        closing = [at for at in usable if judgement == "hole" and alone[at] <= LIMIT]
         together = judgement == "hole" and not closing
         if together:
-            closing = _fewest(lambda gates: _mean(fooled([0, *gates])), default)
+            closing = _fewest(lambda gates: _mean(fooled([0, *gates])), usable)
         closed_by = [names[at - 1] for at in closing]
         return Exposure(
             fooled=share(pays, sources),
@@ -356,11 +378,15 @@ def _closes(gate: Gate, candidates: Sequence[Candidate]) -> Bools:
     return failed | (scores.values[:, 0] < gate.below)
 
 
+def _is_dear(price: Estimate) -> bool:
+    return price.value > DEAREST
+
+
 def _mean(hits: Bools) -> float:
     return float(hits.mean()) if len(hits) else math.nan
 
 
-def _fewest(fooled: Callable[[Sequence[int]], float], gates: range) -> list[int]:
+def _fewest(fooled: Callable[[Sequence[int]], float], gates: Sequence[int]) -> list[int]:
     """Gates that close a hole together, found by repeatedly adding the gate that helps most."""
     taken: list[int] = []
     while not taken or fooled(taken) > LIMIT:

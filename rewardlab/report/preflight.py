@@ -39,6 +39,9 @@ LEGEND = (
     "open hole: no default gate does; the share is with all of them",
     f"undecided: too few sources to say, fewer than {FEWEST_SOURCES}",
 )
+MOSTLY = 0.5
+LANGUAGES = "; are the languages right?"
+"""Asked about a gate that closes on more than `MOSTLY` of the honest texts."""
 AGREEMENT: tuple[tuple[Column, Callable[[Agreement], str]], ...] = (
     (Column("acc_eq", part="agreement"), lambda one: number(one.acc_eq)),
     (Column("ε", part="agreement"), lambda one: number(one.epsilon, ".3g")),
@@ -152,16 +155,20 @@ def _closing(exposure: Exposure) -> tuple[str, ...]:
 
 
 def advice(safety: Safety) -> Iterator[str]:
-    """Notes on unscored texts, and on what the ensemble's own gates cost."""
+    """Notes on unscored texts, on gates that honest texts fail, and on the ensemble's own gates."""
     for name in safety.honest:
         exposures = [one.exposures[name] for one in safety.attacked]
         if unscored := sum(exposure.unscored for exposure in exposures):
             tried = unscored + sum(exposure.cases for exposure in exposures)
             what = "where the attacked or the honest text has no score"
             yield f"{name}: left out {unscored:,} of {tried:,} attacks, {what}"
+    for name, price in safety.dear.items():
+        what = f"{name} closes on {price:.1%} of the honest texts: not recommended, and not counted"
+        yield what + (LANGUAGES if price > MOSTLY else "")
     if OWN in safety.closed:
         price = safety.closed[OWN]
-        yield f"its own gates close on {price.value:.2%} of honest texts ({_ends(price)} %)"
+        what = f"its own gates close on {price.value:.2%} of honest texts ({_ends(price)} %)"
+        yield what + (LANGUAGES if price.value > MOSTLY else "")
 
 
 def recommended(safety: Safety) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from rewardlab.rewards.base import BaseReward, Precision
 from rewardlab.store.checkpoints import LOADING, find_checkpoint, loaded_digest
-from rewardlab.text.languages import language_name
+from rewardlab.text.languages import find_language
 from rewardlab.types import Candidate, RewardOutput, Status
 
 SHORTEST = 16
@@ -127,8 +127,5 @@ def request_of(candidate: Candidate) -> str:
 
 
 def _language(code: str) -> str:
-    """The language's English name; an unknown code is returned unchanged."""
-    try:
-        return language_name(code)
-    except ValueError:
-        return code
+    """The language's English name; a code for private use has none and is returned unchanged."""
+    return find_language(code).name or code

@@ -17,6 +17,7 @@ from typing import ClassVar
 import regex
 
 from rewardlab.rewards.base import NOT_APPLICABLE, RowReward, Verdict
+from rewardlab.text.characters import visible
 from rewardlab.text.languages import scripts
 from rewardlab.text.sentences import sentences
 from rewardlab.text.words import Word, ngram_length, spoken, words
@@ -183,8 +184,8 @@ class NotCopied(_NgramGuard):
         if not any(character.isalpha() for character in candidate.source):
             return NOT_APPLICABLE
         found = spoken(candidate.hypothesis)
-        ours = [word.text.casefold() for word in found]
-        theirs = [word.text.casefold() for word in spoken(candidate.source)]
+        ours = [word.folded for word in found]
+        theirs = [word.folded for word in spoken(candidate.source)]
         n = min(ngram_length(found, self.n), len(theirs))
         known = set(_ngrams(theirs, n))
         copied = _covered((p for p, gram in enumerate(_ngrams(ours, n)) if gram in known), n)
@@ -247,7 +248,7 @@ class NoRepetition(_NgramGuard):
 
 
 def _says_something(text: str) -> bool:
-    return any(character.isalnum() for character in text)
+    return any(character.isalnum() for character in visible(text))
 
 
 def omission(source: str) -> ErrorSpan:
@@ -256,9 +257,10 @@ def omission(source: str) -> ErrorSpan:
 
 
 def _length(text: str) -> int:
-    """Length in characters; a Han character or a syllable counts as several."""
+    """Length in visible characters; a Han character or a syllable counts as several."""
     if text.isascii():
         return len(text)
+    text = visible(text)
     han, syllables = len(HAN.findall(text)), len(SYLLABLES.findall(text))
     return len(text) + (LENGTH_OF_HAN - 1) * han + (LENGTH_OF_SYLLABLE - 1) * syllables
 
@@ -275,7 +277,7 @@ def _ngrams(items: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
 def _occurrences(found: Sequence[Word], n: int) -> Iterator[tuple[int, int]]:
     """Places of n-grams, each with the number of its occurrences so far, without overlap."""
     seen: dict[tuple[str, ...], tuple[int, int]] = {}
-    for place, gram in enumerate(_ngrams([word.text.casefold() for word in found], n)):
+    for place, gram in enumerate(_ngrams([word.folded for word in found], n)):
         count, free = seen.get(gram, (0, 0))
         if place >= free:
             seen[gram] = (count + 1, place + n)
@@ -315,7 +317,7 @@ def _longest_run(source: str) -> int:
 
 
 def _folded(found: Sequence[Word]) -> tuple[str, ...]:
-    return tuple(word.text.casefold() for word in found)
+    return tuple(word.folded for word in found)
 
 
 def _loops(text: str) -> Iterator[tuple[int, int]]:

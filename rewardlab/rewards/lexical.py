@@ -1,6 +1,8 @@
 """Overlap with the reference by sacrebleu: chrF, BLEU and TER.
 
-Each score is that of sacrebleu's ``sentence_score`` with one reference; TER's sign is flipped.
+Each score is that of sacrebleu's ``sentence_score`` with one reference; TER's sign is flipped. BLEU
+and TER cut a text into words as its target language needs (`rewardlab.rewards.segmentation`). The
+words of chrF++ are those of sacrebleu in every language, so in Chinese they are whole clauses.
 """
 
 from __future__ import annotations
@@ -12,6 +14,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from rewardlab.rewards.base import NOT_APPLICABLE, RowReward, Verdict
+from rewardlab.rewards.segmentation import (
+    Tokenizer,
+    choices,
+    is_chinese,
+    is_dense,
+    tokenizer_for,
+)
+from rewardlab.text.words import spaced_out
 from rewardlab.types import Candidate
 
 if TYPE_CHECKING:
@@ -31,36 +41,51 @@ class _SacreBLEU(RowReward):
     @property
     def signature(self) -> str:
         """Name, class and options, then sacrebleu's own signature."""
-        metric = _metric(self)
+        metric = _metric(self, None)
         metric.sentence_score("", [""])  # its signature has the number of references it last saw
-        return f"{super().signature}|sacrebleu|{metric.get_signature()}"
+        peer = metric.get_signature()
+        for key, value in self.by_language().items():
+            peer.update(key, value)
+        return f"{super().signature}|sacrebleu|{peer}"
 
     @abstractmethod
-    def metric(self) -> Metric:
-        """Sacrebleu's metric with these options, for single sentences."""
+    def metric(self, target_lang: str | None = None) -> Metric:
+        """Sacrebleu's metric with these options, for single sentences.
 
-    def corpus_metric(self) -> Metric:
-        """The metric with these options, for a whole corpus."""
-        return self.metric()
+        Args:
+            target_lang: Language of the texts in any spelling, or None.
+        """
+
+    def corpus_metric(self, target_lang: str | None = None) -> Metric:
+        """The metric with these options, for a whole corpus.
+
+        Args:
+            target_lang: Language of the texts in any spelling, or None.
+        """
+        return self.metric(target_lang)
+
+    def by_language(self) -> dict[str, str]:
+        """Entries of sacrebleu's signature that depend on the language of a row, for any row."""
+        return {}
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Score one hypothesis."""
         return Verdict(self._sentence_score(candidate), [])
 
-    def _options(self) -> dict[str, Any]:
-        """The options that sacrebleu has under the same names."""
+    def _options(self, **changed: Any) -> dict[str, Any]:
+        """The options that sacrebleu has under the same names, some of them changed."""
         ours = ("name", "worst", "max_words")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ours}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ours} | changed
 
     def _sentence_score(self, candidate: Candidate) -> float:
-        reference = candidate.reference or ""
-        return float(_metric(self).sentence_score(candidate.hypothesis, [reference]).score)
+        metric, reference = _metric(self, candidate.target_lang), candidate.reference or ""
+        return float(metric.sentence_score(candidate.hypothesis, [reference]).score)
 
 
 @cache
-def _metric(reward: _SacreBLEU) -> Metric:
-    """One metric for each set of options, built on first use."""
-    return reward.metric()
+def _metric(reward: _SacreBLEU, target_lang: str | None) -> Metric:
+    """One metric for each set of options and language, built on first use."""
+    return reward.metric(target_lang)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,16 +125,17 @@ class ChrF(_SacreBLEU):
                 f"word_order={self.word_order} at least 0"
             )
 
-    def metric(self) -> Metric:
-        """Sacrebleu's CHRF with these options."""
+    def metric(self, target_lang: str | None = None) -> Metric:
+        """Sacrebleu's CHRF with these options, which is the same for every language.
+
+        Args:
+            target_lang: Ignored.
+        """
+        del target_lang
         from sacrebleu.metrics import chrf
 
         return chrf.CHRF(**self._options())
 
-
-Tokenizer = Literal["13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores200"]
-"""Names of sacrebleu's tokenizers. ``ja-mecab`` and ``ko-mecab`` need its extras; ``flores200``
-(for spBLEU) downloads its model on first use."""
 
 Smoothing = Literal["exp", "floor", "add-k", "none"]
 """Names of sacrebleu's smoothing methods (Chen and Cherry 2014, W14-3346)."""
@@ -123,7 +149,8 @@ class BLEU(_SacreBLEU):
     recommends for single sentences.
 
     Attributes:
-        tokenize: Tokenizer; use ``zh`` for Chinese and ``ja-mecab`` or ``char`` for Japanese.
+        tokenize: Tokenizer; ``auto`` takes the one for the row's target language
+            (`rewardlab.rewards.segmentation`).
         smooth_method: Smoothing of n-gram orders without a match.
         smooth_value: Value for ``floor`` and ``add-k``; None for sacrebleu's default.
         max_ngram_order: Longest word n-gram.
@@ -134,7 +161,7 @@ class BLEU(_SacreBLEU):
     """
 
     name: str = "bleu"
-    tokenize: Tokenizer = "13a"
+    tokenize: Tokenizer = "auto"
     smooth_method: Smoothing = "exp"
     smooth_value: float | None = None
     max_ngram_order: int = 4
@@ -142,6 +169,7 @@ class BLEU(_SacreBLEU):
 
     family = "ngram_overlap"
     worst = 0.0
+    reads = ("hypothesis", "reference", "target_lang")
 
     def __post_init__(self) -> None:
         self.check_choices(tokenize=Tokenizer, smooth_method=Smoothing)
@@ -150,17 +178,30 @@ class BLEU(_SacreBLEU):
         if self.smooth_value is not None and not self.smooth_value >= 0.0:
             raise ValueError(f"smooth_value={self.smooth_value} must not be negative")
 
-    def metric(self) -> Metric:
-        """Sacrebleu's BLEU with these options."""
+    def metric(self, target_lang: str | None = None) -> Metric:
+        """Sacrebleu's BLEU with these options.
+
+        Args:
+            target_lang: Language of the texts in any spelling, or None.
+        """
         from sacrebleu.metrics import bleu
 
-        return bleu.BLEU(**self._options(), effective_order=True)
+        tokenize = tokenizer_for(target_lang) if self.tokenize == "auto" else self.tokenize
+        return bleu.BLEU(**self._options(tokenize=tokenize), effective_order=True)
 
-    def corpus_metric(self) -> Metric:
-        """The metric with these options, for a whole corpus: every order counts."""
-        metric = cast("SacreBLEU", self.metric())
+    def corpus_metric(self, target_lang: str | None = None) -> Metric:
+        """The metric with these options, for a whole corpus: every order counts.
+
+        Args:
+            target_lang: Language of the texts in any spelling, or None.
+        """
+        metric = cast("SacreBLEU", self.metric(target_lang))
         metric.effective_order = False
         return metric
+
+    def by_language(self) -> dict[str, str]:
+        """The tokenizers that ``auto`` chooses from."""
+        return {"tok": choices()} if self.tokenize == "auto" else {}
 
 
 REWRITE = 100.0
@@ -173,14 +214,17 @@ class TER(_SacreBLEU):
 
     TER is edits and shifts per reference word, in percent. The time of its search for shifts grows
     with about the cube of the length (measured: 100 words against the same words shuffled, 2 s;
-    1000 words, minutes). Therefore a row whose reference is longer than ``max_words`` is not
-    applicable; no hypothesis can cause this. A hypothesis that is longer is not searched: it scores
-    ``worst``, or minus the cost of its superfluous words if that is lower.
+    1000 words, minutes), and in languages without spaces every letter is a word. Therefore a row
+    whose reference is longer than ``max_words`` is not applicable; no hypothesis can cause this. A
+    hypothesis that is longer is not searched: it scores ``worst``, or minus the cost of its
+    superfluous words if that is lower.
 
     Attributes:
         normalized: Normalise and split punctuation as Tercom does.
         no_punct: Remove punctuation.
-        asian_support: Split Chinese and Japanese characters; needs ``normalized``.
+        asian_support: Split Chinese and Japanese characters; needs ``normalized``. None does so in
+            languages without spaces between words, with ``normalized``; in those that Tercom does
+            not know, such as Thai, every letter is a word.
         case_sensitive: Distinguish case.
         worst: The score of a gated row: edits of three times the reference's length. A hypothesis
             many times too long may score lower.
@@ -193,12 +237,13 @@ class TER(_SacreBLEU):
     name: str = "ter"
     normalized: bool = False
     no_punct: bool = False
-    asian_support: bool = False
+    asian_support: bool | None = None
     case_sensitive: bool = False
     worst: float = -300.0
     max_words: int = 200
 
     family = "edit_distance"
+    reads = ("hypothesis", "reference", "target_lang")
 
     def __post_init__(self) -> None:
         if not -math.inf < self.worst <= -REWRITE or self.max_words < 1:
@@ -207,15 +252,36 @@ class TER(_SacreBLEU):
                 f"max_words={self.max_words} at least 1"
             )
 
-    def metric(self) -> Metric:
-        """Sacrebleu's TER with these options."""
+    def metric(self, target_lang: str | None = None) -> Metric:
+        """Sacrebleu's TER with these options.
+
+        Args:
+            target_lang: Language of the texts in any spelling, or None.
+        """
         from sacrebleu.metrics import ter
 
-        return ter.TER(**self._options())
+        if self.asian_support is not None or not is_dense(target_lang):
+            return ter.TER(**self._options(asian_support=bool(self.asian_support)))
+        metric = ter.TER(**self._options(asian_support=True, normalized=True))
+        if not is_chinese(target_lang):
+            tercom: Any = metric.tokenizer
+
+            def letters(text: str) -> str:
+                return str(tercom(spaced_out(text)))
+
+            metric.tokenizer = cast("Any", letters)
+            metric.tokenizer_signature = "letters+tercom"
+        return metric
+
+    def by_language(self) -> dict[str, str]:
+        """How languages without spaces are cut into words."""
+        if self.asian_support is not None:
+            return {}
+        return {"tok": "tercom,dense:letters+tercom", "asian": "dense"}
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Score one hypothesis; a reference that is too long is not applicable."""
-        tokenize = cast("SacreTER", _metric(self)).tokenizer
+        tokenize = cast("SacreTER", _metric(self, candidate.target_lang)).tokenizer
         texts = (candidate.hypothesis, candidate.reference or "")
         edited, wanted = (len(tokenize(text.rstrip()).split()) for text in texts)
         if wanted > self.max_words:

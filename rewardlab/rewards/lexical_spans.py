@@ -123,12 +123,12 @@ def compare(
         reference: Words of the reference.
     """
     common = common_subsequence(
-        [word.text.casefold() for word in hypothesis], [word.text.casefold() for word in reference]
+        [word.folded for word in hypothesis], [word.folded for word in reference]
     )
     errors = {
         here: _Error("minor", "Fluency/Spelling", reference[there].text)
         for here, there in common
-        if hypothesis[here].text != reference[there].text
+        if hypothesis[here].shown != reference[there].shown
     }
     missing: list[int] = []
     moved_here, moved_there = _moved(hypothesis, reference, common)
@@ -175,11 +175,11 @@ def _moved(
     elsewhere: dict[str, list[int]] = defaultdict(list)
     for place in range(len(reference) - 1, -1, -1):
         if place not in kept_there:
-            elsewhere[reference[place].text.casefold()].append(place)
+            elsewhere[reference[place].folded].append(place)
     moved_here: set[int] = set()
     moved_there: set[int] = set()
     for place, word in enumerate(hypothesis):
-        if place not in kept_here and (places := elsewhere.get(word.text.casefold())):
+        if place not in kept_here and (places := elsewhere.get(word.folded)):
             moved_here.add(place)
             moved_there.add(places.pop())
     return moved_here, moved_there

@@ -22,6 +22,8 @@ class NotCutOff(Guard):
     long as a terse one. A missing final mark (`is_finished`) says more, in every language with
     final marks. The span is an omission of the whole source, since the missing part is not known.
 
+    Invisible characters behind the mark do not count, and ``|`` stands for a danda.
+
     A hypothesis that translates half of the source and ends with a full stop is not detected. Not
     applicable if the source itself has no final mark (headlines), or the target language needs
     none.

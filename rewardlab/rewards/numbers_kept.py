@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +10,16 @@ import regex
 
 from rewardlab.rewards.base import Verdict
 from rewardlab.rewards.guards import Guard
+from rewardlab.text.numbers import (
+    RUN,
+    TIME,
+    Names,
+    Number,
+    merged,
+    numbers_in,
+    time_of,
+    unpaired,
+)
 from rewardlab.types import WMT_MQM, Candidate, ErrorSpan, Side
 
 SPELLED_UP_TO = 12
@@ -20,55 +28,41 @@ _SMALL = frozenset(f"{number}." for number in range(SPELLED_UP_TO + 1))
 
 
 ITEMS = regex.compile(
-    r"""(?V1x)
-    (?:https?://|www\.) [!-~--[<>"]]+ (?<![.,;:!?'\)\]\}])
-    | (?<![A-Za-z0-9_.+\-]) [A-Za-z0-9_.+\-]{1,64} @ (?:[A-Za-z0-9\-]+\.)+ [A-Za-z]{2,}
-    | \$? \{\{? [^\{\}\s]{1,60} \}?\}
-    | (?<![\p{Nd}%]) % (?:\([A-Za-z_][A-Za-z0-9_]{0,60}\)|[0-9]+\$)? [sdifgxu@] (?!\p{L})
-    | </? [A-Za-z] [^<>\n]{0,80} >
+    rf"""(?V1x)
+    (?:https?://|www\.) [!-~--[<>"]]+ (?<![.,;:!?'\)\]\}}])
+    | (?<![A-Za-z0-9_.+\-]) [A-Za-z0-9_.+\-]{{1,64}} @ (?:[A-Za-z0-9\-]+\.)+ [A-Za-z]{{2,}}
+    | \$? \{{\{{? [^\{{\}}\s]{{1,60}} \}}?\}}
+    | (?<![\p{{Nd}}%]) % (?:\([A-Za-z_][A-Za-z0-9_]{{0,60}}\)|[0-9]+\$)? [sdifgxu@] (?!\p{{L}})
+    | </? [A-Za-z] [^<>\n]{{0,80}} >
     | __ [A-Za-z0-9]+ (?:_[A-Za-z0-9]+)* __
-    | (?P<number> \p{Nd}+ (?: [.,٫٬'’]\p{Nd}+ | [\x20\u00a0\u2009\u202f]\p{Nd}{3}(?!\p{Nd}) )* )
+    | (?P<time> {TIME} )
+    | (?P<number> {RUN} )
     """
 )
-"""An item: URL, e-mail address, placeholder, run of digits and separators.
+"""An item: URL, e-mail address, placeholder, time of day, run of digits and separators.
 
 Every repetition is bounded, or cannot begin inside an earlier attempt, so the time is linear. A URL
 ends at the first character outside ASCII, because in scripts without spaces the text continues
 directly.
 """
-NUMBER = regex.compile(
-    r"""(?x)
-    (?P<integer>
-        [1-9][0-9]{0,2} (?P<group>[.,٬'’\s]) [0-9]{3} (?:(?P=group)[0-9]{3})*
-        | [0-9]{1,2} (?:,[0-9]{2})+ ,[0-9]{3}
-        | [0-9]+
-    )
-    (?: (?!(?P=group)) [.,٫] (?P<fraction>[0-9]+) )?
-    """
-)
-"""One number: groups of three, Indian groups, or digits; then possibly a fraction.
-
-A group of three does not follow a lone zero: 0.125 is an eighth.
-"""
-DIGITS = regex.compile("[0-9]+")
 
 
 class Item(NamedTuple):
     """One item that must be kept.
 
     Attributes:
-        value: The value to compare: the text, or the number without separators.
+        names: What makes it the same as another item.
         start: First character.
         end: One past the last.
         small: A number up to `SPELLED_UP_TO`.
-        is_number: It is a number; ``value`` is of the form ``12.5`` or ``12.``.
+        number: The number; None for other items.
     """
 
-    value: str
+    names: Names
     start: int
     end: int
-    small: bool
-    is_number: bool = False
+    small: bool = False
+    number: Number | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +74,15 @@ class NumbersKept(Guard):
     items cost, and its span is minor (1 to 5 in WMT's weights), because "2" may correctly become
     "two". Lost items are spans in the source, added items are spans in the hypothesis.
 
-    Numbers are compared by value: digits of all scripts, decimal and grouping separators of all
-    locales (1,000.5 = 1.000,5 = 1 000,5 = 1'000.5 = ١٬٠٠٠٫٥, 1,00,000 = 100,000), without
-    insignificant zeros (05 = 5, 2.50 = 2,5). A lone separator before exactly three digits is a
-    grouping separator: 1.000 is a thousand in every language. Dates, times and versions are
-    compared part by part.
+    Numbers are compared by value (`rewardlab.text.numbers`): digits of all scripts, decimal and
+    grouping separators of all locales (1,000.5 = 1.000,5 = 1 000,5 = 1'000.5 = ١٬٠٠٠٫٥,
+    1,00,000 = 100,000), without insignificant zeros (05 = 5, 2.50 = 2,5). A lone separator before
+    exactly three digits is a grouping separator: 1.000 is a thousand in every language. Words that
+    multiply a number count (3.5 million = 3,500,000 = 350万), and times of day are compared by the
+    clock (7:30 p.m. = 19:30 = 19.30 Uhr = 19h30). Dates and versions are compared part by part.
 
-    Limits: signs are ignored. Number words are not read, 3.5 million does not equal 3,500,000, 3万
-    does not equal 30,000, units are not converted, and 10.30 does not equal 10:30.
+    Limits: signs are ignored. Number words are not read, units are not converted, and 10.30 without
+    a word such as "Uhr" does not equal 10:30.
 
     Placeholders are ``{name}``, ``{{name}}``, ``${name}``, ``%s``, ``%1$d``, ``%(name)s``,
     ``<tag>``, ``__NAME__``. Placeholders, URLs and addresses are compared as they are written.
@@ -98,7 +93,7 @@ class NumbersKept(Guard):
     def judge(self, candidate: Candidate) -> Verdict:
         """Compare the items of both texts."""
         ours, theirs = list(items_of(candidate.hypothesis)), list(items_of(candidate.source))
-        invented, lost = _surplus(ours, theirs), _surplus(theirs, ours)
+        invented, lost = unpaired(ours, theirs, lambda item: item.names)
         spans = [
             *_spans(invented, "hypothesis", "Accuracy/Addition"),
             *_spans(lost, "source", "Accuracy/Omission"),
@@ -114,37 +109,24 @@ def _spans(items: Sequence[Item], side: Side, category: str) -> Iterator[ErrorSp
         yield ErrorSpan(item.start, item.end, severity, category, side=side)
 
 
-def _surplus(items: Sequence[Item], others: Sequence[Item]) -> list[Item]:
-    """Items that occur more often than in ``others``: the last items of each value."""
-    left = Counter(item.value for item in others)
-    surplus: list[Item] = []
-    for item in items:
-        left[item.value] -= 1
-        if left[item.value] < 0:
-            surplus.append(item)
-    return surplus
-
-
-def items_of(text: str) -> Iterator[Item]:
+def items_of(text: str) -> list[Item]:
     """The numbers, placeholders, URLs and addresses of a text, in order."""
-    for found in ITEMS.finditer(text):
-        if found.lastgroup == "number":
-            yield from _numbers(found.group(), found.start())
+    found: list[Number | Item] = []
+    for match in ITEMS.finditer(text):
+        if match["time"] and (time := time_of(match)):
+            found.append(time)
+        elif match["time"] or match["number"]:
+            found += numbers_in(text, *match.span())
         else:
-            yield Item(found.group(), found.start(), found.end(), small=False)
+            name = (match.group(),)
+            found.append(Item(Names(name, name), *match.span()))
+    numbers = {one.start: one for one in merged([n for n in found if isinstance(n, Number)], text)}
+    items = [_number_item(one) for one in numbers.values()]
+    items += [one for one in found if isinstance(one, Item)]
+    return sorted(items, key=lambda item: item.start)
 
 
-def _numbers(text: str, start: int) -> Iterator[Item]:
-    """The number that a run of digits and separators forms, or else its parts."""
-    plain = "".join(
-        str(unicodedata.decimal(character)) if character.isdecimal() else character
-        for character in text
+def _number_item(number: Number) -> Item:
+    return Item(
+        number.names, number.start, number.end, small=number.stated in _SMALL, number=number
     )
-    if whole := NUMBER.fullmatch(plain):
-        parts = [(whole["integer"], whole["fraction"] or "", 0, len(text))]
-    else:
-        parts = [(p.group(), "", p.start(), p.end()) for p in DIGITS.finditer(plain)]
-    for integer, fraction, first, end in parts:
-        digits = "".join(filter(str.isdecimal, integer)).lstrip("0") or "0"
-        value = f"{digits}.{fraction.rstrip('0')}"
-        yield Item(value, start + first, start + end, value in _SMALL, is_number=True)

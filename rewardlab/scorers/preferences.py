@@ -32,6 +32,7 @@ from rewardlab.human.rated import Preference, Rated
 from rewardlab.human.tables import RowProblems, filled_lines
 from rewardlab.json_values import json_kind
 from rewardlab.seeds import seed_for
+from rewardlab.text.languages import UnknownLanguage, written_code
 from rewardlab.types import Candidate
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -60,7 +61,7 @@ def read_preferences(path: str | Path) -> list[Preference]:
         UserError: E201..E205 the file cannot be read; E206 it has no rows; E370 lines that are not
             a JSON object, E371 keys that are missing or have a value of the wrong type, E372
             conversations that are not one request and one answer, E373 answers that are empty or
-            equal. Exit code 3, with every problem of every line.
+            equal, E260 unknown languages. Exit code 3, with every problem of every line.
     """
     file = read_lines(path)
     rows = filled_lines(file, fix=f"write {EXAMPLE}")
@@ -169,8 +170,8 @@ def _preference(entry: Mapping[str, Any], name: str) -> Preference:
     chosen = Candidate(
         source=source if source is not None else request or "",
         hypothesis=better,
-        source_lang=_optional_text(entry, "source_lang"),
-        target_lang=_optional_text(entry, "target_lang"),
+        source_lang=_language(entry, "source_lang"),
+        target_lang=_language(entry, "target_lang"),
         prompt=request,
         id=name,
     )
@@ -218,6 +219,14 @@ def _optional_text(entry: Mapping[str, Any], key: str) -> str | None:
         what = f"{key} is {json_kind(value)}" if value else f"{key} is empty"
         raise _Unusable("E371", what, f"{key} as text, or without {key}")
     return value
+
+
+def _language(entry: Mapping[str, Any], key: str) -> str | None:
+    spelling = _optional_text(entry, key)
+    try:
+        return None if spelling is None else written_code(spelling)
+    except UnknownLanguage as error:
+        raise _Unusable("E260", f"{key}: {error.what}", error.fix) from error
 
 
 def _margin(entry: Mapping[str, Any]) -> float:

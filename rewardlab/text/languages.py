@@ -1,267 +1,298 @@
-r"""Languages: codes, English names and scripts. A new language is one line.
+r"""Languages in any spelling: codes, aliases, BCP-47 tags and English names.
 
-Codes are ISO 639-1 if available and ISO 639-3 otherwise; other codes in use for the same language
-(macrolanguages, FLORES-200, NTREX) are aliases. Scripts are Unicode script names as in
-``\p{Script=...}``. The table contains the scripts in everyday use for a language; a script given in
-a code (``srp-Latn``) takes precedence. The table covers WMT24++, TranslateGemma's additional
-languages, LMT-60 and NTREX-128.
+`find_language` is the only place that reads a spelling. `rewardlab.text.language_table`
+lists what the guards know; a language that it lacks is looked up in the registry of BCP-47 by the
+library ``langcodes``. Rewards read the spelling of a `Candidate` through this file, so ``de``,
+``deu_Latn``, ``de-DE`` and ``German`` mean the same to all of them. Commands and configurations
+replace a name by its code where they read it (`written_code`) and leave codes as they are written.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from typing import NamedTuple
+from functools import cache
 
-
-class Language(NamedTuple):
-    """One language.
-
-    Attributes:
-        code: ISO 639-1 if available, else ISO 639-3.
-        aliases: Other codes for the language, ISO 639-3 first.
-        name: English name.
-        scripts: Unicode script names.
-    """
-
-    code: str
-    aliases: tuple[str, ...]
-    name: str
-    scripts: tuple[str, ...]
-
-
-LANGUAGES = (
-    Language("af", ("afr",), "Afrikaans", ("Latin",)),
-    Language("am", ("amh",), "Amharic", ("Ethiopic",)),
-    Language("ar", ("ara", "arb"), "Arabic", ("Arabic",)),
-    Language("az", ("aze", "azj"), "Azerbaijani", ("Latin", "Cyrillic")),
-    Language("ba", ("bak",), "Bashkir", ("Cyrillic",)),
-    Language("be", ("bel",), "Belarusian", ("Cyrillic",)),
-    Language("bem", (), "Bemba", ("Latin",)),
-    Language("bg", ("bul",), "Bulgarian", ("Cyrillic",)),
-    Language("bn", ("ben",), "Bengali", ("Bengali",)),
-    Language("bo", ("bod", "tib"), "Tibetan", ("Tibetan",)),
-    Language("bs", ("bos",), "Bosnian", ("Latin", "Cyrillic")),
-    Language("ca", ("cat",), "Catalan", ("Latin",)),
-    Language("ckb", (), "Central Kurdish", ("Arabic",)),
-    Language("co", ("cos",), "Corsican", ("Latin",)),
-    Language("cs", ("ces", "cze"), "Czech", ("Latin",)),
-    Language("cy", ("cym", "wel"), "Welsh", ("Latin",)),
-    Language("da", ("dan",), "Danish", ("Latin",)),
-    Language("de", ("deu", "ger"), "German", ("Latin",)),
-    Language("dv", ("div",), "Divehi", ("Thaana",)),
-    Language("dz", ("dzo",), "Dzongkha", ("Tibetan",)),
-    Language("ee", ("ewe",), "Ewe", ("Latin",)),
-    Language("el", ("ell", "gre"), "Greek", ("Greek",)),
-    Language("en", ("eng",), "English", ("Latin",)),
-    Language("es", ("spa",), "Spanish", ("Latin",)),
-    Language("et", ("est", "ekk"), "Estonian", ("Latin",)),
-    Language("eu", ("eus", "baq"), "Basque", ("Latin",)),
-    Language("fa", ("fas", "pes", "per"), "Persian", ("Arabic",)),
-    Language("fi", ("fin",), "Finnish", ("Latin",)),
-    Language("fil", (), "Filipino", ("Latin",)),
-    Language("fj", ("fij",), "Fijian", ("Latin",)),
-    Language("fo", ("fao",), "Faroese", ("Latin",)),
-    Language("fr", ("fra", "fre"), "French", ("Latin",)),
-    Language("fuc", (), "Pulaar", ("Latin",)),
-    Language("fy", ("fry",), "Western Frisian", ("Latin",)),
-    Language("ga", ("gle",), "Irish", ("Latin",)),
-    Language("gd", ("gla",), "Scottish Gaelic", ("Latin",)),
-    Language("gl", ("glg",), "Galician", ("Latin",)),
-    Language("gsw", (), "Swiss German", ("Latin",)),
-    Language("gu", ("guj",), "Gujarati", ("Gujarati",)),
-    Language("ha", ("hau",), "Hausa", ("Latin",)),
-    Language("haw", (), "Hawaiian", ("Latin",)),
-    Language("he", ("heb", "iw"), "Hebrew", ("Hebrew",)),
-    Language("hi", ("hin",), "Hindi", ("Devanagari",)),
-    Language("hmn", (), "Hmong", ("Latin",)),
-    Language("hr", ("hrv",), "Croatian", ("Latin",)),
-    Language("ht", ("hat",), "Haitian Creole", ("Latin",)),
-    Language("hu", ("hun",), "Hungarian", ("Latin",)),
-    Language("hy", ("hye", "arm"), "Armenian", ("Armenian",)),
-    Language("id", ("ind", "in"), "Indonesian", ("Latin",)),
-    Language("ig", ("ibo",), "Igbo", ("Latin",)),
-    Language("is", ("isl", "ice"), "Icelandic", ("Latin",)),
-    Language("it", ("ita",), "Italian", ("Latin",)),
-    Language("ja", ("jpn",), "Japanese", ("Han", "Hiragana", "Katakana")),
-    Language("jv", ("jav",), "Javanese", ("Latin",)),
-    Language("ka", ("kat", "geo"), "Georgian", ("Georgian",)),
-    Language("kk", ("kaz",), "Kazakh", ("Cyrillic",)),
-    Language("km", ("khm",), "Khmer", ("Khmer",)),
-    Language("kmr", (), "Northern Kurdish", ("Latin",)),
-    Language("kn", ("kan",), "Kannada", ("Kannada",)),
-    Language("ko", ("kor",), "Korean", ("Hangul",)),
-    Language("ky", ("kir",), "Kyrgyz", ("Cyrillic",)),
-    Language("lb", ("ltz",), "Luxembourgish", ("Latin",)),
-    Language("lo", ("lao",), "Lao", ("Lao",)),
-    Language("lt", ("lit",), "Lithuanian", ("Latin",)),
-    Language("lv", ("lav", "lvs"), "Latvian", ("Latin",)),
-    Language("mey", (), "Hassaniyya", ("Arabic",)),
-    Language("mg", ("mlg", "plt"), "Malagasy", ("Latin",)),
-    Language("mi", ("mri", "mao"), "Maori", ("Latin",)),
-    Language("mk", ("mkd", "mac"), "Macedonian", ("Cyrillic",)),
-    Language("ml", ("mal",), "Malayalam", ("Malayalam",)),
-    Language("mn", ("mon", "khk"), "Mongolian", ("Cyrillic",)),
-    Language("mr", ("mar",), "Marathi", ("Devanagari",)),
-    Language("ms", ("msa", "zsm", "may"), "Malay", ("Latin",)),
-    Language("mt", ("mlt",), "Maltese", ("Latin",)),
-    Language("mvf", (), "Inner Mongolian", ("Mongolian",)),
-    Language("my", ("mya", "bur"), "Burmese", ("Myanmar",)),
-    Language("nb", ("nob",), "Norwegian Bokmål", ("Latin",)),
-    Language("nd", ("nde",), "North Ndebele", ("Latin",)),
-    Language("ne", ("nep", "npi"), "Nepali", ("Devanagari",)),
-    Language("nl", ("nld", "dut"), "Dutch", ("Latin",)),
-    Language("nn", ("nno",), "Norwegian Nynorsk", ("Latin",)),
-    Language("no", ("nor",), "Norwegian", ("Latin",)),
-    Language("nso", (), "Northern Sotho", ("Latin",)),
-    Language("ny", ("nya",), "Chichewa", ("Latin",)),
-    Language("om", ("orm", "gaz"), "Oromo", ("Latin",)),
-    Language("pa", ("pan",), "Punjabi", ("Gurmukhi",)),
-    Language("pl", ("pol",), "Polish", ("Latin",)),
-    Language("prs", (), "Dari", ("Arabic",)),
-    Language("ps", ("pus", "pbt"), "Pashto", ("Arabic",)),
-    Language("pt", ("por",), "Portuguese", ("Latin",)),
-    Language("ro", ("ron", "rum"), "Romanian", ("Latin",)),
-    Language("ru", ("rus",), "Russian", ("Cyrillic",)),
-    Language("rw", ("kin",), "Kinyarwanda", ("Latin",)),
-    Language("sd", ("snd",), "Sindhi", ("Arabic",)),
-    Language("shi", (), "Shilha", ("Latin", "Tifinagh", "Arabic")),
-    Language("si", ("sin",), "Sinhala", ("Sinhala",)),
-    Language("sk", ("slk", "slo"), "Slovak", ("Latin",)),
-    Language("sl", ("slv",), "Slovenian", ("Latin",)),
-    Language("sm", ("smo",), "Samoan", ("Latin",)),
-    Language("sn", ("sna",), "Shona", ("Latin",)),
-    Language("so", ("som",), "Somali", ("Latin",)),
-    Language("sq", ("sqi", "als", "alb"), "Albanian", ("Latin",)),
-    Language("sr", ("srp",), "Serbian", ("Cyrillic", "Latin")),
-    Language("ss", ("ssw",), "Swati", ("Latin",)),
-    Language("su", ("sun",), "Sundanese", ("Latin",)),
-    Language("sv", ("swe",), "Swedish", ("Latin",)),
-    Language("sw", ("swa", "swh"), "Swahili", ("Latin",)),
-    Language("ta", ("tam",), "Tamil", ("Tamil",)),
-    Language("te", ("tel",), "Telugu", ("Telugu",)),
-    Language("tg", ("tgk",), "Tajik", ("Cyrillic",)),
-    Language("th", ("tha",), "Thai", ("Thai",)),
-    Language("ti", ("tir",), "Tigrinya", ("Ethiopic",)),
-    Language("tk", ("tuk",), "Turkmen", ("Latin",)),
-    Language("tl", ("tgl",), "Tagalog", ("Latin",)),
-    Language("tn", ("tsn",), "Tswana", ("Latin",)),
-    Language("to", ("ton",), "Tongan", ("Latin",)),
-    Language("tr", ("tur",), "Turkish", ("Latin",)),
-    Language("tt", ("tat",), "Tatar", ("Cyrillic",)),
-    Language("ty", ("tah",), "Tahitian", ("Latin",)),
-    Language("ug", ("uig",), "Uyghur", ("Arabic",)),
-    Language("uk", ("ukr",), "Ukrainian", ("Cyrillic",)),
-    Language("ur", ("urd",), "Urdu", ("Arabic",)),
-    Language("uz", ("uzb", "uzn"), "Uzbek", ("Latin", "Cyrillic")),
-    Language("ve", ("ven",), "Venda", ("Latin",)),
-    Language("vi", ("vie",), "Vietnamese", ("Latin",)),
-    Language("wo", ("wol",), "Wolof", ("Latin",)),
-    Language("xh", ("xho",), "Xhosa", ("Latin",)),
-    Language("yo", ("yor",), "Yoruba", ("Latin",)),
-    Language("yue", (), "Cantonese", ("Han",)),
-    Language("zh", ("zho", "cmn", "chi"), "Chinese", ("Han",)),
-    Language("zu", ("zul",), "Zulu", ("Latin",)),
-)
-
-_SCRIPT_OF_SUBTAG = {
-    "arab": ("Arabic",),
-    "armn": ("Armenian",),
-    "beng": ("Bengali",),
-    "cyrl": ("Cyrillic",),
-    "deva": ("Devanagari",),
-    "ethi": ("Ethiopic",),
-    "geor": ("Georgian",),
-    "grek": ("Greek",),
-    "gujr": ("Gujarati",),
-    "guru": ("Gurmukhi",),
-    "hang": ("Hangul",),
-    "hani": ("Han",),
-    "hans": ("Han",),
-    "hant": ("Han",),
-    "hebr": ("Hebrew",),
-    "jpan": ("Han", "Hiragana", "Katakana"),
-    "khmr": ("Khmer",),
-    "knda": ("Kannada",),
-    "kore": ("Hangul",),
-    "laoo": ("Lao",),
-    "latn": ("Latin",),
-    "mlym": ("Malayalam",),
-    "mong": ("Mongolian",),
-    "mymr": ("Myanmar",),
-    "sinh": ("Sinhala",),
-    "taml": ("Tamil",),
-    "telu": ("Telugu",),
-    "tfng": ("Tifinagh",),
-    "thaa": ("Thaana",),
-    "thai": ("Thai",),
-    "tibt": ("Tibetan",),
-}
-"""ISO 15924 script subtags of language codes."""
+from rewardlab.errors import Problem, shown
+from rewardlab.text.language_table import LANGUAGES, SCRIPT_OF_SUBTAG, Language
 
 _BY_CODE = {code: entry for entry in LANGUAGES for code in (entry.code, *entry.aliases)}
-_BY_NAME = {entry.name.lower(): entry for entry in LANGUAGES}
+_BY_NAME = {entry.name.casefold(): entry for entry in LANGUAGES}
+NO_LANGUAGE = frozenset({"mis", "mul", "root", "und", "zxx"})
+"""Codes that name no single language."""
+LONGEST_CODE = 3
+PRIVATE_USE = re.compile("q[a-t][a-z]")
+"""Codes that BCP-47 leaves to private use, for example for an invented language."""
+_LOCALE = re.compile(r"([A-Za-z]{2,3})([-_][A-Za-z]{2})?(?:\.[\w-]+)?(?:@(\w+))?")
+_LOCALE_SCRIPTS = {"latin": "Latn", "cyrillic": "Cyrl", "devanagari": "Deva", "arabic": "Arab"}
 
 
-def language_name(code: str) -> str:
+class UnknownLanguage(ValueError):  # noqa: N818 - names what happened
+    """A spelling that names no language.
+
+    Attributes:
+        what: The spelling, and what is wrong with it.
+        fix: What to write instead.
+    """
+
+    def __init__(self, what: str, fix: str) -> None:
+        super().__init__(f"{what}; {fix}")
+        self.what = what
+        self.fix = fix
+
+
+@cache
+def find_language(spelling: str) -> Language:
+    """The language that a spelling names.
+
+    Args:
+        spelling: A code (ISO 639-1, 639-3 or an alias), a BCP-47 tag with ``-`` or ``_``, a locale
+            (``sr_RS@latin``) or an English name, in any case.
+
+    Returns:
+        The entry of the table, with the script that the spelling names in place of the table's. A
+        language that the table lacks has its BCP-47 code, its English name, and no scripts unless
+        the spelling names one.
+
+    Raises:
+        UnknownLanguage: The spelling names no language.
+
+    >>> find_language("zh_TW").name, find_language("srp-Latn").scripts
+    ('Chinese', ('Latin',))
+    >>> find_language("Brazilian Portuguese").code, find_language("br")
+    ('pt', Language(code='br', aliases=(), name='Breton', scripts=()))
+    """
+    text = spelling.strip()
+    if entry := _BY_CODE.get(text.lower()) or _BY_NAME.get(text.casefold()):
+        return entry
+    tag = _tag(text) or _tag_of_name(text)
+    if tag is None:
+        raise _unknown(spelling)
+    return _language_of_tag(tag)
+
+
+def language_name(language: str) -> str:
     """English name of the language, without script or region.
 
     Raises:
-        ValueError: The language is not in the table.
+        UnknownLanguage: The spelling names no language, or is a code for private use.
 
-    >>> language_name("pt-BR"), language_name("zho_Hans"), language_name("aze-Latn")
-    ('Portuguese', 'Chinese', 'Azerbaijani')
+    >>> language_name("pt-BR"), language_name("zho_Hans"), language_name("breton")
+    ('Portuguese', 'Chinese', 'Breton')
     """
-    return _entry(code).name
+    if name := find_language(language).name:
+        return name
+    what = f"{shown(language)} is a code for private use and has no name"
+    raise UnknownLanguage(what, "give the code of a language")
 
 
 def language_code(language: str) -> str:
-    """The table's code for any code or English name of a language, without script or region.
+    """The code of a language in any spelling, without script or region.
 
     Raises:
-        ValueError: The language is not in the table.
+        UnknownLanguage: The spelling names no language.
 
-    >>> language_code("deu_Latn"), language_code("German"), language_code("zh-TW")
+    >>> language_code("deu_Latn"), language_code("GERMAN"), language_code("zh-TW")
     ('de', 'de', 'zh')
     """
-    return (_BY_NAME.get(language.strip().lower()) or _entry(language)).code
+    return find_language(language).code
 
 
 def known_code(language: str | None) -> str:
-    """As `language_code`; an empty text if no language is given or the table lacks it.
+    """As `language_code`; an empty text if no language is given.
 
-    >>> known_code("deu_Latn"), known_code("qqq"), known_code(None)
-    ('de', '', '')
+    Raises:
+        UnknownLanguage: The spelling names no language.
+
+    >>> known_code("deu_Latn"), known_code(None)
+    ('de', '')
     """
+    return language_code(language) if language else ""
+
+
+def scripts(language: str | None) -> tuple[str, ...]:
+    """Unicode scripts that the language is written in; empty if none is given or none is known.
+
+    A script subtag takes precedence over the table.
+
+    Raises:
+        UnknownLanguage: The spelling names no language.
+
+    >>> scripts("sr"), scripts("srp-Latn"), scripts("br"), scripts(None)
+    (('Cyrillic', 'Latin'), ('Latin',), (), ())
+    """
+    return find_language(language).scripts if language else ()
+
+
+def usual_scripts(language: str | None) -> tuple[str, ...]:
+    """As `scripts`, and for a language that the table lacks the script that CLDR calls likely.
+
+    A likely script is a guess: good enough to cut a text into words, not to judge a translation.
+
+    Raises:
+        UnknownLanguage: The spelling names no language.
+
+    >>> usual_scripts("br"), usual_scripts("hak"), usual_scripts("ja_Latn"), usual_scripts(None)
+    (('Latin',), ('Han',), ('Latin',), ())
+    """
+    entry = find_language(language) if language else None
+    if entry is None or entry.scripts:
+        return entry.scripts if entry else ()
+    import langcodes
+
+    likely = langcodes.Language.get(entry.code).maximize().script or ""
+    return SCRIPT_OF_SUBTAG.get(likely.lower(), ())
+
+
+@cache
+def written_code(spelling: str) -> str:
+    """A code as it is written, or the code of a language that is written as a name.
+
+    Raises:
+        UnknownLanguage: The spelling names no language.
+
+    >>> written_code("zho_Hans"), written_code("German"), written_code("Brazilian Portuguese")
+    ('zho_Hans', 'de', 'pt-BR')
+    """
+    text = spelling.strip()
+    entry = find_language(text)
+    if text.lower() in _BY_CODE or _tag(text):
+        return text
+    return entry.code if text.casefold() in _BY_NAME else _tag_of_name(text) or entry.code
+
+
+# ── what to tell a user ─────────────────────────────────────────────────────────────────────────
+
+
+def language_problems(where: str, languages: Iterable[str | None]) -> Iterator[Problem]:
+    """E260 for every spelling that names no language, with the number of rows that have it.
+
+    Args:
+        where: The option, key or column with the languages.
+        languages: The language of each row; None or an empty text for a row without one.
+    """
+    counts = Counter(languages)
+    rows = counts.total()
+    for spelling, count in counts.items():
+        try:
+            find_language(spelling or "en")
+        except UnknownLanguage as error:
+            share = f" in {count:,} of {rows:,} rows" if rows > 1 else ""
+            yield Problem("E260", where, f"{error.what}{share}", error.fix)
+
+
+def language_notes(source_lang: str | None, target_lang: str | None) -> Iterator[str]:
+    """What a user should know about a pair of languages, one line each.
+
+    Args:
+        source_lang: Language of the sources, or None.
+        target_lang: Language of the translations, or None.
+
+    Raises:
+        UnknownLanguage: A spelling names no language.
+
+    >>> list(language_notes("de_DE", "German"))
+    ['source and target language are the same, German: a correct translation is a copy']
+    """
+    if source_lang and target_lang and _identity(source_lang) == _identity(target_lang):
+        name = find_language(target_lang).name or target_lang
+        yield f"source and target language are the same, {name}: a correct translation is a copy"
+    for spelling in dict.fromkeys(filter(None, (source_lang, target_lang))):
+        entry = find_language(spelling)
+        if entry.code not in _BY_CODE:
+            guards = "only its script is known to guards" if entry.scripts else "no language guard"
+            applies = "" if entry.scripts else " applies to it"
+            named = entry.name or "a code for private use"
+            yield f"{shown(spelling)} is {named}, which is not in our table: {guards}{applies}"
+
+
+def _identity(spelling: str) -> tuple[str, str | None, str | None]:
+    """Language, script and country; a spelling that names none has the most common ones."""
+    import langcodes
+
+    text = spelling.strip()
+    tag = (_tag(text) or _tag_of_name(text) or "und").removesuffix("-XX").removesuffix("-xx")
+    full = langcodes.Language.get(tag).maximize()
+    return find_language(spelling).code, full.script, full.territory
+
+
+# ── BCP-47 ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tag(text: str) -> str | None:
+    """The text as a valid BCP-47 tag with hyphens; None if it is none."""
+    import langcodes
+
+    if found := _LOCALE.fullmatch(text):
+        language, region, script = (part or "" for part in found.groups())
+        written = _LOCALE_SCRIPTS.get(script.lower())
+        text = f"{language}-{written}{region}" if written else f"{language}{region}"
+    tag = text.replace("_", "-")
+    parts = tag.lower().split("-")
+    if parts[0] in NO_LANGUAGE or not re.fullmatch("[a-z]{2,3}|i", parts[0]):
+        return None
+    if parts[0] in _BY_CODE and len(parts) > 1:
+        tag = "-".join([_BY_CODE[parts[0]].code, *parts[1:]])  # "iw-IL", "tib-Tibt"
     try:
-        return language_code(language or "")
+        return tag if langcodes.tag_is_valid(tag) else None
     except ValueError:
-        return ""
+        return None
 
 
-def scripts(code: str) -> tuple[str, ...]:
-    """Unicode scripts the language is written in; empty if the language is not in the table.
+def _tag_of_name(text: str) -> str | None:
+    """The tag of a language's English name; None if no language has it."""
+    import langcodes
 
-    A script subtag of the code takes precedence.
-
-    >>> scripts("sr"), scripts("srp-Latn"), scripts("xx")
-    (('Cyrillic', 'Latin'), ('Latin',), ())
-    """
-    language, *subtags = re.split("[-_]", code.strip().lower())
-    for subtag in subtags:
-        if subtag in _SCRIPT_OF_SUBTAG:
-            return _SCRIPT_OF_SUBTAG[subtag]
-    entry = _BY_CODE.get(language)
-    return entry.scripts if entry else ()
+    if len(text) <= LONGEST_CODE:
+        return None  # a code with a mistake; "En" is also the name of a language in Vietnam
+    try:
+        return str(langcodes.find(text, language="en"))
+    except LookupError:
+        return None
 
 
-def _entry(code: str) -> Language:
-    entry = _BY_CODE.get(re.split("[-_]", code.strip().lower())[0])
+def _language_of_tag(tag: str) -> Language:
+    import langcodes
+
+    found = langcodes.Language.get(tag)
+    first = tag.split("-", maxsplit=1)[0].lower()
+    code = found.language or first
+    entry = _BY_CODE.get(code if first == "zh" else first) or _BY_CODE.get(code)
     if entry is None:
-        near = get_close_matches(code.lower(), [*_BY_CODE, *_BY_NAME], n=3)
-        hint = f" did you mean {', '.join(near)}?" if near else ""
-        raise ValueError(
-            f"unknown language {code!r}; codes are ISO 639-1 or 639-3 with an optional script or "
-            f"region, such as de, deu_Latn or pt-BR.{hint}"
-        )
-    return entry
+        name = "" if PRIVATE_USE.fullmatch(code) else found.language_name()
+        entry = Language(code, (), name, ())
+    named = SCRIPT_OF_SUBTAG.get((found.script or "").lower())
+    return entry if named is None else entry._replace(scripts=named)
+
+
+def _unknown(spelling: str) -> UnknownLanguage:
+    text = spelling.strip()
+    what = f"unknown language {shown(spelling)}"
+    near = get_close_matches(text.casefold(), [*_BY_CODE, *_BY_NAME], n=3)
+    meant = [_BY_NAME[one].name if one in _BY_NAME else one for one in near]
+    if country := _language_of_country(text):
+        what = f"{shown(spelling)} is a country and no language"
+        meant = [country]
+    elif text.lower() in NO_LANGUAGE:
+        return UnknownLanguage(f"{shown(spelling)} names no single language", "leave it out")
+    first = re.split("[-_]", text.lower())[0]
+    if first != text.lower() and first in _BY_CODE:
+        what = f"{shown(spelling)} begins with {first} and goes on with no known script or region"
+        meant = [first]
+    if meant:
+        return UnknownLanguage(what, f"did you mean {', '.join(meant)}?")
+    return UnknownLanguage(what, "give a code such as de, deu_Latn or pt-BR, or an English name")
+
+
+def _language_of_country(text: str) -> str | None:
+    """The main language of a country code that is no language code: ``ja`` of JP."""
+    if not re.fullmatch("[A-Za-z]{2}", text):
+        return None
+    import langcodes
+
+    country = text.upper()
+    if not langcodes.tag_is_valid(f"en-{country}") or country == "XX":
+        return None
+    return langcodes.Language.make(territory=country).maximize().language

@@ -43,18 +43,42 @@ TENS = MappingProxyType(
 )
 """Additional words with their values."""
 
-SCALES = (
-    r"hundreds?|thousands?|millions?|billions?|trillions?|mln|mn|bn|tn|[km]"  # English
-    r"|hundert|tausend|millionen|mio|milliarden?|mrd|billionen"  # German
-    r"|mille|milliards?|cent[so]?|mil|mill(?:ón|ones|oni?)|miliard[io]|mila|milh(?:ão|ões)|bilh(?:ão|ões)"
-    r"|milion[is]?|miljoen|miljard(?:er)?|miljon(?:er)?|duizend|tus(?:ind|en)|million(?:er)?"
-    r"|milliard(?:er)?|milyon|milyar|bin"
-    r"|тыс\w*|тис\w*|мың|миң|м[лі]н|мл[рн]д?|мільйон\w*|миллион\w*|мільярд\w*|миллиард\w*"
-    r"|ألف|آلاف|مليون|مليار|हज़ार|लाख|करोड़"
+SCALES = MappingProxyType(
+    {
+        (2,): r"hundreds?|hundert|सौ",
+        (0, 2): r"cent[so]?",
+        (3,): r"thousands?|tausend|tsd|mila|duizend|tus(?:ind|en)|tuhat(?:ta)?|ezer|tisíc\w*"
+        r"|tysi[ąę]\w*|ribu|nghìn|ngàn|тыс\w*|тис\w*|хиляди|мың|миң|ألف|آلاف|هزار|हज़ार|हजार|হাজার",
+        (0, 3): r"k|mil|mille|bin",
+        (5,): r"lakhs?|lacs?|लाख|লাখ",
+        (6,): r"millions?|mln|mn|mio|millionen|mill(?:ón|ones|oni?|ió)|milh(?:ão|ões)|milion\w*"
+        r"|miljoen|milj(?:on(?:er)?|oonaa?)|million(?:er)?|milyon|juta|triệu|м[лі]н|мільйон\w*"
+        r"|миллион\w*|εκατομμύρι\w*|مليون|ملايين|میلیون",
+        (0, 6): r"m",
+        (7,): r"crores?|करोड़|কোটি",
+        (9,): r"bn|milliarden?|mrd|milliards?|miliard\w*|miljard(?:er|ia?)?|milliard(?:er)?"
+        r"|milyar|miliar|tỷ|bilh(?:ão|ões)|млрд|мільярд\w*|миллиард\w*|мілья?рд\w*"
+        r"|δισεκατομμύρι\w*|مليار|میلیارد",
+        (9, 12): r"billions?|billionen|bilion\w*|biljoen|biljon(?:er)?|bill(?:ón|ones)",
+        (12,): r"trn|трлн|трильйон\w*|триллион\w*|trilyon",
+        (0, 12): r"tn",
+        (12, 18): r"trillions?|trillionen|trili?on\w*|trilh(?:ão|ões)|triljoen|triljon(?:er)?",
+    }
 )
-"""Words after a number that multiply it, in alphabetic scripts."""
-SCALES_DENSE = "十百千万萬亿億兆십백천만억조"
-"""Characters after a number that multiply it, in scripts without spaces."""
+"""Words after a number that multiply it, in alphabetic scripts: the powers of ten that a word may
+stand for -> the words of many languages. A billion is a thousand or a million millions, and a
+letter may also be a unit (5 m)."""
+SCALES_DENSE = MappingProxyType(
+    dict.fromkeys("十십", 1)
+    | dict.fromkeys("百백", 2)
+    | dict.fromkeys("千천", 3)
+    | dict.fromkeys("万萬만", 4)
+    | dict.fromkeys("亿億억", 8)
+    | dict.fromkeys("兆조", 12)
+)
+"""Characters after a number that multiply it, in scripts without spaces, with the power of ten."""
+MOST_SCALES = 3
+"""Largest number of words that multiply one number: "thousand million"."""
 
 DIGITS = MappingProxyType(
     {character: value for value, character in enumerate("〇一二三四五六七八九")}
@@ -69,7 +93,9 @@ _DIGITS, _UNITS = "".join(DIGITS), "".join((*UNITS, *MYRIADS))
 WORD = r"\p{L}[\p{L}\p{M}'’]*"
 NUMERAL = rf"(?<!\p{{Nd}}\s?)[{_DIGITS}{_UNITS}]+|[{_DIGITS}][{_DIGITS}{_UNITS}]*"
 """A unit after digits (138亿) is part of that number, not a numeral by itself."""
-SCALE = rf"(?i)[\s\-\u2010-\u2012]?(?:[{SCALES_DENSE}]|(?:{SCALES})(?![\p{{L}}\p{{M}}]))"
+_GROUPS = "|".join(f"(?P<s{at}>{words})" for at, words in enumerate(SCALES.values()))
+SCALE = rf"(?i)[\s\-\u2010-\u2012]?(?:{_GROUPS})(?![\p{{L}}\p{{M}}])"
+SCALE_DENSE = rf"\s?[{''.join(SCALES_DENSE)}]+"
 
 
 class SpelledNumber(NamedTuple):
@@ -132,17 +158,46 @@ def chinese_number(numeral: str) -> int:
     return total + part + digit
 
 
-def is_scaled(text: str, end: int) -> bool:
-    """Whether the number that ends here is followed by a word that multiplies it.
+class Scale(NamedTuple):
+    """Words that multiply the number before them.
+
+    Attributes:
+        exponents: The powers of ten that they may stand for, the most likely first.
+        end: One past their last character.
+        dense: They are characters of a script without spaces.
+    """
+
+    exponents: tuple[int, ...]
+    end: int
+    dense: bool = False
+
+
+def scale_after(text: str, end: int) -> Scale | None:
+    """The words after a number that multiply it; None if there are none.
 
     Args:
         text: The text.
         end: One past the last character of the number.
 
-    >>> is_scaled("2.5 million", 3), is_scaled("25万", 2), is_scaled("25 mice", 2)
-    (True, True, False)
+    >>> scale_after("2.5 million", 3), scale_after("3 thousand million", 1).exponents
+    (Scale(exponents=(6,), end=11, dense=False), (9,))
+    >>> scale_after("25千万", 2).exponents, scale_after("25 mice", 2)
+    ((7,), None)
     """
-    return compiled(SCALE).match(text, end) is not None
+    if found := compiled(SCALE_DENSE).match(text, end):
+        exponents = (sum(SCALES_DENSE[one] for one in found.group().strip()),)
+        return Scale(exponents, found.end(), dense=True)
+    scale: Scale | None = None
+    for _ in range(MOST_SCALES):
+        found = compiled(SCALE).match(text, scale.end if scale else end)
+        if found is None:
+            break
+        name = next(name for name, group in found.groupdict().items() if group is not None)
+        more = [*SCALES][int(name[1:])]
+        before = scale.exponents if scale else (0,)
+        exponents = tuple(dict.fromkeys(one + other for one in before for other in more))
+        scale = Scale(exponents, found.end())
+    return scale
 
 
 def _spelled_words(text: str, known: Mapping[str, int]) -> list[SpelledNumber]:

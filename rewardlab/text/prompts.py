@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
-from rewardlab.text.languages import language_name
+from rewardlab.text.languages import language_name, written_code
 
 Prompt: TypeAlias = str | list[dict[str, str]]
 """Text to continue, or the messages of a chat: mappings of ``role`` and ``content``."""
@@ -138,18 +138,20 @@ def write_prompt(
     Args:
         style: One of `PROMPTS`.
         source: The text to translate.
-        source_lang: Language code of the source.
-        target_lang: Language code of the translation.
+        source_lang: Language of the source. A code is used as it is written, and a name is
+            replaced by its code.
+        target_lang: Language of the translation.
         chat: Whether to return one user turn, for the checkpoint's chat template.
 
     Raises:
         KeyError: There is no such style.
-        ValueError: The style names languages, and a code is unknown.
+        UnknownLanguage: There is no such language, or the style names languages and one has none.
 
     >>> write_prompt("cpt", "Hej.", source_lang="da", target_lang="sv", chat=True)
     [{'role': 'user', 'content': '<da2sv> Hej. <sv>'}]
     """
-    text = PROMPTS[style](source, source_lang=source_lang, target_lang=target_lang)
+    codes = {"source_lang": written_code(source_lang), "target_lang": written_code(target_lang)}
+    text = PROMPTS[style](source, **codes)
     return [{"role": "user", "content": text}] if chat else text
 
 

@@ -20,7 +20,7 @@ from trl import GRPOTrainer as TRLGRPOTrainer
 from rewardlab.advantages import gdpo
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.models.boundary import prompt_ids
-from rewardlab.text.reasoning import answer_start
+from rewardlab.text.reasoning import answer_start, closing_tags
 from rewardlab.trainers.planted_check import PlantedCheck
 from rewardlab.trainers.reward_phase import RewardPhase
 from rewardlab.trainers.rollout import Rollout, require_columns
@@ -125,7 +125,8 @@ class GRPOTrainer(TRLGRPOTrainer):
         Returns:
             ``[start, end)`` in characters.
         """
-        return answer_start(completion), len(completion)
+        closings = closing_tags(self._tokenizer.chat_template)
+        return answer_start(completion, closings), len(completion)
 
     # ── seam 1: prompts ─────────────────────────────────────────────────────────────────────────
 

@@ -10,10 +10,14 @@ from torch import Tensor
 from rewardlab.advantages import RewardRows
 from rewardlab.align import Decoded
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import refuse
+from rewardlab.text.languages import language_problems
 from rewardlab.types import Candidate, Scores
 
 CANDIDATE_COLUMNS = ("source", "reference", "source_lang", "target_lang", "id")
 """Columns that are fields of a `Candidate`; other columns reach rewards as ``extra``."""
+
+LANGUAGE_COLUMNS = ("source_lang", "target_lang")
 
 
 class Rollout(NamedTuple):
@@ -62,6 +66,7 @@ def require_columns(ensemble: RewardEnsemble, dataset: Any) -> None:
 
     Raises:
         ValueError: Column ``source`` is missing, or a reward needs references that are missing.
+        UserError: E260, rows with a language that does not exist; exit code 3.
     """
     columns = getattr(dataset, "column_names", None)
     if columns is None:
@@ -74,3 +79,7 @@ def require_columns(ensemble: RewardEnsemble, dataset: Any) -> None:
         raise ValueError(
             f"{', '.join(needing)} need references; the data set has no column 'reference'"
         )
+    named = [name for name in LANGUAGE_COLUMNS if name in columns and hasattr(dataset, "__len__")]
+    unknown = [one for name in named for one in language_problems(name, dataset[name])]
+    if unknown:
+        refuse(*unknown)

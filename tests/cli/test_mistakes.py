@@ -208,13 +208,13 @@ MISTAKES = {
         ("rl", "rl.yaml", "trainer.num_generation=8"),
         "E023",
         "trainer.num_generation=8",
-        "num_generations: 8",
+        "trainer.num_generations=8",
     ),
     "unknown preset": Mistake(
-        ("rl", "rl.yaml", "advantage.preset=gdop"), "E026", "'gdop'", "preset: gdpo"
+        ("rl", "rl.yaml", "advantage.preset=gdop"), "E026", "'gdop'", "advantage.preset=gdpo"
     ),
     "unknown prompt style": Mistake(
-        ("rl", "rl.yaml", "prompt=arow"), "E026", "'arow'", "prompt: arrow"
+        ("rl", "rl.yaml", "prompt=arow"), "E026", "'arow'", "prompt=arrow"
     ),
     "policy that does not exist": Mistake(
         ("rl", "rl.yaml"), "E028", "'nowhere'", "save_pretrained"

@@ -158,7 +158,7 @@ def test_what_is_left_out_is_told(files, run):
         (("--reward", "chrf", *GOLD, "-s", "src"), 2, ["E110"]),
         (("--reward", "chrf", "--exclude-systems", "A", *TEXTS), 2, ["E110"]),
         (("--reward", "chrf", "-s", "src", "-r", "ref", *LANGUAGES), 2, ["E110"]),
-        (("--reward", "chrf", *TEXTS[:-1], "klingon"), 2, ["E111"]),
+        (("--reward", "chrf", *TEXTS[:-1], "Germn"), 2, ["E260"]),
         (("--reward", "chrf", *TEXTS[:-2]), 2, ["E111"]),
         (("--reward", "chrf", *GOLD[:-2]), 2, ["E111"]),
         (("--reward", "chrf", "-s", "src", "-t", "hyp", *LANGUAGES), 2, ["E042"]),
@@ -215,3 +215,14 @@ def test_of_several_language_pairs_one_is_attacked(files, run):
     assert code == 0, err
     assert f"{3 * len(SOURCES)} rows of other language pairs left out ('en-ja')" in err
     assert f"{2 * len(SOURCES)} honest texts of {len(SOURCES)} sources" in err
+
+
+def test_wrong_languages_close_a_gate_on_honest_texts_and_are_asked_about(files, run):
+    command = ("preflight", "--reward", "chrf", *TEXTS[:-4])
+    left, out, err = run(*command, "--source-lang", "de", "--target-lang", "zh")
+    assert left == 0
+    gate = json.loads(out)["gates"]["target_script"]
+    assert (gate["closes_on_honest"][0], gate["recommended"]) == (1.0, False)
+    what = "target_script closes on 100.0% of the honest texts: not recommended, and not counted"
+    assert f"{what}; are the languages right?" in err
+    assert "reward: target_script" not in err

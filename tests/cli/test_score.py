@@ -221,6 +221,25 @@ def test_a_reward_that_scored_nothing_ends_the_command_with_the_reason(call):
     assert "error[E402] reward: remote scored none of 3 rows. fix: start what it needs" in err
 
 
+def test_languages_are_read_in_any_spelling_and_unknown_ones_are_refused(call):
+    command = ("-s", "src", "-t", "hyp", "--reward", "target_script", "--target-lang")
+    code, out, _ = call(*command, "Chinese")
+    assert (code, [line.split("\t")[1] for line in out.splitlines()[1:]]) == (
+        0,
+        ["0.0000", "0.0000", "1.0000"],
+    )
+    assert call(*command, "zho_Hans")[1] == out
+    code, out, err = call(*command, "Chinees")
+    assert (code, out) == (2, "")
+    assert "error[E260] --target-lang: unknown language 'Chinees'. fix: did you mean Chinese" in err
+    code, _, err = call(*command, "br")
+    assert code == 0
+    assert "note: 'br' is Breton, which is not in our table: no language guard applies to it" in err
+    code, _, err = call(*command, "German", "--source-lang", "deu_Latn")
+    assert code == 0
+    assert "note: source and target language are the same, German" in err
+
+
 # ── several systems, ensembles, forms of output ─────────────────────────────────────────────────
 
 

@@ -250,10 +250,25 @@ def test_any_configuration_reads_back_equal(name, run, heldout, options):
             "source_lang: dan",
             "source_lang: xx",
             (
-                "error[E039] run.yaml:2:1 data: the prompt style lmt cannot be written: unknown "
-                "language 'xx'; codes are ISO 639-1 or 639-3 with an optional script or region, "
-                "such as de, deu_Latn or pt-BR. "
-                "fix: correct the code, or take a style that names no language: prompt: arrow"
+                "error[E260] run.yaml:5:3 data.source_lang: unknown language 'xx'. "
+                "fix: give a code such as de, deu_Latn or pt-BR, or an English name"
+            ),
+        ),
+        (
+            "source_lang: dan",
+            "source_lang: Danisch",
+            (
+                "error[E260] run.yaml:5:3 data.source_lang: unknown language 'Danisch'. "
+                "fix: did you mean Danish, Spanish, dan?"
+            ),
+        ),
+        (
+            "source_lang: dan",
+            "source_lang: qaa",
+            (
+                "error[E039] run.yaml:2:1 data: the prompt style lmt names languages: 'qaa' is "
+                "a code for private use and has no name; give the code of a language. "
+                "fix: take a style that names no language: prompt: arrow"
             ),
         ),
     ],

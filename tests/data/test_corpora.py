@@ -236,3 +236,13 @@ def test_setting_everything_aside_is_refused():
         "error[E207] validation: setting 2 of 2 rows aside leaves none to train on. "
         "fix: set fewer aside, or split longer documents"
     )
+
+
+def test_an_unknown_language_is_refused_and_an_unusual_pair_is_noted(write):
+    files = {"source": write("src", "Hej.\n"), "reference": write("ref", "Hei.\n")}
+    (problem,) = refused(read_parallel, **files, source_lang="danisch", target_lang="nb")
+    assert problem.startswith("error[E260] source_lang: unknown language 'danisch'. fix: did you")
+    corpus = read_parallel(**files, source_lang="Danish", target_lang="dan_Latn")
+    assert corpus.notes == (
+        "source and target language are the same, Danish: a correct translation is a copy",
+    )

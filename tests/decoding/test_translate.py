@@ -149,3 +149,21 @@ def test_a_heartbeat_speaks_while_its_body_waits_and_not_after():
 
 def _texts(translated):
     return [(row.id, row.texts, row.tokens, row.finished) for row in translated.translations]
+
+
+def test_reasoning_is_no_part_of_the_translation_and_is_kept_beside_it():
+    class Thinking(Shouting):
+        def __call__(self, prompts, sampling, *, seeds):
+            return [[Generated(f"{p}?\n</think>\n\n{p}!", 9, finished=True)] for p in prompts]
+
+    (row,) = translate_rows({"1": "a"}, Thinking(), Sampling()).translations
+    assert (row.texts, row.reasoning) == (("a!",), ("a?\n</think>\n\n",))
+    (plain,) = translate_rows({"1": "a"}, Shouting(), Sampling()).translations
+    assert plain.reasoning == ()
+
+
+def test_the_models_template_says_which_other_tag_ends_reasoning():
+    text = "Hm.</reasoning>a!"
+    assert Generated(text, 9, finished=True).answer == text
+    known = Generated(text, 9, finished=True, closings=("</think>", "</reasoning>"))
+    assert (known.answer, known.reasoning) == ("a!", "Hm.</reasoning>")

@@ -50,14 +50,14 @@ def test_what_the_texts_look_like():
 
 def test_unscored_rows_are_counted_and_are_no_zeros():
     metrics = [Metric(NumbersKept()), Metric(TargetScript())]
-    rows = [*ROWS, Row("4", "x", "y", "xx", "xx")]
+    rows = [*ROWS, Row("4", "x", "y", "br", "br")]
     system = System("copy", [row.source for row in rows])
     found = evaluate(rows, [system], metrics).scores
-    nothing = found["xx-xx"]["target_script"]["copy"]
+    nothing = found["br-br"]["target_script"]["copy"]
     assert (nothing.scored, nothing.unscored) == (0, 1)
     assert json.loads(json.dumps(evaluate(rows, [system], metrics).as_json(), allow_nan=False))[
         "scores"
-    ]["xx-xx"]["target_script"]["copy"] == {
+    ]["br-br"]["target_script"]["copy"] == {
         "value": None, "interval": None, "scored": 0, "unscored": 1,
         "difference": None, "spread": None,
     }  # fmt: skip

@@ -376,3 +376,15 @@ def test_a_score_that_is_no_number_is_refused(gold, write):
             "fix: write a number, or None"
         )
     ]
+
+
+def test_the_languages_of_a_file_must_exist_and_a_caller_may_name_others(write):
+    gold = read_gold(write("x.tsv", MQM.replace("da-en", "dn-en")))
+    options = {"where": "--gold", "fix": "--source-lang LANGUAGE"}
+    assert refused(gold.in_languages, None, None, **options) == [
+        (
+            "error[E260] --gold: the source language: unknown language 'dn'. "
+            "fix: --source-lang LANGUAGE, did you mean dan?"
+        )
+    ]
+    assert gold.in_languages("Danish", None, **options).source_lang == "Danish"

@@ -16,6 +16,7 @@ from rewardlab.judges.answers import (
     json_schema,
     read_answer,
 )
+from rewardlab.text.reasoning import closing_tags
 from rewardlab.types import Status
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "judge_answers.py"
@@ -71,6 +72,13 @@ def test_an_answer_by_the_letter_is_ok():
         f"<think>\n\n</think>\n\n{CLEAN}",
         f"<think>Is it? {with_error()}</think>{CLEAN}",
         f"\n<think>x</think>\n```json\n{CLEAN}\n```",
+        f"The second word is odd.\n</think>\n{CLEAN}",
+        f"<think>a</think><think>b</think>{CLEAN}",
+        f"<think>a <think>b</think> c</think>\n{CLEAN}",
+        f"a</think>\r\n```json\r\n{CLEAN}\r\n```",
+        f"```json\r\n{CLEAN}\r\n```",
+        f"```JSON\n{CLEAN}```",
+        f"````\n{CLEAN}\n````",
     ],
 )
 def test_two_wrappings_are_taken_off_whole(text):
@@ -84,7 +92,6 @@ def test_two_wrappings_are_taken_off_whole(text):
     [
         "",
         "null",
-        "[]",
         "{}",
         '{"errors": null}',
         '{"errors": {}}',
@@ -106,7 +113,11 @@ def test_two_wrappings_are_taken_off_whole(text):
         f"```json\n{CLEAN}\n```\n```json\n{CLEAN}\n```",
         f"{CLEAN}</think>",
         f"<think>{CLEAN}",
-        f"<think>a</think><think>b</think>{CLEAN}",
+        f"<think>a</think>{with_error()}</think>{CLEAN}",
+        f"<think>a</think>{with_error()[:40]}<think>b</think>{CLEAN}",
+        '{"errors": [{"span": "</think>[]',
+        "```json\n[{</think>[]",
+        f"Hm.</reasoning>{CLEAN}",
         f"\ufeff{CLEAN}",
         "I cannot judge this text.",
         with_error(severity="Major"),
@@ -142,6 +153,18 @@ def test_two_wrappings_are_taken_off_whole(text):
 )
 def test_whatever_else_is_unparseable(text):
     assert read_answer(text, MQMAnswer) == (Status.UNPARSEABLE, None)
+
+
+def test_a_list_alone_is_the_list_of_errors():
+    assert read_answer("Odd.\n</think>\n[]", MQMAnswer) == (Status.REPAIRED, MQMAnswer(errors=[]))
+    status, answer = read_answer(json.dumps([ERROR]), MQMAnswer)
+    assert (status, len(answer.errors)) == (Status.REPAIRED, 1)
+    assert read_answer("[]", RubricAnswer).status is Status.UNPARSEABLE
+
+
+def test_a_tag_of_the_models_template_ends_reasoning_too():
+    text = f"Hm.</reasoning>{CLEAN}"
+    assert read_answer(text, MQMAnswer, closing_tags("<reasoning></reasoning>")).answer is not None
 
 
 @pytest.mark.parametrize(

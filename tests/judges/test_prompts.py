@@ -149,7 +149,10 @@ def test_files_that_cannot_be_read(tmp_path):
     [
         ("de", "German (de)"),
         ("zho_Hans", "Chinese (zho_Hans)"),
-        ("xx", "xx"),
+        ("pt-BR", "Portuguese (pt-BR)"),
+        ("German", "German (de)"),
+        ("br", "Breton (br)"),
+        ("qaa", "qaa"),
         ("", "not stated"),
         (None, "not stated"),
     ],

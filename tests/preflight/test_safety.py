@@ -105,11 +105,26 @@ def test_a_gate_that_closes_on_the_honest_text_makes_room_for_every_attack_it_le
     assert exposure(probe).fooled.value == 0.0
     found = exposure(probe, [ZED])
     assert found.with_one_gate == {"zed": 1.0}
-    assert found.with_all_gates.value == 1.0
+    assert found.with_all_gates.value == 0.0  # it is too dear to count
 
 
 def test_what_a_gate_closes_on_is_caught_even_when_the_honest_text_is_closed_on_too():
     assert exposure(LONGER, [ZED]).with_one_gate == {"zed": 0.0}
+
+
+@pytest.mark.parametrize(("closed", "judgement"), [(1, "hole"), (2, "open")])
+def test_a_gate_that_closes_on_more_than_one_in_twenty_honest_texts_is_not_recommended(
+    closed, judgement
+):
+    """1 of 25 honest texts is 4%, 2 are 8%; the gate stops every attack."""
+    gate = Gate(Closes(name="dear", words=("mehr", *(f"w{n} " for n in range(closed)))), below=0.5)
+    safety = examine([LENGTH], honest(), probes=[LONGER], gates=[gate])
+    (found,) = (one.exposures["length"] for one in safety.attacked)
+    assert found.with_one_gate == {"dear": 0.0}
+    assert found.judgement == judgement
+    assert found.closed_by == (("dear",) if judgement == "hole" else ())
+    assert safety.dear == ({"dear": 0.08} if closed == 2 else {})
+    assert found.with_all_gates.value == (1.0 if closed == 2 else 0.0)
 
 
 def test_only_where_the_probe_applies():

@@ -84,7 +84,8 @@ def test_the_verdict_names_the_gate_that_closes_a_hole():
 def test_the_price_of_gates_of_its_own_is_told():
     gate = Gate(LengthRatio(max_ratio=0.5, slack=0), below=1.0)
     (line,) = [line for line in advice(found(NotEmpty(), own_gates=[gate]).safety) if "own" in line]
-    assert line == "its own gates close on 100.00% of honest texts (90.4 … 100.0 %)"
+    price = "its own gates close on 100.00% of honest texts (90.4 … 100.0 %)"
+    assert line == f"{price}; are the languages right?"
 
 
 def test_what_a_reward_did_not_score_is_told():

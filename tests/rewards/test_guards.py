@@ -132,9 +132,18 @@ class TestTargetScript:
             [hypothesis_span("Добар дан", self.UNTRANSLATED)],
         )
 
-    @pytest.mark.parametrize("code", [None, "", "xx", "nonsense"])
-    def test_an_unknown_language_is_not_applicable(self, code):
+    @pytest.mark.parametrize("code", [None, "", "br", "Breton"])
+    def test_a_language_outside_the_table_is_not_applicable(self, code):
         assert judged(TargetScript(), "x", "y", code) is None
+
+    @pytest.mark.parametrize("code", ["de", "DE", "deu_Latn", "de-DE", "German", "german"])
+    def test_every_spelling_of_a_language_means_the_same(self, code):
+        assert judged(TargetScript(), "x", "我喜欢你", code)[0] == 0.0
+
+    @pytest.mark.parametrize("code", ["xx", "nonsense"])
+    def test_a_language_that_does_not_exist_is_refused(self, code):
+        with pytest.raises(ValueError, match=f"unknown language '{code}'"):
+            judged(TargetScript(), "x", "y", code)
 
 
 class TestNotCopied:
@@ -213,3 +222,13 @@ class TestNoRepetition:
 def test_n_out_of_range(guard, n):
     with pytest.raises(ValueError, match=f"n={n} must be from 1 to 100"):
         guard(n=n)
+
+
+def test_invisible_characters_neither_hide_nor_fill_anything():
+    hidden = "\u200b".join("The dog barked at night")
+    assert NotCopied()([Candidate("The dog barked at night", hidden)]).scores.tolist() == [0.0]
+    assert NotEmpty()([Candidate("The dog", "\u3164\u200b\ufeff")]).scores.tolist() == [0.0]
+    padded = Candidate("The dog barked at night", "Der" + "\u200b" * 50)
+    assert LengthRatio()([padded]).scores[0] == pytest.approx(3 / (23 / 3))
+    twice = Candidate("x", "Der Hund bellt. Der\u200b Hund bellt.\u200f")
+    assert NoRepetition()([twice]).scores[0] < 0.6

@@ -224,3 +224,8 @@ def test_short_texts_are_fast():
     started = time.process_time()
     LexicalSpans()([candidate] * 1000)
     assert time.process_time() - started < 2.0  # measured: 0.2 s
+
+
+def test_invisible_characters_are_no_errors():
+    row = Candidate("The dog barks.", "\u200fDer Hund\u200b bel\u00adlt.\u200f", "Der Hund bellt.")
+    assert LexicalSpans()([row]).scores.tolist() == [0.0]

@@ -29,10 +29,23 @@ def test_a_headline_needs_no_end(source):
     assert judged(source, "Polizei nimmt 15") is None
 
 
-@pytest.mark.parametrize(("code", "score"), [("th", None), ("lo", None), ("ja", 0.0), ("xx", 0.0)])
+@pytest.mark.parametrize(("code", "score"), [("th", None), ("lo", None), ("ja", 0.0), ("br", 0.0)])
 def test_languages_without_a_mark_at_the_end(code, score):
     assert judged("He left.", "เขาไปแล้ว", code) == score
 
 
 def test_without_a_language_the_marks_are_expected():
     assert judged("He left.", "Er ging", None) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("الكلب ينبح.\u200f", "ar"),
+        ("कुत्ता भौंकता है |", "hi"),
+        ("কুকুর ঘেউ করে |", "bn"),
+        ("Er ging.\ufeff", "de"),
+    ],
+)
+def test_a_complete_text_is_not_cut_off(text, code):
+    assert judged("He left.", text, code) == 1.0

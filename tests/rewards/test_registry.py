@@ -98,7 +98,7 @@ def test_unknown_option():
         ("chrf", {"word_order": True}, "True is not a number"),
         ("chrf", {"lowercase": "perhaps"}, "'perhaps' is not true or false"),
         ("chrf", {"name": 7}, "7 is not text"),
-        ("bleu", {"tokenize": "12a"}, "'12a' is not one of 13a, intl, zh"),
+        ("bleu", {"tokenize": "12a"}, "'12a' is not one of auto, 13a, intl, zh"),
         ("chrf", {"char_order": 0}, "char_order=0 and beta=2 must be at least 1"),
         ("no_repetition", {"n": [1]}, "[1] is not an integer"),
     ],

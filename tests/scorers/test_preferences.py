@@ -103,6 +103,7 @@ TWO_TURNS = [says("user", "a"), says("assistant", "b"), says("user", "c"), says(
         ('["a"]', "E370", "no JSON object"),
         ({"prompt": "a", "chosen": "b"}, "E371", "there is no rejected"),
         ({"chosen": "b", "rejected": "c"}, "E371", "there is no prompt"),
+        ({**PLAIN, "target_lang": "Germn"}, "E260", "target_lang: unknown language 'Germn'"),
         ({**PLAIN, "chosen": 3}, "E371", "neither all texts nor all lists"),
         ({**EXPLICIT, "prompt": "Name a fish."}, "E371", "neither all texts nor all lists"),
         ({**EXPLICIT, "chosen": ["Cod."]}, "E371", "a message of chosen has no content: 'Cod.'"),

@@ -1,7 +1,21 @@
+import re
+
 import pytest
 import regex
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rewardlab.text.languages import LANGUAGES, language_code, language_name, scripts
+from rewardlab.text.language_table import LANGUAGES
+from rewardlab.text.languages import (
+    UnknownLanguage,
+    find_language,
+    language_code,
+    language_name,
+    language_notes,
+    language_problems,
+    scripts,
+    written_code,
+)
 
 
 def listed(text, separator=None):
@@ -97,17 +111,110 @@ def test_names_by_hand(code, name):
         ("srp-Latn", ("Latin",)),
         ("tgk-Cyrl", ("Cyrillic",)),
         ("snd-Deva", ("Devanagari",)),
-        ("xx-Latn", ("Latin",)),
-        ("xx", ()),
+        ("sr_RS@latin", ("Latin",)),
+        ("bre_Latn", ("Latin",)),
+        ("br", ()),
+        ("German", ("Latin",)),
         ("", ()),
+        (None, ()),
     ],
 )
 def test_scripts_by_hand(code, expected):
     assert scripts(code) == expected
 
 
-def test_unknown_languages_say_what_was_meant():
-    with pytest.raises(ValueError, match=r"unknown language 'germn'.*did you mean german"):
-        language_code("germn")
-    with pytest.raises(ValueError, match="unknown language 'qqq'"):
-        language_name("qqq")
+@pytest.mark.parametrize(
+    ("spelling", "code", "written"),
+    [
+        ("de", "de", "de"),
+        ("DE", "de", "DE"),
+        ("deu_Latn", "de", "deu_Latn"),
+        ("de-DE", "de", "de-DE"),
+        ("de_DE.UTF-8", "de", "de_DE.UTF-8"),
+        ("en_XX", "en", "en_XX"),
+        ("iw_IL", "he", "iw_IL"),
+        ("jw", "jv", "jw"),
+        ("gsw-ZH", "gsw", "gsw-ZH"),
+        ("zh-yue", "yue", "zh-yue"),
+        ("zh-Hans-CN", "zh", "zh-Hans-CN"),
+        ("German", "de", "de"),
+        ("german", "de", "de"),
+        (" GERMAN ", "de", "de"),
+        ("norwegian", "no", "no"),
+        ("Farsi", "fa", "fa"),
+        ("Simplified Chinese", "zh", "zh-Hans"),
+        ("Brazilian Portuguese", "pt", "pt-BR"),
+        ("br", "br", "br"),
+        ("Breton", "br", "br"),
+        ("qaa", "qaa", "qaa"),
+    ],
+)
+def test_every_spelling_is_read(spelling, code, written):
+    assert (language_code(spelling), written_code(spelling)) == (code, written)
+    assert language_code(written_code(spelling)) == code
+
+
+@given(st.sampled_from(LANGUAGES), st.data())
+def test_all_names_and_codes_of_the_table_mean_its_entry(entry, data):
+    spelling = data.draw(st.sampled_from([entry.code, *entry.aliases, entry.name]))
+    change = data.draw(st.sampled_from([str.upper, str.lower, str.title, " {} ".format]))
+    assert find_language(change(spelling)) == entry
+
+
+@pytest.mark.parametrize(
+    ("spelling", "message"),
+    [
+        ("Germn", "unknown language 'Germn'; did you mean German"),
+        ("deutch", "unknown language 'deutch'; did you mean Dutch"),
+        ("xx", "unknown language 'xx'; give a code such as de"),
+        ("jp", "'jp' is a country and no language; did you mean ja?"),
+        ("cz", "'cz' is a country and no language; did you mean cs?"),
+        ("zh-Hanx", "'zh-Hanx' begins with zh and goes on with no known script or region"),
+        ("mul", "'mul' names no single language; leave it out"),
+        ("und", "'und' names no single language; leave it out"),
+        ("", "unknown language ''"),
+        ("de,en", "unknown language 'de,en'"),
+    ],
+)
+def test_what_is_no_language_is_refused_with_the_nearest(spelling, message):
+    with pytest.raises(UnknownLanguage, match="^" + re.escape(message)):
+        language_code(spelling)
+
+
+def test_a_code_for_private_use_has_no_name():
+    with pytest.raises(UnknownLanguage, match="'qaa' is a code for private use and has no name"):
+        language_name("qaa")
+
+
+def test_rows_with_an_unknown_language_are_counted():
+    (problem,) = language_problems("target_lang", ["de"] * 3 + [None, ""] + ["germn"] * 2)
+    assert str(problem) == (
+        "error[E260] target_lang: unknown language 'germn' in 2 of 7 rows. "
+        "fix: did you mean German, ger, Georgian?"
+    )
+    assert not [*language_problems("--target-lang", ["German"])]
+
+
+@pytest.mark.parametrize(
+    ("pair", "same"),
+    [
+        (("de", "German"), True),
+        (("en", "eng_Latn"), True),
+        (("pt", "pt-BR"), True),
+        (("zh", "zho_Hans"), True),
+        (("pt-PT", "pt-BR"), False),
+        (("en-GB", "en-US"), False),
+        (("zh_CN", "zh_TW"), False),
+        (("sr-Cyrl", "sr-Latn"), False),
+        (("no", "nb"), False),
+        ((None, "de"), False),
+    ],
+)
+def test_equal_languages_are_noted(pair, same):
+    assert any("are the same" in note for note in language_notes(*pair)) is same
+
+
+def test_a_language_outside_the_table_is_noted():
+    assert [*language_notes("Breton", "fra_Latn")] == [
+        "'Breton' is Breton, which is not in our table: no language guard applies to it"
+    ]

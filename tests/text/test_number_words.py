@@ -5,7 +5,7 @@ from rewardlab.text.number_words import (
     SMALL,
     TENS,
     chinese_number,
-    is_scaled,
+    scale_after,
     spelled_numbers,
 )
 
@@ -47,7 +47,8 @@ def test_chinese_numerals(numeral, value):
         ("sechs", "en", []),
         ("sechs", "deu_Latn", [6]),
         ("six", None, []),
-        ("six", "xx", []),
+        ("six", "br", []),
+        ("sechs", "German", [6]),
         ("sixteenth", "en", []),
     ],
 )
@@ -85,12 +86,12 @@ def test_words_stand_where_they_say():
 )
 def test_scaled(text):
     end = max(at for at, character in enumerate(text) if character.isdigit()) + 1
-    assert is_scaled(text, end)
+    assert scale_after(text, end) is not None
 
 
 @pytest.mark.parametrize("text", ["25 mice", "25", "25 metres", "25 %", "25 binary"])
 def test_not_scaled(text):
-    assert not is_scaled(text, 2)
+    assert scale_after(text, 2) is None
 
 
 def test_every_language_is_one_we_know_and_counts_without_gaps():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.text.reasoning import CLOSING, answer_start
+from rewardlab.text.reasoning import CLOSING, answer_start, closing_tags
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,24 @@ from rewardlab.text.reasoning import CLOSING, answer_start
         ("<think>Hm, and no end", "<think>Hm, and no end"),
         ("</THINK>Hello.", "</THINK>Hello."),
         ("<think>日本</think>\u3000こんにちは", "こんにちは"),
+        ("Let me see: a dog barks.\n</think>\n\nDer Hund bellt.", "Der Hund bellt."),
+        ("<think>a<think>b</think>c</think>\r\nd", "d"),
+        ("<think>a</think>b <think>c", "b <think>c"),
+        ("a</reasoning>b", "a</reasoning>b"),
     ],
 )
 def test_the_answer_begins_after_the_last_closing_tag(completion, answer):
     assert completion[answer_start(completion) :] == answer
+
+
+@pytest.mark.parametrize("tag", ["reasoning", "thinking", "thought", "seed:think"])
+def test_other_tags_are_those_of_the_template(tag):
+    completion = f"<{tag}>a</{tag}>\nb"
+    assert answer_start(completion) == 0
+    closings = closing_tags(f"{{{{ '<{tag}>' + x + '</{tag}>' }}}}")
+    assert completion[answer_start(completion, closings) :] == "b"
+    assert answer_start("x</think>y", closings) == 9
+    assert closing_tags() == closing_tags({"default": "{{ x }}"}) == ("</think>",)
 
 
 @given(st.text(), st.text())

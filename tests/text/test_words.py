@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rewardlab.text.characters import visible
 from rewardlab.text.words import ngram_length, spoken, words
 
 
@@ -55,6 +56,27 @@ def test_words_cover_everything_visible_once_and_in_order(text):
     end = 0
     for word in words(text):
         assert word.text == text[word.start : word.end] != ""
-        assert text[end : word.start].strip() == ""
+        assert visible(text[end : word.start]).strip() == ""
         end = word.end
-    assert text[end:].strip() == ""
+    assert visible(text[end:]).strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\u200fالكلب ينبح.\u200f", ["الكلب", "ينبح", "."]),
+        ("Wort\u00adteil und\u200b so\ufeff", ["Wort\u00adteil", "und", "so"]),
+        ("می\u200cروم", ["می\u200cروم"]),
+        ("ดี\u200bมาก", ["ดี", "ม", "า", "ก"]),
+        ("４５，０００ 26،013 1ʼ000", ["４５，０００", "26،013", "1ʼ000"]),
+        ("👩\u200d👧 ok", ["👩\u200d", "👧", "ok"]),
+    ],
+)
+def test_invisible_characters_are_no_words(text, found):
+    assert [word.text for word in words(text)] == found
+
+
+def test_words_are_compared_by_what_is_shown():
+    (word,) = words("Wort\u00adTeil\u200f")
+    assert (word.text, word.shown, word.folded) == ("Wort\u00adTeil", "WortTeil", "wortteil")
+    assert [word.shown for word in words("می\u200cروم")] == ["می\u200cروم"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,8 +20,11 @@ from tokenizers import processors
 
 from rewardlab import advantages
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import UserError
 from rewardlab.models.boundary import prompt_ids
+from rewardlab.rewards import NotEmpty
 from rewardlab.trainers.grpo import GRPOTrainer
+from rewardlab.trainers.rollout import require_columns
 from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
@@ -503,3 +507,18 @@ def test_a_blind_reward_stops_both_processes(tmp_path):
 
 def test_prompts_fixture_matches_groups():
     assert len(inputs()) == 4 * len(PROMPTS)
+
+
+def test_the_hypothesis_begins_where_the_policys_template_ends_reasoning():
+    template = "{{ '<reasoning>' + x + '</reasoning>' }}"
+    trainer = SimpleNamespace(_tokenizer=SimpleNamespace(chat_template=template))
+    for completion in ("Hm.</think>\n\nHallo.", "<reasoning>Hm.</reasoning> Hallo.", "Hallo."):
+        start, end = GRPOTrainer.hypothesis_bounds(trainer, completion)
+        assert completion[start:end] == "Hallo."
+
+
+def test_rows_with_a_language_that_does_not_exist_are_refused_before_training():
+    rows = [{"prompt": "a", "source": "a", "target_lang": code} for code in ("de", "Germn", None)]
+    with pytest.raises(UserError, match="target_lang: unknown language 'Germn' in 1 of 3 rows"):
+        require_columns(RewardEnsemble([Term(NotEmpty())]), Dataset.from_list(rows))
+    require_columns(RewardEnsemble([Term(NotEmpty())]), Dataset.from_list(rows[::2]))
