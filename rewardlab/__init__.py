@@ -22,6 +22,7 @@ from rewardlab.types import (
 )
 
 if TYPE_CHECKING:
+    from rewardlab.token_rows import token_advantages
     from rewardlab.trainers.grpo import GRPOTrainer
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "SeverityTable",
     "Status",
     "Term",
+    "token_advantages",
 ]
 
 __version__ = "0.1.0"
@@ -47,7 +49,10 @@ __version__ = "0.1.0"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 # Resolved on first use, because they import torch and transformers.
-_LAZY = {"GRPOTrainer": "rewardlab.trainers.grpo"}
+_LAZY = {
+    "GRPOTrainer": "rewardlab.trainers.grpo",
+    "token_advantages": "rewardlab.token_rows",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,13 +15,16 @@ here and one entry in `PRESETS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypedDict, Unpack
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rewardlab.align import AlignedSpans
+from rewardlab.errors import Problem, UserError, nearest, shown
 from rewardlab.token_credit import (
     CREDIT,
     OMISSION,
@@ -50,6 +53,8 @@ __all__ = [
     "RewardRows",
     "TokenOptions",
     "centre_tokens",
+    "combination",
+    "combination_problems",
     "credited_tokens",
     "divided_credit",
     "dr_grpo",
@@ -95,7 +100,7 @@ class TokenOptions(TypedDict, total=False):
 
     Attributes:
         credit: How a span's weight is spread over its tokens; `span_credit` by default.
-        omission: Which tokens an omission is charged to; `omission_on_last_token` by default.
+        omission: Which tokens an omission is charged to; `omission_ignored` by default.
         sum_ranks: Adds a tensor over all processes; `identity` by default.
     """
 
@@ -129,7 +134,8 @@ class RewardRows(NamedTuple):
 def reward_rows(scores: Scores) -> RewardRows:
     """Turn scores into tensors.
 
-    A reward that is only logged (both weights 0) cannot make a row unavailable.
+    Values are rounded to float32, the precision in which trainers gather them. A reward that is
+    only logged (both weights 0) cannot make a row unavailable.
 
     Args:
         scores: N rows and R rewards of one process, or of all.
@@ -141,7 +147,7 @@ def reward_rows(scores: Scores) -> RewardRows:
     shape = (len(scores), len(scores.names))
     counts = (weights != 0) | (token_weights != 0)
     return RewardRows(
-        values=torch.from_numpy(scores.values.copy()),
+        values=torch.from_numpy(scores.values.astype(np.float32).astype(np.float64)),
         failed=failed.reshape(shape),
         unavailable=(missing.reshape(shape) & counts).any(dim=1),
         gated=torch.tensor([gate is not None for gate in scores.gated], dtype=torch.bool),
@@ -332,7 +338,7 @@ def token_credit(
     *,
     num_generations: int,
     credit: Credit = span_credit,
-    omission: Omission = omission_on_last_token,
+    omission: Omission = omission_ignored,
     sum_ranks: SumRanks = identity,
 ) -> Tensor:
     """Token credit of one reward, in units of error weight.
@@ -502,6 +508,53 @@ PRESETS: dict[str, Callable[..., Tensor]] = {
 }
 
 
+METHODS = {"grpo": "sum_then_normalize"}
+"""Names of methods that have no preset of their name, with the preset that is theirs."""
+
+
+def combination(
+    preset: str = "gdpo", *, credit: str = "span", omission: str = "ignore"
+) -> Callable[..., Tensor]:
+    """A preset with its token options, by name: what a trainer takes as ``advantage``.
+
+    Args:
+        preset: A name of `PRESETS`.
+        credit: How a span's weight is spread over its tokens: a name of `CREDIT`.
+        omission: Which tokens an omission is charged to: a name of `OMISSION`.
+
+    Raises:
+        UserError: E026, a name is unknown.
+
+    >>> combination("rloo").func.__name__
+    'rloo'
+    """
+    if problems := list(combination_problems(preset=preset, credit=credit, omission=omission)):
+        raise UserError(problems)
+    return functools.partial(PRESETS[preset], credit=CREDIT[credit], omission=OMISSION[omission])
+
+
+def combination_problems(*, preset: str, credit: str, omission: str) -> Iterator[Problem]:
+    """E026 for every unknown name; for a method's name the preset that implements it.
+
+    Args:
+        preset: See `combination`.
+        credit: See `combination`.
+        omission: See `combination`.
+    """
+    for where, name, table, wanted in (
+        ("preset", preset, PRESETS, "a preset"),
+        ("credit", credit, CREDIT, "a token credit"),
+        ("omission", omission, OMISSION, "a place for omissions"),
+    ):
+        if isinstance(name, str) and name in table:  # pyright: ignore[reportUnnecessaryIsInstance]
+            continue
+        what = f"{shown(name)} is not {wanted}"
+        fix = nearest(str(name), table) or f"one of {', '.join(table)}"
+        if where == "preset" and (method := str(name).lower()) in METHODS:
+            fix = f"one of {', '.join(table)}; {METHODS[method]} is {method.upper()}'s"
+        yield Problem("E026", where, what, fix)
+
+
 # ── small parts ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -516,11 +569,14 @@ def _token_terms(
 ) -> Tensor:
     """(n, T) ``Σ_s v_s`` of whitened credit, or of centred credit if no floor is given."""
     sum_ranks = options.get("sum_ranks", identity)
+    omission = options.get("omission", omission_ignored)
     total = torch.zeros(mask.shape, dtype=rows.values.dtype)
     for column in _token_columns(rows, spans):
         assert spans is not None  # noqa: S101 - _token_columns is empty without spans
         raw = token_credit(rows, spans, mask, column, num_generations=num_generations, **options)
-        counts = credited_tokens(spans, mask) & ~rows.values[rows.local, column, None].isnan()
+        counts = (
+            credited_tokens(spans, mask, omission) & ~rows.values[rows.local, column, None].isnan()
+        )
         if floor is None:
             normal = centre_tokens(raw, counts, sum_ranks=sum_ranks)
         else:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import warnings
 from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -18,7 +19,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardlab import composing
+from rewardlab.candidates import FORM, as_candidates
 from rewardlab.errors import (
+    Problem,
     RewardFailed,
     RewardUnavailable,
     TooManyFailures,
@@ -63,8 +67,8 @@ class RewardEnsemble:
         max_failed: Maximum share of the latest rows that may be unscored because of their text.
 
     Raises:
-        TypeError: A term is a plain reward instead of a `Term`.
-        ValueError: There are no terms, or two with the same name.
+        UserError: E107 something is not a `Term` or `Gate`; E026 there are no terms, or a limit is
+            out of range; E036 two terms have the same name.
     """
 
     terms: Sequence[Term]
@@ -76,16 +80,9 @@ class RewardEnsemble:
     _gate_runners: tuple[_Runner, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.terms:
-            raise ValueError("an ensemble needs at least one term")
-        for term in self.terms:
-            if not isinstance(term, Term):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(
-                    f"{type(term).__name__} is not a Term; write Term({term!r}, weight=1.0)"
-                )
-        names = [term.reward.name for term in self.terms]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two rewards are named {twice[0]!r}; give one of them another name=")
+        object.__setattr__(self, "terms", tuple(composing.members(self.terms, "Term", "terms")))
+        object.__setattr__(self, "gates", tuple(composing.members(self.gates, "Gate", "gates")))
+        composing.raise_if_any([*composing.repeated_names(self.names), *_limit_problems(self)])
         object.__setattr__(self, "_runners", tuple(_Runner(t.reward) for t in self.terms))
         object.__setattr__(self, "_gate_runners", tuple(_Runner(g.reward) for g in self.gates))
 
@@ -93,6 +90,12 @@ class RewardEnsemble:
     def names(self) -> tuple[str, ...]:
         """The R reward names, in order."""
         return tuple(term.reward.name for term in self.terms)
+
+    @property
+    def needing_references(self) -> list[str]:
+        """Names of the rewards and gates that read references."""
+        rewards = [entry.reward for entry in (*self.terms, *self.gates)]
+        return [reward.name for reward in rewards if reward.needs_reference]
 
     @property
     def signature(self) -> str:
@@ -109,19 +112,27 @@ class RewardEnsemble:
     def __call__(self, candidates: Sequence[Candidate]) -> Scores:
         """Score N candidates.
 
+        Warns:
+            UserWarning: A reward reads references, and none of its candidates has one; or a reward
+                with a token weight gave no error spans.
+
         Raises:
             RewardFailed: A reward raised or broke its contract; the message names it.
-            UserError: A reward's input or options cannot be used; the message names the reward.
+            UserError: E108 these are no candidates; or a reward's input or options cannot be used,
+                and the message names the reward.
                 E260, a candidate's language is unknown.
             TooManyFailures: A reward left too many of the latest rows unscored.
         """
+        candidates = as_candidates(candidates, "RewardEnsemble")
         _refuse_unknown_languages(candidates)
         gated, unjudged = self._close_gates(candidates)
         applies = [_rows_for(term, candidates) for term in self.terms]
         asked = [
             [row for row in rows if gated[row] is None and not unjudged[row]] for rows in applies
         ]
+        _warn_without_references(self.terms, candidates, applies)
         outputs = self._run(self._runners, candidates, asked)
+        _warn_without_spans(self.terms, outputs)
         columns = [
             _column(term, candidates, output, applies=rows, gated=gated, unjudged=unjudged)
             for term, output, rows in zip(self.terms, outputs, applies, strict=True)
@@ -141,6 +152,7 @@ class RewardEnsemble:
                 for name, output in zip(self.names, outputs, strict=True)
                 for part, values in output.components.items()
             },
+            candidates=tuple(candidates),
         )
 
     def _close_gates(self, candidates: Sequence[Candidate]) -> tuple[list[str | None], list[bool]]:
@@ -150,6 +162,7 @@ class RewardEnsemble:
         gate that is unavailable leaves the row unjudged, which is not the text's fault.
         """
         asked = [_rows_for(gate, candidates) for gate in self.gates]
+        _warn_without_references(self.gates, candidates, asked)
         outputs = self._run(self._gate_runners, candidates, asked)
         gated: list[str | None] = [None] * len(candidates)
         unjudged = [False] * len(candidates)
@@ -183,6 +196,60 @@ class RewardEnsemble:
             output.spread(rows, len(candidates))
             for output, rows in zip(outputs, asked, strict=True)
         ]
+
+
+def _limit_problems(ensemble: RewardEnsemble) -> Iterator[Problem]:
+    """E026: no terms, or a limit that is out of range."""
+    if not ensemble.terms:
+        fix = "RewardEnsemble([Term(reward), ...])"
+        yield Problem("E026", "RewardEnsemble", "an ensemble needs at least one term", fix)
+    yield from composing.limit_problems("timeout", ensemble.timeout, share=False)
+    yield from composing.limit_problems("max_unavailable", ensemble.max_unavailable, share=True)
+    yield from composing.limit_problems("max_failed", ensemble.max_failed, share=True)
+
+
+def _warn_without_references(
+    entries: Sequence[Term | Gate],
+    candidates: Sequence[Candidate],
+    applies: Sequence[Sequence[int]],
+) -> None:
+    """Warn of rewards that read references, if none of their candidates has one.
+
+    Args:
+        entries: Terms or gates.
+        candidates: N candidates.
+        applies: For each entry the rows that it applies to.
+    """
+    for entry, rows in zip(entries, applies, strict=True):
+        without = all(candidates[row].reference is None for row in rows)
+        if entry.reward.needs_reference and rows and without:
+            warnings.warn(str(missing_references(entry.reward.name)), stacklevel=3)
+
+
+def _warn_without_spans(terms: Sequence[Term], outputs: Sequence[RewardOutput]) -> None:
+    """Warn of token weights on rewards that scored rows and gave no error spans.
+
+    Args:
+        terms: The terms.
+        outputs: The output of each term's reward.
+    """
+    for term, output in zip(terms, outputs, strict=True):
+        if output.spans is None and any(status.scored for status in output.status):
+            name, token_weight = term.reward.name, term.token_weight
+            for problem in composing.spans_problems(name, token_weight, marks=False):
+                warnings.warn(str(problem), stacklevel=3)
+
+
+def missing_references(reward: str, where: str = "RewardEnsemble") -> Problem:
+    """E032: a reward reads references, and there are none.
+
+    Args:
+        reward: The name of the reward.
+        where: What was given the candidates or rows.
+    """
+    what = f"{reward} reads references, and there are none, so it scores nothing"
+    fix = f"give them: {FORM}; or limit the reward to other rows: Term(..., applies=...)"
+    return Problem("E032", where, what, fix)
 
 
 _Column = tuple[NDArray[np.float64], list[Status], list[list[ErrorSpan]]]

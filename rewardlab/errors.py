@@ -7,14 +7,21 @@ An error says where, what, why and how to fix it, on one line:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
 from typing import NoReturn
 
 EXIT_USAGE = 2
 EXIT_DATA = 3
 EXIT_REWARD = 4
 EXIT_RESUMABLE = 75
+NEAR = 0.82
+"""Similarity (difflib) from which a spelling is near: ``bleurt`` is not ``bleu`` (0.80), and
+``weigth`` is ``weight`` (0.83). One wrong, missing, additional or moved letter is always near."""
+LARGEST = float.fromhex("0x1.fffffep+127")
+"""The largest number of float32, the precision in which scores and weights reach the loss."""
 
 
 def shown(value: object, limit: int = 80) -> str:
@@ -39,6 +46,60 @@ def one_line(reason: object, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def kind_of(value: object) -> str:
+    """A value with its type, for a message.
+
+    >>> [kind_of(value) for value in ("no", 1.5, True, None, [])]
+    ["the text 'no'", 'the number 1.5', 'the boolean true', 'nothing', 'a list']
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, (Mapping, list)):
+        return "a mapping" if isinstance(value, Mapping) else "a list"
+    nouns = {"bool": "the boolean", "int": "the integer", "float": "the number", "str": "the text"}
+    text = str(value).lower() if isinstance(value, bool) else shown(value)
+    return f"{nouns.get(type(value).__name__, 'the value')} {text}"
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice that ``word`` was probably meant to be; None if none is close.
+
+    Every suggestion of the library comes from here. Upper and lower case count as equal.
+
+    Args:
+        word: A misspelt name.
+        choices: The names that exist.
+
+    >>> [nearest(word, ["chrf", "bleu", "mqm"]) for word in ("ChrF", "mqn", "bleurt")]
+    ['chrf', 'mqm', None]
+    """
+    known: dict[str, str] = {}
+    for choice in choices:
+        known.setdefault(choice.lower(), choice)
+    close = get_close_matches(word.lower(), list(known), n=3, cutoff=0.6)
+    return next((known[one] for one in close if _is_near(word.lower(), one)), None)
+
+
+def _is_near(word: str, other: str) -> bool:
+    match = SequenceMatcher(None, word, other)
+    edits = sum(
+        max(end - start, until - since)
+        for kind, start, end, since, until in match.get_opcodes()
+        if kind != "equal"
+    )
+    swapped = edits == 2 and sorted(word) == sorted(other)  # noqa: PLR2004 - one out, one in
+    return edits <= 1 or swapped or match.ratio() >= NEAR
+
+
+def finite(value: float) -> bool:
+    """Whether a number is finite in float32, the precision in which it is used.
+
+    >>> finite(1e38), finite(-1e43), finite(float("nan"))
+    (True, False, False)
+    """
+    return math.isfinite(value) and abs(value) <= LARGEST
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem.
@@ -57,7 +118,8 @@ class Problem:
 
     def __str__(self) -> str:
         fix = f" fix: {self.fix}" if self.fix else ""
-        return f"error[{self.code}] {self.where}: {self.what}.{fix}"
+        stop = "" if self.what.endswith(("?", "!", ".")) else "."
+        return f"error[{self.code}] {self.where}: {self.what}{stop}{fix}"
 
 
 class UserError(Exception):

@@ -97,18 +97,21 @@ def omission_ignored(omitted: Tensor, mask: Tensor) -> Tensor:
     return torch.zeros(mask.shape, dtype=omitted.dtype)
 
 
-def credited_tokens(spans: AlignedSpans, mask: Tensor) -> Tensor:
-    """(n, T) bool, the tokens whose credit is meaningful: those with text, and the last one.
+def credited_tokens(spans: AlignedSpans, mask: Tensor, omission: Omission) -> Tensor:
+    """(n, T) bool, the tokens that can be charged: those with text, and the last one for omissions.
 
     Special tokens and tokens outside the hypothesis (reasoning) can have no span. Counting them as
-    free of errors would reward them, so they are excluded and get 0. So is every token of a row
-    with a span that could not be placed.
+    free of errors would reward them, so they are excluded and get 0. So is the last token, the end
+    of the sequence, if omissions are not charged to it. So is every token of a row with a span that
+    could not be placed.
 
     Args:
         spans: Aligned error spans.
         mask: (n, T) bool, the completion's tokens.
+        omission: Which tokens an omission is charged to.
     """
-    last = omission_on_last_token(-torch.ones(len(mask), dtype=torch.float64), mask) > 0
+    one = torch.ones(len(mask), dtype=torch.float64)
+    last = (omission_on_last_token(one, mask) < 0) & (omission(one, mask) < 0)
     return mask & (spans.visible | last) & spans.complete[:, None]
 
 

@@ -385,11 +385,14 @@ def test_tokens_that_can_carry_no_span_are_not_paid_for_it():
         [(0, 1, 2, 5.0, 0)],
         [[False, True, True, False], [False, True, True, False], [False] * 4],
     )._replace(complete=torch.tensor([True, True, False]))
-    counted = advantages.credited_tokens(placed, mask)
-    assert counted.tolist() == [[False, True, True, True], [False, True, True, True], [False] * 4]
+    charged = advantages.credited_tokens(placed, mask, advantages.omission_on_last_token)
+    assert charged.tolist() == [[False, True, True, True], [False, True, True, True], [False] * 4]
+    ignored = advantages.credited_tokens(placed, mask, advantages.omission_ignored)
+    assert ignored.tolist() == [[False, True, True, False], [False, True, True, False], [False] * 4]
     made = rows([[1.0], [1.0], [1.0]], weights=[0.0], token_weights=[1.0])
     advantage = advantages.gdpo(made, placed, mask, num_generations=3)
     assert (advantage[:, 0] == 0).all()
+    assert (advantage[:, 3] == 0).all(), "the end is not paid for an omission it is not charged"
     assert (advantage[2] == 0).all()
     assert advantage[0, 1] < 0 < advantage[1, 1]
 

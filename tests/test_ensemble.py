@@ -50,7 +50,11 @@ def rows(*hypotheses):
 
 
 def test_scores_come_back_in_order_with_names_and_weights():
-    scores = RewardEnsemble([Term(Fake(), 2.0), Term(Fake(name="other"), 0.0, 0.5)])(
+    def marks(candidates):
+        lengths = [float(len(c.hypothesis)) for c in candidates]
+        return RewardOutput.of(lengths, spans=[[] for _ in lengths])
+
+    scores = RewardEnsemble([Term(Fake(), 2.0), Term(Fake(marks, name="other"), 0.0, 0.5)])(
         rows("a", "bbb")
     )
     assert scores.names == ("fake", "other")
@@ -70,14 +74,14 @@ def test_equal_keys_are_scored_once_and_plain_functions_never_are():
 
 
 def test_two_rewards_with_one_name_are_refused():
-    with pytest.raises(ValueError, match="two rewards are named 'fake'"):
+    with pytest.raises(UserError, match="two rewards are named 'fake'"):
         RewardEnsemble([Term(Fake()), Term(Fake())])
 
 
 def test_a_bare_reward_is_told_to_be_a_term():
-    with pytest.raises(TypeError, match=r"Fake is not a Term; write Term\(Fake"):
+    with pytest.raises(UserError, match=r"Fake is not a Term. fix: write Term\(Fake"):
         RewardEnsemble([Fake()])
-    with pytest.raises(ValueError, match="at least one term"):
+    with pytest.raises(UserError, match="at least one term"):
         RewardEnsemble([])
 
 
@@ -271,7 +275,7 @@ def test_bugs_in_key_and_applies_name_the_reward():
 
 
 def test_a_gate_needs_a_threshold_that_can_close():
-    with pytest.raises(ValueError, match="below=nan must be finite"):
+    with pytest.raises(UserError, match="the number nan is out of range: it must be finite"):
         Gate(Fake(), below=float("nan"))
 
 

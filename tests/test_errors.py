@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, nearest, shown
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,6 +20,32 @@ def test_an_error_is_one_line_with_where_what_and_fix():
     problem = Problem("E023", "rl.yaml:14:3 trainer.beat", "unknown key", "beta: 0.1")
     assert str(problem) == ("error[E023] rl.yaml:14:3 trainer.beat: unknown key. fix: beta: 0.1")
     assert str(Problem("E900", "here", "odd")) == "error[E900] here: odd."
+
+
+def test_a_question_keeps_its_mark():
+    asked = Problem("E040", "rewardlab", "No such command 'scor'. Did you mean 'score'?", "--help")
+    assert str(asked).endswith("Did you mean 'score'? fix: --help")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("chrff", "chrf"),
+        ("ChrF", "chrf"),
+        ("num_generation", "num_generations"),
+        ("weigth", "weight"),
+        ("blue", "bleu"),
+        ("mqn", "mqm"),
+        ("norepetition", "no_repetition"),
+        ("bleurt", None),
+        ("bertscore", None),
+        ("chrf++", None),
+        ("", None),
+    ],
+)
+def test_a_name_is_suggested_only_if_it_is_near(word, meant):
+    known = ["bleu", "chrf", "mqm", "no_repetition", "num_generations", "weight", "metricx"]
+    assert nearest(word, known) == meant
 
 
 def test_an_error_carries_all_problems_and_an_exit_code():

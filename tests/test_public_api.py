@@ -22,6 +22,7 @@ PUBLIC = {
         "SeverityTable",
         "Status",
         "Term",
+        "token_advantages",
     ],
     "rewardlab.rewards": [
         "BLEU",

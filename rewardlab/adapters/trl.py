@@ -11,17 +11,17 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
+from rewardlab import composing
 from rewardlab.adapters.rows import hypothesis_of, unavailable, value_of
+from rewardlab.data.candidate_rows import candidates_from, last_text, missing_columns
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.types import Candidate, ErrorSpan, Scores
+from rewardlab.errors import Problem
+from rewardlab.types import Candidate, Scores
 
 RewardFunction: TypeAlias = Callable[..., Awaitable[list[float | None]]]
 
-FIELDS = ("source", "reference", "source_lang", "target_lang", "id")
-"""Columns of the data set that become fields of a candidate; the others go into ``extra``."""
 TRLS_OWN = frozenset({"completion_ids", "environments", "log_metric", "trainer_state"})
 """Arguments that TRL passes in addition to the columns."""
 
@@ -47,12 +47,20 @@ def trl_rewards(ensemble: RewardEnsemble) -> tuple[list[RewardFunction], list[fl
     TRL additionally logs ``rewards/{name}/unscored``, the share of rows without a score, and two
     columns in its completions table: ``error_spans`` as JSON by reward, and ``gated_by``.
 
+    The first batch is refused if a column that the ensemble needs is missing.
+
     Args:
         ensemble: The reward ensemble; its token weights are not used.
 
     Returns:
         Functions and weights, in the order of the terms.
+
+    Raises:
+        UserError: E038, every weight is 0; E107, ``ensemble`` is none.
     """
+    composing.raise_if_any(composing.ensemble_problems(ensemble, "trl_rewards"))
+    weights = [term.weight for term in ensemble.terms]
+    composing.raise_if_any(composing.nothing_to_learn(weights, "trl_rewards"))
     batches = _Batches(ensemble)
     functions = [_function(batches, column, name) for column, name in enumerate(ensemble.names)]
     return functions, [term.weight for term in ensemble.terms]
@@ -115,10 +123,13 @@ class _Batches:
             columns: As in `candidates_of`.
 
         Raises:
-            ValueError: The data set has no column ``source``.
+            UserError: E032 a reward needs the column ``reference``; and those of `candidates_of`.
         """
         with self._lock:
             if self._batch is not completions or column in self._asked:
+                names = columns.keys() - TRLS_OWN
+                needing = self.ensemble.needing_references
+                composing.raise_if_any(missing_columns(names, needing, where="the data set"))
                 candidates = candidates_of(prompts, completions, columns)
                 self._running = self._thread.submit(self.ensemble, candidates)
                 self._batch, self._asked = completions, set()
@@ -128,12 +139,17 @@ class _Batches:
 
 def _spans(scores: Scores, row: int) -> str:
     found = zip(scores.names, scores.spans[row], strict=True)
-    by_reward = {name: [_fields(span) for span in spans] for name, spans in found if spans}
+    candidate = scores.candidates[row]
+    by_reward = {
+        name: [_known(candidate.span_record(span)) for span in spans]
+        for name, spans in found
+        if spans
+    }
     return json.dumps(by_reward, ensure_ascii=False)
 
 
-def _fields(span: ErrorSpan) -> dict[str, Any]:
-    return {name: value for name, value in asdict(span).items() if value is not None}
+def _known(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if value is not None}
 
 
 # ── TRL's rows ──────────────────────────────────────────────────────────────────────────────────
@@ -150,35 +166,22 @@ def candidates_of(
         columns: Columns by name, each a list of N values, and the arguments in `TRLS_OWN`.
 
     Raises:
-        ValueError: There is no column ``source``.
+        UserError: E109, there is no column ``source``, a value is missing or is not text, or a
+            column has another number of rows.
 
     >>> candidates_of(["Hej ->"], ["<think>Hm.</think> Hello."], {"source": ["Hej"]})[0].hypothesis
     'Hello.'
     """
-    if "source" not in columns:
-        known = ", ".join(sorted(columns.keys() - TRLS_OWN)) or "no other"
-        raise ValueError(f"the data set needs a column 'source'; it has {known}")
     names = columns.keys() - TRLS_OWN
+    composing.raise_if_any(missing_columns(names, (), where="the data set"))
+    composing.raise_if_any(
+        Problem("E109", name, f"{len(columns[name])} values for {len(completions)} rows")
+        for name in names
+        if len(columns[name]) != len(completions)
+    )
     rows = [{name: columns[name][row] for name in names} for row in range(len(completions))]
-    return [
-        _candidate(row, _text(prompt), hypothesis_of(_text(completion), prompt=prompt))
-        for row, prompt, completion in zip(rows, prompts, completions, strict=True)
+    hypotheses = [
+        hypothesis_of(last_text(one, "assistant"), prompt=prompt)
+        for one, prompt in zip(completions, prompts, strict=True)
     ]
-
-
-def _candidate(row: Mapping[str, Any], prompt: str, hypothesis: str) -> Candidate:
-    known: dict[str, Any] = {name: row[name] for name in FIELDS if row.get(name) is not None}
-    known = {"source": prompt, **known, "id": str(known.get("id", ""))}
-    extra = {name: value for name, value in row.items() if name not in FIELDS}
-    return Candidate(**known, hypothesis=hypothesis, prompt=prompt, extra=extra)
-
-
-def _text(value: object) -> str:
-    """A plain text, or the content of the last message."""
-    if isinstance(value, str):
-        return value
-    messages = cast("Sequence[Mapping[str, Any]]", value)
-    content: Any = messages[-1]["content"] if messages else ""
-    if isinstance(content, str):
-        return content
-    return "".join(str(part.get("text", "")) for part in content or ())
+    return candidates_from(rows, prompts=prompts, hypotheses=hypotheses)

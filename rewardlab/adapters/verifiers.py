@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from rewardlab import composing
 from rewardlab.adapters.rows import hypothesis_of, unavailable, value_of
+from rewardlab.data.candidate_rows import content_text
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
 from rewardlab.types import Candidate, Scores
@@ -48,6 +50,9 @@ class RolloutRewards:
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
 
+    def __post_init__(self) -> None:
+        composing.raise_if_any(composing.ensemble_problems(self.ensemble, "RolloutRewards"))
+
     async def __call__(
         self,
         trace: Any,
@@ -80,11 +85,11 @@ class RolloutRewards:
         prompts = [one.content for one in trace.messages if one.role == "user"]
         candidate = Candidate(
             source=source,
-            hypothesis=hypothesis_of((answers[-1] or "") if answers else ""),
+            hypothesis=hypothesis_of(content_text(answers[-1]) if answers else ""),
             reference=reference,
             source_lang=source_lang,
             target_lang=target_lang,
-            prompt=prompts[-1] if prompts and isinstance(prompts[-1], str) else None,
+            prompt=content_text(prompts[-1]) if prompts else None,
             extra=extra or {},
         )
         queue = self._queues.setdefault(asyncio.get_running_loop(), _Queue(self))

@@ -152,7 +152,7 @@ def as_user_error(error: Exception) -> UserError:
             return UserError([refused])
         message: str = getattr(error, "format_message", lambda: text)()
         command = getattr(getattr(error, "ctx", None), "command_path", None) or "rewardlab"
-        what = " ".join(message.split()).rstrip(".?")
+        what = " ".join(message.split()).rstrip(".")
         option = getattr(error, "option_name", "")
         fix = MOVED.get((command, option), f"see {command} --help")
         return UserError([Problem("E040", command, what, fix)])

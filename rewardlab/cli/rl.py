@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -97,7 +96,7 @@ def planted_candidates(config: RLConfig, rows: Sequence[Row], *, prompts: bool) 
     """
     if not prompts:
         return [row.candidate("") for row in spread_rows(rows)]
-    from rewardlab.trainers.rollout import candidate_of
+    from rewardlab.data.candidate_rows import candidate_of
 
     shown = (_trl_row(config, row) for row in spread_rows(rows))
     return [candidate_of(row, row["prompt"], "") for row in shown]
@@ -162,13 +161,9 @@ def build_trainer(ready: Ready) -> RLTrainer:
 
 def advantage_of(config: RLConfig) -> Callable[..., Tensor]:
     """The configured preset, with the configured token credit and treatment of omissions."""
-    from rewardlab.advantages import CREDIT, OMISSION, PRESETS
+    from rewardlab.advantages import combination
 
-    return functools.partial(
-        PRESETS[config.advantage.preset],
-        credit=CREDIT[config.advantage.credit],
-        omission=OMISSION[config.advantage.omission],
-    )
+    return combination(**config.advantage.model_dump())
 
 
 def _trl_row(config: RLConfig, row: Row) -> dict[str, Any]:

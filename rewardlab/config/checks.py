@@ -10,10 +10,10 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rewardlab.config.problems import nearest, not_a_choice
+from rewardlab.config.problems import not_a_choice
 from rewardlab.config.sections import DataConfig, EnsembleConfig, GateConfig, RewardConfig, Rewarded
 from rewardlab.config.strict_yaml import Document, Keys
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, nearest, shown
 from rewardlab.rewards import Cached
 from rewardlab.rewards.registry import build_reward, parse_reward
 from rewardlab.text.prompts import PROMPTS
@@ -110,7 +110,7 @@ def reward_problems(
         document: The file.
 
     Returns:
-        E029, E032, E036, E101..E104; E352, E354.
+        E026, E029, E032, E036, E101..E106; E352, E354.
     """
     _, of_rewards = build_entries("rewards", ensemble.rewards, data, document)
     _, of_gates = build_entries("gates", ensemble.gates, data, document)
@@ -129,8 +129,9 @@ def build_entries(
         document: The file.
 
     Returns:
-        Name -> reward, and the problems: those of `build_entry`, E032 missing references, E036 two
-        rewards with one name (gates may share names), E352 the directory of a cache is missing.
+        Name -> reward, and the problems: those of `build_entry`, `Term` and `Gate`; E032 missing
+        references, E036 two rewards with one name (gates may share names), E352 the directory of a
+        cache is missing.
     """
     rewards: dict[str, Reward] = {}
     problems: list[Problem] = []
@@ -144,7 +145,7 @@ def build_entries(
             fix = f"mkdir -p {cache.parent}"
             problems.append(document.problem("E352", (*keys, CACHE), what, fix))
         try:
-            reward = build_entry(entry)
+            reward = _reward_of(entry)
         except UserError as error:
             problems += [_placed(problem, keys, entry, document) for problem in error.problems]
             continue
@@ -170,7 +171,8 @@ def _placed(problem: Problem, keys: Keys, entry: Rewarded, document: Document) -
     if option in entry.options:
         close = nearest(option, type(entry).model_fields.keys() - {"reward"})
         fix = f"{close}: {entry.options[option]}" if close is not None else fix
-    if option in entry.options or option == CACHE:
+    own = "." in problem.where and option in type(entry).model_fields
+    if option in entry.options or own:
         keys = (*keys, option)
     return dataclasses.replace(problem, where=document.where(keys), fix=fix)
 
@@ -179,21 +181,33 @@ def build_terms(rewards: Iterable[RewardConfig]) -> list[Term]:
     """The ensemble's terms; models load when they are first used.
 
     Raises:
-        UserError: As `build_entry`.
+        UserError: As `build_entry` and `Term`.
     """
-    return [
-        Term(build_entry(entry), entry.weight, entry.token_weight, _APPLIES[entry.applies])
-        for entry in rewards
-    ]
+    return [_term(entry) for entry in rewards]
 
 
 def build_gates(gates: Iterable[GateConfig]) -> list[Gate]:
     """The ensemble's gates.
 
     Raises:
-        UserError: As `build_entry`.
+        UserError: As `build_entry` and `Gate`.
     """
-    return [Gate(build_entry(entry), entry.below, _APPLIES[entry.applies]) for entry in gates]
+    return [_gate(entry) for entry in gates]
+
+
+def _term(entry: RewardConfig) -> Term:
+    return Term(build_entry(entry), entry.weight, entry.token_weight, _APPLIES[entry.applies])
+
+
+def _gate(entry: GateConfig) -> Gate:
+    return Gate(build_entry(entry), entry.below, _APPLIES[entry.applies])
+
+
+def _reward_of(entry: Rewarded) -> Reward:
+    """The reward of an entry, whose weights or threshold are checked with it."""
+    if isinstance(entry, RewardConfig):
+        return _term(entry).reward
+    return _gate(entry).reward if isinstance(entry, GateConfig) else build_entry(entry)
 
 
 def build_entry(entry: Rewarded) -> Reward:

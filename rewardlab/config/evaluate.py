@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rewardlab.config import checks
 from rewardlab.config.history import History, history
-from rewardlab.config.problems import missing_key, nearest
+from rewardlab.config.problems import missing_key
 from rewardlab.config.sections import (
     GenerationConfig,
     ListOf,
@@ -24,7 +24,7 @@ from rewardlab.config.sections import (
 )
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.config.translate import generation_problems
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, nearest, shown
 from rewardlab.evaluation.metrics import Metric
 from rewardlab.types import Reward
 

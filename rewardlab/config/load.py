@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from rewardlab.config import strict_yaml
 from rewardlab.config.overrides import with_overrides
-from rewardlab.config.problems import kind_of, problems_of
+from rewardlab.config.problems import problems_of
 from rewardlab.config.sections import Options, Section
 from rewardlab.config.strict_yaml import Document
-from rewardlab.errors import Problem, UserError
+from rewardlab.errors import Problem, UserError, kind_of
 
 Schema = TypeVar("Schema", bound=Section)
 

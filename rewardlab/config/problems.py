@@ -6,7 +6,6 @@ file, the value, and what to write instead.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, cast, get_args
 
@@ -15,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from rewardlab.config.sections import FieldsOf, Section
 from rewardlab.config.strict_yaml import Document, Keys, dotted, scalar_type
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import Problem, kind_of, nearest, shown
 
 LISTED_CHOICES = 12
 SHORT = 40
@@ -62,31 +61,6 @@ def problems_of(error: ValidationError, schema: type[Section], document: Documen
             continue  # pydantic adds this to the errors of a list's items
         first.setdefault(_place(details["loc"], document.value), details)
     return [_problem(keys, details, schema, document) for keys, details in first.items()]
-
-
-def kind_of(value: object) -> str:
-    """A value with its type, for a message.
-
-    >>> [kind_of(value) for value in ("no", 1.5, True, None, [])]
-    ["the text 'no'", 'the number 1.5', 'the boolean true', 'nothing', 'a list']
-    """
-    if value is None:
-        return "nothing"
-    if isinstance(value, (dict, list)):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    nouns = {"bool": "the boolean", "int": "the integer", "float": "the number", "str": "the text"}
-    text = str(value).lower() if isinstance(value, bool) else shown(value)
-    return f"{nouns.get(type(value).__name__, 'the value')} {text}"
-
-
-def nearest(word: str, choices: Collection[str]) -> str | None:
-    """The choice that ``word`` was probably meant to be; None if none is close.
-
-    Args:
-        word: A misspelt name.
-        choices: The names that exist.
-    """
-    return next(iter(difflib.get_close_matches(word, list(choices), n=1)), None)
 
 
 def unknown_key(

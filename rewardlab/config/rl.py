@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
+from rewardlab import composing
 from rewardlab.config import checks, trainer_block
 from rewardlab.config.sections import (
     EnsembleConfig,
@@ -51,7 +52,7 @@ class AdvantageConfig(Section):
 
     preset: Text = "gdpo"
     credit: Text = "span"
-    omission: Text = "last_token"
+    omission: Text = "ignore"
 
 
 class RLConfig(EnsembleConfig, RunConfig):
@@ -85,21 +86,19 @@ def check_rl(config: RLConfig, document: Document = checks.NOWHERE) -> Iterator[
     Yields:
         E026, E028, E038, E039, and those of `reward_problems`.
     """
-    from rewardlab.advantages import CREDIT, OMISSION, PRESETS
+    from rewardlab.advantages import combination_problems
 
     yield from checks.prompt_problems(config.prompt, config.data, document)
-    for key, table, what in (
-        ("preset", PRESETS, "a preset"),
-        ("credit", CREDIT, "a token credit"),
-        ("omission", OMISSION, "a place for omissions"),
-    ):
-        name = getattr(config.advantage, key)
-        yield from checks.choice_problems(("advantage", key), name, table, what, document)
+    chosen = config.advantage.model_dump()
+    for problem in combination_problems(**chosen):
+        key, fix = problem.where, problem.fix
+        fix = fix if fix.startswith("one of") else f"{key}: {fix}"
+        yield document.problem(problem.code, ("advantage", key), problem.what, fix)
     yield from checks.reward_problems(config, config.data, document)
     yield from checks.checkpoint_problems(config.policy.path, ("policy", "path"), document)
-    if not any(entry.weight or entry.token_weight for entry in config.rewards):
-        what = "every weight and token_weight is 0, so there is nothing to learn"
-        yield document.problem("E038", ("rewards",), what, "give one a weight")
+    weights = [weight for one in config.rewards for weight in (one.weight, one.token_weight)]
+    for problem in composing.nothing_to_learn(weights, "rewards"):
+        yield document.problem(problem.code, ("rewards",), problem.what, problem.fix)
 
 
 def check_rl_options(

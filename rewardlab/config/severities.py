@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from rewardlab.config import strict_yaml
-from rewardlab.config.problems import kind_of, nearest, wrong_type
+from rewardlab.config.problems import wrong_type
 from rewardlab.config.strict_yaml import Document
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, finite, kind_of, nearest, shown
 from rewardlab.types import SEVERITY_TABLES, SeverityTable
 
 CAP = "cap"
@@ -66,7 +65,7 @@ def _problems(table: dict[str, strict_yaml.Value], document: Document) -> Iterat
     for key, value in table.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             yield wrong_type((key,), value, "a number", document)
-        elif value < 0 or not math.isfinite(value):
+        elif value < 0 or not finite(value):
             what, fix = f"{kind_of(value)} is out of range", "write a weight of at least 0"
             yield document.problem("E026", (key,), what, fix)
         if seen.setdefault(key.lower(), key) != key:

@@ -12,13 +12,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
 
 import numpy as np
 
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
+from rewardlab.errors import EXIT_USAGE, Problem, nearest, refuse, shown
 from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.rewards.base import reads_of
@@ -85,8 +84,7 @@ def compared_systems(
 
 
 def _unknown(where: str, name: str, known: Sequence[str]) -> Problem:
-    near = get_close_matches(name, known, n=1)
-    fix = near[0] if near else f"one of {', '.join(known)}"
+    fix = nearest(name, known) or f"one of {', '.join(known)}"
     return Problem("E250", where, f"no system {shown(name)} in the human judgements", fix)
 
 

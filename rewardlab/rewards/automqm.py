@@ -39,6 +39,7 @@ class AutoMQM(JudgeReward):
     standard_prompt: ClassVar[str] = "automqm"
     counted: ClassVar[tuple[str, ...]] = ("located", "ambiguous", "dropped")
     worst = -WORST_ERROR
+    bounds = (-WORST_ERROR, 0.0)
 
     @property
     def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]

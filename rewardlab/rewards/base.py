@@ -7,6 +7,7 @@ the YAML schema and the command-line form are read from them.
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
+from rewardlab.candidates import as_candidates
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -26,7 +28,7 @@ class BaseReward(ABC):
     """A reward whose key and signature follow from its declared fields.
 
     A subclass gives ``name`` a default in snake case, under which it is registered, and defines
-    ``worst``.
+    ``worst``. It states ``bounds`` where its scores have limits.
 
     Attributes:
         name: Unique within an ensemble; used in metric names and tables.
@@ -43,6 +45,10 @@ class BaseReward(ABC):
     learned: ClassVar[bool] = False
     """A model gives the scores, so planted texts must show that it sees what it scores
     (`rewardlab.preflight.planted`)."""
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """The lowest and the highest score, infinite where there is no limit."""
+    finds_spans: ClassVar[bool | None] = None
+    """Whether the reward marks error spans; None if only its output shows it."""
 
     @property
     def needs_reference(self) -> bool:
@@ -74,10 +80,14 @@ class BaseReward(ABC):
         """Score N candidates."""
 
     def applicable(self, candidates: Sequence[Candidate]) -> list[int]:
-        """The rows that can be scored: all, or those with a reference if the reward needs one."""
+        """The rows that can be scored: all, or those with a reference if the reward needs one.
+
+        Raises:
+            UserError: E108, these are no candidates.
+        """
         return [
             row
-            for row, candidate in enumerate(candidates)
+            for row, candidate in enumerate(as_candidates(candidates, self.name))
             if not self.needs_reference or candidate.reference is not None
         ]
 
@@ -114,8 +124,7 @@ NOT_APPLICABLE = Verdict(None, [])
 class RowReward(BaseReward):
     """A reward that judges each row by itself; not applicable if a needed reference is missing."""
 
-    finds_spans: ClassVar[bool] = True
-    """False for a reward that never gives spans."""
+    finds_spans: ClassVar[bool | None] = True
 
     @abstractmethod
     def judge(self, candidate: Candidate) -> Verdict:

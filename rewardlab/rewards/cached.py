@@ -21,7 +21,9 @@ from rewardlab.types import (
     RewardOutput,
     SeverityTable,
     Status,
+    bounds_of,
     family_of,
+    marks_spans,
     severities_of,
 )
 
@@ -38,8 +40,8 @@ class Cached:
     are stored with their spans and components, and so is "not applicable". Failures are not stored,
     so these rows are tried again. Rows with equal keys are scored once per call.
 
-    ``components["cached"]`` is 1 if the score was read from the file. Name, signature, family, key
-    and ``worst`` are those of the wrapped reward.
+    ``components["cached"]`` is 1 if the score was read from the file. Name, signature, family, key,
+    ``worst`` and ``bounds`` are those of the wrapped reward.
 
     Attributes:
         reward: The wrapped reward.
@@ -94,6 +96,16 @@ class Cached:
     def needs_reference(self) -> bool:
         """The reward's."""
         return self.reward.needs_reference
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The reward's."""
+        return bounds_of(self.reward)
+
+    @property
+    def finds_spans(self) -> bool | None:
+        """The reward's."""
+        return marks_spans(self.reward)
 
     @property
     def worst(self) -> float:

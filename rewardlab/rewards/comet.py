@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.errors import Problem, UserError, finite, shown
 from rewardlab.rewards.base import BaseReward, Precision
 from rewardlab.store.checkpoints import LOADING
 from rewardlab.types import XCOMET, Candidate, ErrorSpan, RewardOutput, SeverityTable
@@ -54,10 +54,11 @@ class _CometReward(BaseReward):
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "tokenizers", "torch", "transformers")
     family = "comet"
     learned = True
+    finds_spans = False
 
     def __post_init__(self) -> None:
         self.check_choices(dtype=Precision)
-        if self.batch_tokens < 1 or not math.isfinite(self.worst):
+        if self.batch_tokens < 1 or not finite(self.worst):
             raise ValueError(
                 f"batch_tokens={self.batch_tokens} must be at least 1, worst={self.worst} finite"
             )
@@ -239,6 +240,8 @@ class XComet(_CometReward):
     mode: Mode = "qe"
     spans: SpanRule = "fixed"
 
+    bounds = (-math.inf, 1.0)
+    finds_spans = True
     span_severities: ClassVar[SeverityTable] = XCOMET
 
     def __post_init__(self) -> None:

@@ -20,8 +20,9 @@ class ExactMatch(RowReward):
     name: str = "exact_match"
 
     reads = ("hypothesis", "reference")
-    finds_spans: ClassVar[bool] = False
+    finds_spans: ClassVar[bool | None] = False
     worst = 0.0
+    bounds = (0.0, 1.0)
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Compare the texts."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from rewardlab.errors import finite
 from rewardlab.rewards.base import BaseReward, Precision
 from rewardlab.store.checkpoints import LOADING, find_checkpoint, loaded_digest
 from rewardlab.text.languages import find_language
@@ -57,10 +57,11 @@ class Generalist(BaseReward):
 
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "torch", "transformers")
     learned = True
+    finds_spans = False
     reads = ("prompt", "source", "source_lang", "target_lang", "hypothesis")
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.worst):
+        if not finite(self.worst):
             raise ValueError(f"worst={self.worst} must be finite")
         if self.max_length < SHORTEST or self.batch_tokens < 1 or self.label < -1:
             raise ValueError(

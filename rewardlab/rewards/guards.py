@@ -30,6 +30,7 @@ class Guard(RowReward):
 
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "regex")
     worst = 0.0
+    bounds = (0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

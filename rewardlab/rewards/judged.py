@@ -79,7 +79,7 @@ class JudgeReward(BaseReward):
     """The form of an answer."""
     standard_prompt: ClassVar[str]
     """Name of the prompt file that is used if ``prompt`` is empty."""
-    finds_spans: ClassVar[bool] = True
+    finds_spans: ClassVar[bool | None] = True
     counted: ClassVar[tuple[str, ...]] = ()
     """Names of an `Opinion`'s counts."""
 

@@ -35,7 +35,7 @@ class _SacreBLEU(RowReward):
     """A sentence score of sacrebleu (Post 2018, arXiv 1804.08771)."""
 
     reads = ("hypothesis", "reference")
-    finds_spans: ClassVar[bool] = False
+    finds_spans: ClassVar[bool | None] = False
     packages: ClassVar[tuple[str, ...]] = ()  # sacrebleu's own signature carries its version
 
     @property
@@ -117,6 +117,7 @@ class ChrF(_SacreBLEU):
 
     family = "ngram_overlap"
     worst = 0.0
+    bounds = (0.0, 100.0)
 
     def __post_init__(self) -> None:
         if self.char_order < 1 or self.word_order < 0 or self.beta < 1:
@@ -170,6 +171,7 @@ class BLEU(_SacreBLEU):
     family = "ngram_overlap"
     worst = 0.0
     reads = ("hypothesis", "reference", "target_lang")
+    bounds = (0.0, 100.0)
 
     def __post_init__(self) -> None:
         self.check_choices(tokenize=Tokenizer, smooth_method=Smoothing)
@@ -244,6 +246,7 @@ class TER(_SacreBLEU):
 
     family = "edit_distance"
     reads = ("hypothesis", "reference", "target_lang")
+    bounds = (-math.inf, 0.0)
 
     def __post_init__(self) -> None:
         if not -math.inf < self.worst <= -REWRITE or self.max_words < 1:

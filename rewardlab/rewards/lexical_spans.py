@@ -83,6 +83,7 @@ class LexicalSpans(RowReward):
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "regex")
     family = "edit_distance"
     worst = -25.0
+    bounds = (-25.0, 0.0)
     reads = ("source", "hypothesis", "reference")
 
     def judge(self, candidate: Candidate) -> Verdict:

@@ -69,6 +69,8 @@ class MetricX(BaseReward):
     packages: ClassVar[tuple[str, ...]] = ("rewardlab", "tokenizers", "torch", "transformers")
     learned = True
     worst = -25.0
+    bounds = (-25.0, 0.0)
+    finds_spans = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", Path(self.model))

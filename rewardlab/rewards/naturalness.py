@@ -37,6 +37,7 @@ class Naturalness(JudgeReward):
     )
     span_severities: ClassVar[SeverityTable] = WMT_JUDGE
     worst = -WORST_ERROR
+    bounds = (-WORST_ERROR, 0.0)
     reads = ("source", "hypothesis", "source_lang", "target_lang")
 
     def question(self, candidate: Candidate) -> dict[str, str]:

@@ -11,12 +11,11 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 from rewardlab import rewards
-from rewardlab.errors import Problem, UserError, one_line, shown
+from rewardlab.errors import Problem, UserError, nearest, one_line, shown
 from rewardlab.registry import Registry
 from rewardlab.types import Reward
 
@@ -42,8 +41,8 @@ def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
     """
     registry = _registry()
     if name not in registry.names():
-        near = get_close_matches(name, reward_names(), n=1)
-        fix = f"{near[0]} ({LISTING} lists all)" if near else f"{LISTING} lists all"
+        near = nearest(name, reward_names())
+        fix = f"{near} ({LISTING} lists all)" if near else f"{LISTING} lists all"
         raise UserError([Problem("E101", where, f"unknown reward {shown(name)}", fix)])
     try:
         loaded = registry.load(name)
@@ -114,9 +113,9 @@ def _built(name: str, options: Mapping[str, object], where: str, form: Form) -> 
     for option, value in options.items():
         place = f"{where}: {name}.{option}"
         if option not in fields:
-            near = get_close_matches(option, fields, n=1)
+            near = nearest(option, fields)
             others = f"one of {', '.join(sorted(fields))}; see {LISTING} {name}"
-            fix = form(near[0], str(value)) if near else others
+            fix = form(near, str(value)) if near else others
             problems.append(Problem("E102", place, "no such option", fix))
             continue
         try:

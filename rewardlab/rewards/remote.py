@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from rewardlab.errors import RewardUnavailable
+from rewardlab.errors import RewardUnavailable, finite
 from rewardlab.generate.services import address_problem
 from rewardlab.rewards.base import BaseReward
 from rewardlab.rewards.remote_protocol import FIELDS, KEY, LIBRARIES, LONGEST_TEXT, Result
@@ -67,11 +67,16 @@ class Remote(BaseReward):
 
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
 
+    @property
+    def bounds(self) -> tuple[float, float]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """From ``worst`` on; the highest score is the service's to know."""
+        return self.worst, math.inf
+
     def __post_init__(self) -> None:
         example = "http://localhost:8000/score"
         if problem := address_problem(self.url, variable=KEY, example=example):
             raise ValueError("; ".join(problem))
-        if not math.isfinite(self.worst):
+        if not finite(self.worst):
             raise ValueError(f"worst={self.worst} must be finite")
         if not 0 < self.timeout < math.inf:
             raise ValueError(f"timeout={self.timeout} must be a number of seconds above 0")

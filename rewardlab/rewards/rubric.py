@@ -33,8 +33,9 @@ class Rubric(JudgeReward):
 
     form: ClassVar[type[RubricAnswer]] = RubricAnswer
     standard_prompt: ClassVar[str] = "rubric"
-    finds_spans: ClassVar[bool] = False
+    finds_spans: ClassVar[bool | None] = False
     worst = float(WORST_GRADE)
+    bounds = (float(WORST_GRADE), float(BEST_GRADE))
     reads = ("source", "hypothesis", "source_lang", "target_lang", "prompt")
 
     def key(self, candidate: Candidate) -> Hashable:

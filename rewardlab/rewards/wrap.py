@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Se
 from dataclasses import dataclass
 from typing import Any, SupportsFloat, cast
 
-from rewardlab.errors import shown
+import numpy as np
+
+from rewardlab.candidates import as_candidates
+from rewardlab.errors import finite, shown
 from rewardlab.types import Candidate, RewardOutput
 
 COLUMNS = ("source", "reference", "source_lang", "target_lang")
@@ -31,9 +34,9 @@ class FromFunction:
       that a row lacks is None; `COLUMNS` win over a key of the same name.
 
     It returns a `RewardOutput`, or one score per candidate: a number, a bool (0 or 1), a
-    0-dimensional array or tensor, or None for "not applicable". NaN and infinity have status
-    ``NON_FINITE``. Rows are never deduplicated or cached, because it is not known what the
-    function reads.
+    0-dimensional array or tensor, or None for "not applicable". NaN, infinity and numbers beyond
+    float32 have status ``NON_FINITE``. Rows are never deduplicated or cached, because it is not
+    known what the function reads.
 
     Attributes:
         function: The function. To pickle the reward, it must be importable.
@@ -68,8 +71,13 @@ class FromFunction:
                     "give one: FromFunction(..., name='brevity', worst=...)"
                 )
             object.__setattr__(self, "name", own_name)
-        if not math.isfinite(self.worst):
-            raise ValueError(f"worst={self.worst} of {self.name} must be finite")
+        if not finite(self.worst):
+            raise ValueError(f"worst={self.worst} of {self.name} must be finite in float32")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """From ``worst`` on; the highest score is the function's to know."""
+        return self.worst, math.inf
 
     @property
     def signature(self) -> str:
@@ -89,10 +97,11 @@ class FromFunction:
         """Score N candidates in one call of the function.
 
         Raises:
+            UserError: E108, these are no candidates.
             TypeError: The function returned a value that is not a score; the message names the row.
             ValueError: The number of scores differs from the number of candidates.
         """
-        returned = self._call(list(candidates))
+        returned = self._call(as_candidates(candidates, self.name))
         if inspect.isawaitable(returned):
             import asyncio  # takes 25 ms, and most functions do not need it
 
@@ -129,12 +138,16 @@ class FromFunction:
         single = getattr(score, "ndim", 0) == 0
         if score is None:
             return None
-        if not single or not hasattr(score, "__float__"):
+        unfit = isinstance(score, (complex, np.complexfloating, np.character))
+        if not single or unfit or not hasattr(score, "__float__"):
             raise TypeError(
                 f"reward {self.name} returned {shown(score)} ({type(score).__name__}) "
                 f"for row {row}; a score is a number, or None where the reward does not apply"
             )
-        return float(cast("SupportsFloat", score))
+        try:
+            return float(cast("SupportsFloat", score))
+        except OverflowError:  # an integer beyond floats
+            return math.inf
 
 
 async def _awaited(returned: Awaitable[object]) -> object:

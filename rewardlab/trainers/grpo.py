@@ -20,10 +20,9 @@ from trl import GRPOTrainer as TRLGRPOTrainer
 from rewardlab.advantages import gdpo
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.models.boundary import prompt_ids
-from rewardlab.text.reasoning import answer_start, closing_tags
 from rewardlab.trainers.planted_check import PlantedCheck
 from rewardlab.trainers.reward_phase import RewardPhase
-from rewardlab.trainers.rollout import Rollout, require_columns
+from rewardlab.trainers.rollout import Rollout, answer_bounds, check_training
 from rewardlab.trainers.run_log import MetricsLog, TokenLog
 
 
@@ -47,7 +46,8 @@ class GRPOTrainer(TRLGRPOTrainer):
         **trl_options: Other arguments of TRL's trainer, except ``reward_funcs``.
 
     Raises:
-        ValueError: An option is refused, or a reward needs references that the data set lacks.
+        ValueError: An option is refused.
+        UserError: The ensemble cannot train on the data sets: E032, E038, E109.
     """
 
     config_class: ClassVar[type[GRPOConfig]] = GRPOConfig
@@ -64,7 +64,8 @@ class GRPOTrainer(TRLGRPOTrainer):
     ) -> None:
         if args is not None and (refused := self.refused_options(args)):
             raise ValueError("with token-level advantages " + "; ".join(refused))
-        require_columns(ensemble, train_dataset)
+        evaluated = trl_options.get("eval_dataset")
+        check_training(ensemble, train_dataset=train_dataset, eval_dataset=evaluated)
         self.ensemble = ensemble
         self.advantage = advantage
         self.rollout: Rollout | None = None
@@ -125,8 +126,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         Returns:
             ``[start, end)`` in characters.
         """
-        closings = closing_tags(self._tokenizer.chat_template)
-        return answer_start(completion, closings), len(completion)
+        return answer_bounds(completion, self._tokenizer.chat_template)
 
     # ── seam 1: prompts ─────────────────────────────────────────────────────────────────────────
 

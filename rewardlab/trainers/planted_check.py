@@ -9,11 +9,11 @@ from typing import Any
 from accelerate import PartialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from rewardlab.data.candidate_rows import candidate_of
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_REWARD, UserError
 from rewardlab.preflight.planted import check_planted, spread_rows
 from rewardlab.trainers.reward_phase import stop_together
-from rewardlab.trainers.rollout import candidate_of
 
 _log = logging.getLogger(__name__)
 

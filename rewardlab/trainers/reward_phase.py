@@ -19,12 +19,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rewardlab.advantages import RewardRows, group_zscore, reward_rows, settle, span_credit
-from rewardlab.align import AlignedSpans, Decoded, align, decode
+from rewardlab.align import AlignedSpans, Decoded, align
+from rewardlab.data.candidate_rows import candidates_from
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardFailed
-from rewardlab.models.boundary import ids_before, written_separator
 from rewardlab.statistics import variance_share
-from rewardlab.trainers.rollout import Rollout, candidate_of
+from rewardlab.trainers.rollout import Rollout, hypothesis_in
 from rewardlab.trainers.saturation import SaturationWatch
 from rewardlab.types import Candidate, Scores, Status
 
@@ -87,10 +87,8 @@ class RewardPhase:
                 self._hypothesis(prompt, ids)
                 for prompt, ids in zip(prompts, completion_ids, strict=True)
             ]
-            candidates = [
-                candidate_of(row, prompt, found.text)
-                for row, prompt, found in zip(inputs, prompts, decoded, strict=True)
-            ]
+            hypotheses = [found.text for found in decoded]
+            candidates = candidates_from(inputs, prompts=prompts, hypotheses=hypotheses)
             scores = self._ensemble(candidates)
         except Exception as error:  # noqa: BLE001 - told to the other processes, then raised
             failure = error
@@ -139,11 +137,7 @@ class RewardPhase:
         }
 
     def _hypothesis(self, prompt: Any, ids: Sequence[int]) -> Decoded:
-        between = written_separator(self._tokenizer, prompt)
-        found = decode(self._tokenizer, ids, after=ids_before(self._tokenizer, between))
-        answer = found.text.removeprefix(between)
-        found = found.cut(len(found.text) - len(answer), len(found.text))
-        return found.cut(*self._bounds(answer))
+        return hypothesis_in(self._tokenizer, ids, prompt=prompt, bounds=self._bounds)
 
     def _gather(self, scores: Scores) -> tuple[RewardRows, Tensor]:
         """Rows and status codes of all processes, in one gather."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
+from rewardlab import composing
 from rewardlab.advantages import RewardRows
-from rewardlab.align import Decoded
+from rewardlab.align import Decoded, decode
+from rewardlab.data.candidate_rows import check_dataset
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import refuse
-from rewardlab.text.languages import language_problems
+from rewardlab.models.boundary import ids_before, written_separator
+from rewardlab.text.prompts import Prompt
+from rewardlab.text.reasoning import answer_start, closing_tags
 from rewardlab.types import Candidate, Scores
-
-CANDIDATE_COLUMNS = ("source", "reference", "source_lang", "target_lang", "id")
-"""Columns that are fields of a `Candidate`; other columns reach rewards as ``extra``."""
-
-LANGUAGE_COLUMNS = ("source_lang", "target_lang")
 
 
 class Rollout(NamedTuple):
@@ -42,44 +41,58 @@ class Rollout(NamedTuple):
     advantages: Tensor | None = None
 
 
-def candidate_of(row: Mapping[str, Any], prompt: Any, hypothesis: str) -> Candidate:
-    """The candidate of one completion.
+def answer_bounds(completion: str, template: object = None) -> tuple[int, int]:
+    """The bounds of the translation in a completion: what follows a block of reasoning.
 
     Args:
-        row: A row of the data set; needs ``source``.
-        prompt: A text, or a list of messages of which the last is shown to rewards.
-        hypothesis: The translation, cut out of the completion.
+        completion: The completion, decoded from its first sampled id on, without its separator.
+        template: The policy's chat template, whose tags end reasoning.
+
+    Returns:
+        ``[start, end)`` in characters.
     """
-    known = {column: row[column] for column in CANDIDATE_COLUMNS if row.get(column) is not None}
-    extra = {k: v for k, v in row.items() if k not in (*CANDIDATE_COLUMNS, "prompt")}
-    text = prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
-    known["id"] = str(known.get("id", ""))
-    return Candidate(hypothesis=hypothesis, prompt=text, extra=extra, **known)
+    return answer_start(completion, closing_tags(template)), len(completion)
 
 
-def require_columns(ensemble: RewardEnsemble, dataset: Any) -> None:
-    """Check that a data set has the columns that an ensemble reads.
+def hypothesis_in(
+    tokenizer: PreTrainedTokenizerBase,
+    ids: Sequence[int],
+    *,
+    prompt: Prompt = "",
+    bounds: Callable[[str], tuple[int, int]] | None = None,
+) -> Decoded:
+    """The hypothesis in a completion, with the places of all its tokens.
+
+    Args:
+        tokenizer: The policy's tokenizer.
+        ids: The completion as it was sampled.
+        prompt: What the policy was given; the separator after it is no part of the hypothesis.
+        bounds: Gives the hypothesis in the decoded completion without its separator:
+            ``[start, end)`` in characters. By default `answer_bounds`.
+    """
+    between = written_separator(tokenizer, prompt)
+    found = decode(tokenizer, ids, after=ids_before(tokenizer, between))
+    answer = found.text.removeprefix(between)
+    found = found.cut(len(found.text) - len(answer), len(found.text))
+    known = answer_bounds(answer, tokenizer.chat_template) if bounds is None else bounds(answer)
+    return found.cut(*known)
+
+
+def check_training(ensemble: RewardEnsemble, **datasets: Any) -> None:
+    """Check that an ensemble can train on data sets.
 
     Args:
         ensemble: The ensemble; its terms and gates state whether they need references.
-        dataset: A data set with ``column_names``; any other object is accepted unchecked.
+        **datasets: Data sets by the name of their argument; a mapping holds several; None for none.
 
     Raises:
-        ValueError: Column ``source`` is missing, or a reward needs references that are missing.
-        UserError: E260, rows with a language that does not exist; exit code 3.
+        UserError: E038 all weights are 0; E107 ``ensemble`` is none; E109, E032 see
+            `check_dataset`.
     """
-    columns = getattr(dataset, "column_names", None)
-    if columns is None:
-        return
-    if "source" not in columns:
-        raise ValueError(f"the data set needs a column 'source'; it has {', '.join(columns)}")
-    rewards = [entry.reward for entry in (*ensemble.terms, *ensemble.gates)]
-    needing = [reward.name for reward in rewards if reward.needs_reference]
-    if needing and "reference" not in columns:
-        raise ValueError(
-            f"{', '.join(needing)} need references; the data set has no column 'reference'"
-        )
-    named = [name for name in LANGUAGE_COLUMNS if name in columns and hasattr(dataset, "__len__")]
-    unknown = [one for name in named for one in language_problems(name, dataset[name])]
-    if unknown:
-        refuse(*unknown)
+    composing.raise_if_any(composing.ensemble_problems(ensemble, "ensemble"))
+    weights = [weight for term in ensemble.terms for weight in (term.weight, term.token_weight)]
+    composing.raise_if_any(composing.nothing_to_learn(weights, "ensemble"))
+    for name, given in datasets.items():
+        several = cast("Mapping[str, Any]", given) if isinstance(given, dict) else {"": given}
+        for key, dataset in several.items():
+            check_dataset(dataset, ensemble.needing_references, where=f"{name}.{key}".rstrip("."))

@@ -14,7 +14,7 @@ from tiny_run import COMPLETIONS, config, dataset, fixed_rollout, inputs, policy
 from rewardlab import advantages
 from rewardlab.adapters.trl import candidates_of, trl_rewards
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import RewardFailed
+from rewardlab.errors import RewardFailed, UserError
 from rewardlab.rewards import ChrF, NotEmpty
 from rewardlab.trainers.grpo import GRPOTrainer
 from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
@@ -128,7 +128,14 @@ def test_two_steps_in_trls_trainer_ask_the_ensemble_once_a_batch(tmp_path):
     spans = [json.loads(text) for text in trainer._logs["extra"]["error_spans"]]
     at = COMPLETIONS.index("ein rotes Haus")
     assert spans[at]["words"] == [
-        {"start": 10, "end": 14, "severity": "major", "side": "hypothesis", "confidence": 1.0}
+        {
+            "start": 10,
+            "end": 14,
+            "severity": "major",
+            "side": "hypothesis",
+            "confidence": 1.0,
+            "text": "Haus",
+        }
     ]
     assert spans[COMPLETIONS.index("das")] == {}
     gated = COMPLETIONS.index("Boot Boot Boot")
@@ -178,9 +185,9 @@ def test_the_same_list_again_is_a_new_batch():
     functions, _ = trl_rewards(ensemble())
     completions = ["ein Haus"]
     for _ in range(2):
-        call(functions, completions, source=["Haus"])
+        call(functions, completions, source=["Haus"], reference=["ein Haus"])
     assert len(CALLS) == 2
-    call(functions[1:], completions, source=["Haus"])
+    call(functions[1:], completions, source=["Haus"], reference=["ein Haus"])
     assert len(CALLS) == 3
 
 
@@ -198,7 +205,7 @@ def test_conversations_columns_and_what_trl_adds():
         "Q",
     ]
     columns = {
-        "source": ["a house", "that", None, "s"],
+        "source": ["a house", "that", "P", "s"],
         "target_lang": ["de", "de", None, "de"],
         "id": [1, 2, 3, 4],
         "domain": ["news", "law", "chat", "web"],
@@ -212,8 +219,22 @@ def test_conversations_columns_and_what_trl_adds():
     assert found[0] == Candidate("a house", "ein Haus", target_lang="de", prompt="a house", id="1")
     assert found[0].extra == {"domain": "news"}
     assert found[2].target_lang is None
-    with pytest.raises(ValueError, match="needs a column 'source'; it has domain"):
+    with pytest.raises(UserError, match="needs a column 'source'; it has domain"):
         candidates_of(["P"], ["C"], {"domain": ["news"], "completion_ids": [[1]]})
+
+
+def test_a_data_set_without_references_does_not_train_on_nothing(tmp_path):
+    functions, weights = trl_rewards(RewardEnsemble([Term(ChrF())]))
+    trainer = trl.GRPOTrainer(
+        policy(),
+        reward_funcs=functions,
+        args=config(tmp_path, reward_weights=weights),
+        train_dataset=dataset().remove_columns("reference"),
+        processing_class=tokenizer(),
+        rollout_func=fixed_rollout,
+    )
+    with pytest.raises(UserError, match=r"E032\] the data set: chrf reads references"):
+        trainer.train()
 
 
 @dataclass(frozen=True)
@@ -225,7 +246,7 @@ class Broken(Words):
 def test_a_bug_in_a_reward_stops_with_its_name():
     functions, _ = trl_rewards(RewardEnsemble([Term(Broken()), Term(ChrF())]))
     with pytest.raises(RewardFailed, match="reward words raised"):
-        call(functions, ["no"], source=["s"])
+        call(functions, ["no"], source=["s"], reference=["s"])
 
 
 def test_the_loop_is_not_blocked():

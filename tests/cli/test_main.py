@@ -116,7 +116,7 @@ def test_the_version_is_the_package_s(call):
         (
             ["scor"],
             (
-                "error[E040] rewardlab: No such command 'scor'. Did you mean 'score'. "
+                "error[E040] rewardlab: No such command 'scor'. Did you mean 'score'? "
                 "fix: see rewardlab --help\n"
             ),
         ),

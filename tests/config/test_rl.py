@@ -8,6 +8,7 @@ from rewardlab.config.checks import build_gates, build_terms
 from rewardlab.config.rl import check_rl_options, rl_options
 from rewardlab.config.strict_yaml import load as load_yaml
 from rewardlab.errors import UserError
+from rewardlab.rewards.registry import reward_names
 
 RESERVED = ("reward", "weight", "token_weight", "applies", "cache", "options")
 
@@ -19,7 +20,7 @@ def command():
 
 def test_terms_and_gates_are_built_from_names_and_options(load):
     config = load(overrides=["rewards.1={reward: no_repetition, n: 3, token_weight: 0.5}"])
-    assert config.advantage.omission == "last_token"
+    assert config.advantage.omission == "ignore"
     terms = build_terms(config.rewards)
     assert [term.reward.name for term in terms] == ["chrf", "no_repetition"]
     assert [(term.weight, term.token_weight) for term in terms] == [(2.0, 0.0), (1.0, 0.5)]
@@ -61,6 +62,49 @@ def test_any_reward_reads_back_equal(weight, options):
             "preset: gdpo",
             "preset: gdp",
             "error[E026] run.yaml:20:13 advantage.preset: 'gdp' is not a preset. fix: preset: gdpo",
+        ),
+        (
+            "preset: gdpo",
+            "preset: grpo",
+            (
+                "error[E026] run.yaml:20:13 advantage.preset: 'grpo' is not a preset. fix: one of "
+                "gdpo, translategemma, sum_then_normalize, dr_grpo, rloo; sum_then_normalize is "
+                "GRPO's"
+            ),
+        ),
+        (
+            "weight: 2.0",
+            "weight: -1",
+            (
+                "error[E026] run.yaml:16:5 rewards.0.weight: the number -1.0 is out of range: it "
+                "would reward what is worse. fix: write a weight of at least 0; 0 only measures"
+            ),
+        ),
+        (
+            "weight: 2.0",
+            "token_weight: 0.5",
+            (
+                "error[E105] run.yaml:16:5 rewards.0.token_weight: chrf marks no error spans, so a "
+                "token_weight would have no effect. fix: remove token_weight, or take a reward "
+                "with spans, such as lexical_spans or automqm"
+            ),
+        ),
+        (
+            "below: 0.5",
+            "below: 50",
+            (
+                "error[E106] run.yaml:19:25 gates.0.below: the gate closes on every row: scores of "
+                "not_empty are 0 to 1, and below is 50. "
+                "fix: write a threshold above 0 and at most 1"
+            ),
+        ),
+        (
+            "reward: chrf",
+            "reward: bleurt",
+            (
+                "error[E101] run.yaml:15:5 rewards.0: unknown reward 'bleurt'. fix: one of "
+                + ", ".join(reward_names())
+            ),
         ),
         (
             "  path: start",

@@ -6,7 +6,7 @@ from rewardlab.config.strict_yaml import load
 from rewardlab.perturbations.attacks import ATTACKS, Case
 from rewardlab.preflight.default_gates import DEFAULT_GATES, gate_line
 from rewardlab.preflight.safety import ALL, examine
-from rewardlab.rewards import ChrF, NoRepetition, NotEmpty
+from rewardlab.rewards import NoRepetition, NotEmpty
 from rewardlab.types import Candidate, Gate, Term
 
 
@@ -42,12 +42,12 @@ def talk(texts=TALK):
 
 
 def test_the_default_gates_leave_good_translations_alone():
-    closed = examine([Term(ChrF())], talk(), probes=[]).closed
+    closed = examine([Term(NotEmpty())], talk(), probes=[]).closed
     assert {name: price.value for name, price in closed.items() if price.value} == {}
 
 
 def test_the_default_gates_close_on_the_probes_they_exist_for():
-    found = {one.probe.name: one for one in examine([Term(ChrF())], talk()).attacked}
+    found = {one.probe.name: one for one in examine([Term(NotEmpty())], talk()).attacked}
     gated = [probe.name for probe in ATTACKS if probe.guards]
     assert gated == ["copy", "empty", "wrong_script", "truncated", "sentence_repeated", "number"]
     assert {name: found[name].passed[ALL].value for name in gated} == dict.fromkeys(gated, 0.0)

@@ -24,7 +24,7 @@ from rewardlab.errors import UserError
 from rewardlab.models.boundary import prompt_ids
 from rewardlab.rewards import NotEmpty
 from rewardlab.trainers.grpo import GRPOTrainer
-from rewardlab.trainers.rollout import require_columns
+from rewardlab.trainers.rollout import check_training
 from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
@@ -431,20 +431,49 @@ def test_missing_columns_are_named(tmp_path):
         needs_reference: bool = True
 
     arguments = {"args": config(tmp_path), "processing_class": tokenizer()}
-    with pytest.raises(ValueError, match="words need references"):
+    with pytest.raises(UserError, match=r"E032.*words reads references"):
         GRPOTrainer(
             policy(),
             ensemble=RewardEnsemble([Term(Reference())]),
             train_dataset=dataset().remove_columns("reference"),
             **arguments,
         )
-    with pytest.raises(ValueError, match="needs a column 'source'"):
+    with pytest.raises(UserError, match=r"E109.*needs a column 'source'"):
         GRPOTrainer(
             policy(),
             ensemble=RewardEnsemble([Term(Words())]),
             train_dataset=dataset().remove_columns("source"),
             **arguments,
         )
+
+
+@pytest.mark.parametrize("where", ["train_dataset", "eval_dataset"])
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("source", None, "E109] {}source: row 1: nothing is not a text"),
+        ("reference", ["a", "b"], "E109] {}reference: row 1: a list is not a text"),
+        ("target_lang", 7, "E109] {}target_lang: row 1: the integer 7 is not a text"),
+    ],
+)
+def test_rows_that_cannot_be_scored_are_refused_before_a_model_is_made(
+    where, column, value, message
+):
+    good = {"prompt": "P", "source": "s", "reference": "r", "target_lang": None}
+    rows = [{**good, "reference": ["a"]} if column == "reference" else dict(good), dict(good)]
+    rows[1][column] = value
+    if column == "reference":
+        message = message.replace("row 1", "row 0") + "; 2 of 2 rows"
+    given = {"train_dataset": Dataset.from_list([good]), where: Dataset.from_list(rows)}
+    with pytest.raises(UserError) as caught:
+        GRPOTrainer("no model is loaded", ensemble=RewardEnsemble([Term(Words())]), **given)
+    assert str(caught.value).startswith(f"error[{message.format(where + '.')}")
+
+
+def test_an_ensemble_that_learns_nothing_is_refused():
+    ensemble = RewardEnsemble([Term(Words(), weight=0.0)])
+    with pytest.raises(UserError, match=r"E038\] ensemble: every weight and token_weight is 0"):
+        GRPOTrainer("no model is loaded", ensemble=ensemble, train_dataset=dataset())
 
 
 # ── two processes ───────────────────────────────────────────────────────────────────────────────
@@ -520,5 +549,5 @@ def test_the_hypothesis_begins_where_the_policys_template_ends_reasoning():
 def test_rows_with_a_language_that_does_not_exist_are_refused_before_training():
     rows = [{"prompt": "a", "source": "a", "target_lang": code} for code in ("de", "Germn", None)]
     with pytest.raises(UserError, match="target_lang: unknown language 'Germn' in 1 of 3 rows"):
-        require_columns(RewardEnsemble([Term(NotEmpty())]), Dataset.from_list(rows))
-    require_columns(RewardEnsemble([Term(NotEmpty())]), Dataset.from_list(rows[::2]))
+        check_training(RewardEnsemble([Term(NotEmpty())]), train_dataset=Dataset.from_list(rows))
+    check_training(RewardEnsemble([Term(NotEmpty())]), train_dataset=Dataset.from_list(rows[::2]))

@@ -1,0 +1,452 @@
+"""From texts to token advantages in one call, for people: what a trainer would compute, shown.
+
+The steps are the trainer's own: decode -> score -> align -> combine, on one process. For the same
+ids the advantages are equal to those of `rewardlab.trainers.grpo.GRPOTrainer`.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.cells import cell_len
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from rewardlab import composing
+from rewardlab.advantages import CREDIT, combination, reward_rows
+from rewardlab.align import AlignedSpans, Decoded, align
+from rewardlab.candidates import Candidate, as_candidates
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import EXIT_DATA, Problem, UserError, kind_of, one_line, shown
+from rewardlab.models.boundary import answer_ids
+from rewardlab.scores import ScoredRow, Scores, span_with_text
+from rewardlab.spans import ErrorSpan, marked_text, printable
+from rewardlab.trainers.rollout import answer_bounds, hypothesis_in
+
+WIDTH = 80
+"""Columns of the printed form."""
+PRINTED_ROWS = 16
+"""Rows that are printed; ``result[20]`` is any other one."""
+STRONG = 3.0
+"""The advantage with the full colour in a notebook."""
+WHERE = "token_advantages"
+
+
+@dataclass(frozen=True, repr=False)
+class TokenRow:
+    """One row of `TokenAdvantages`: T tokens with their places, credit and advantages.
+
+    Attributes:
+        scored: The candidate with its scores, statuses and spans.
+        ids: T token ids.
+        tokens: The characters of each token; its name if it has none in the hypothesis.
+        starts: int64 (T,) first character of each token in the hypothesis.
+        ends: int64 (T,) one past its last.
+        credit: float64 (T,) by reward with a token weight: minus the error weight on each token,
+            before it is centred or whitened.
+        advantages: float64 (T,).
+    """
+
+    scored: ScoredRow
+    ids: Sequence[int]
+    tokens: Sequence[str]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    credit: Mapping[str, NDArray[np.float64]]
+    advantages: NDArray[np.float64]
+
+    @property
+    def spans(self) -> Mapping[str, Sequence[ErrorSpan]]:
+        """Errors by reward."""
+        return self.scored.spans
+
+    @property
+    def text(self) -> str:
+        """The hypothesis."""
+        return self.scored.candidate.hypothesis
+
+    def __repr__(self) -> str:
+        return f"<TokenRow {shown(self.text, 50)}: {len(self.ids)} tokens>"
+
+    def __str__(self) -> str:
+        """The marked text, the spans, and each token with its advantage, in 80 columns."""
+        candidate = self.scored.candidate
+        found = [span for spans in self.spans.values() for span in spans]
+        lines = [marked_text(self.text, found) or "(empty)"]
+        for name, spans in self.spans.items():
+            told = "; ".join(span_with_text(candidate, span) for span in spans)
+            lines += [f"{name}: {told}"] if told else []
+        lines += [f"gated by {self.scored.gated}"] if self.scored.gated else []
+        lines = [part for line in lines for part in _folded(line)]
+        charged = {name: values for name, values in self.credit.items() if values.any()}
+        rows = {"token": [printable(token).strip() or "␣" for token in self.tokens]}
+        rows |= {
+            f"credit {name}" if len(charged) > 1 else "credit": [
+                f"{value + 0.0:g}" for value in values
+            ]  # no -0
+            for name, values in charged.items()
+        }
+        rows["advantage"] = [f"{value:+.2f}" for value in self.advantages.tolist()]
+        return "\n".join([*lines, *_blocks(rows)])
+
+    def record(self) -> dict[str, Any]:
+        """The row for JSON."""
+        return {
+            **self.scored.record(),
+            "ids": list(self.ids),
+            "tokens": list(self.tokens),
+            "starts": self.starts.tolist(),
+            "ends": self.ends.tolist(),
+            "credit": {name: values.tolist() for name, values in self.credit.items()},
+            "advantages": self.advantages.tolist(),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TokenAdvantages:
+    """N rows with their tokens, spans, credit and advantages; ``result[0]`` is the first.
+
+    ``print(result)`` shows the rows in 80 columns, and a notebook shows them in colour.
+
+    Attributes:
+        rows: N rows.
+        scores: The scores of the ensemble.
+        advantages: float64 (N, T), what the trainer's loss would get; 0 outside the mask.
+        mask: bool (N, T), True for tokens.
+        num_generations: Group size G.
+        preset: The name of the preset.
+        notes: What a reader should know: spans that could not be placed, no token weights.
+    """
+
+    rows: Sequence[TokenRow]
+    scores: Scores
+    advantages: Tensor
+    mask: Tensor
+    num_generations: int
+    preset: str
+    notes: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> TokenRow:
+        return self.rows[row]
+
+    def __iter__(self) -> Iterator[TokenRow]:
+        return iter(self.rows)
+
+    def __repr__(self) -> str:
+        groups = len(self) // self.num_generations
+        return (
+            f"<TokenAdvantages: {len(self)} rows in {groups} "
+            f"group{'' if groups == 1 else 's'} of {self.num_generations}, "
+            f"{int(self.mask.sum())} tokens, preset {self.preset}>"
+        )
+
+    def __str__(self) -> str:
+        """The rows, at most `PRINTED_ROWS` of them, and the notes."""
+        lines: list[str] = []
+        for at, row in enumerate(self.rows[:PRINTED_ROWS]):
+            group, place = divmod(at, self.num_generations)
+            lines += [f"row {at} (group {group}, completion {place})"]
+            lines += [f"  {line}".rstrip() for line in str(row).splitlines()] + [""]
+        if (more := len(self) - PRINTED_ROWS) > 0:
+            lines.append(f"{more:,} more rows: print(result[{PRINTED_ROWS}])")
+        lines += [part for note in self.notes for part in _folded(f"note: {note}")]
+        return "\n".join(lines).rstrip()
+
+    def _repr_html_(self) -> str:
+        """The rows for a notebook: green for a positive and red for a negative advantage."""
+        lines: list[str] = []
+        for at, row in enumerate(self.rows[:PRINTED_ROWS]):
+            tokens = "".join(_coloured(row, token) for token in range(len(row.ids)))
+            lines.append(f"<p>{at}: {tokens}</p>")
+        lines += [f"<p><i>{html.escape(note)}</i></p>" for note in self.notes]
+        return "".join(lines)
+
+    def records(self) -> list[dict[str, Any]]:
+        """N rows for JSON, see `TokenRow.record`."""
+        return [row.record() for row in self.rows]
+
+
+def token_advantages(
+    tokenizer: PreTrainedTokenizerBase | str | Path,
+    ensemble: RewardEnsemble,
+    candidates: Sequence[Any],
+    *,
+    num_generations: int,
+    preset: str = "gdpo",
+    credit: str = "span",
+    omission: str = "ignore",
+    completion_ids: Sequence[Sequence[int]] | None = None,
+) -> TokenAdvantages:
+    """Score candidates, place their error spans on tokens, and combine both into advantages.
+
+    Args:
+        tokenizer: The policy's tokenizer, or the path of a checkpoint with one.
+        ensemble: The rewards. Without a token weight, all tokens of a row have one advantage.
+        candidates: N candidates, prompt-major: groups of ``num_generations`` hypotheses of one
+            source.
+        num_generations: Group size G.
+        preset: How scores and credit are combined: a name of `rewardlab.advantages.PRESETS`.
+        credit: How a span's weight is spread over its tokens: a name of ``CREDIT``.
+        omission: Which tokens an omission is charged to: a name of ``OMISSION``.
+        completion_ids: N lists of sampled ids; by default those of the hypothesis after its prompt,
+            with the end of sequence. What is scored is the text of the ids, without reasoning.
+
+    Returns:
+        N rows, in the order of the candidates.
+
+    Raises:
+        UserError: E026 a name is unknown; E031 N is not a multiple of G; E107, E108 these are no
+            ensemble or no candidates; E112 the tokenizer cannot be used; E113 the ids do not fit
+            the candidates; and what the ensemble raises.
+    """
+    composing.raise_if_any(composing.ensemble_problems(ensemble, f"{WHERE}.ensemble"))
+    rows = as_candidates(candidates, WHERE)
+    advantage = combination(preset, credit=credit, omission=omission)
+    _check_groups(len(rows), num_generations)
+    known = _tokenizer(tokenizer)
+    ids = _ids(known, rows, completion_ids)
+    decoded = [
+        hypothesis_in(known, one, prompt=row.prompt or "")
+        for row, one in zip(rows, ids, strict=True)
+    ]
+    _check_decoded(decoded)
+    if completion_ids is not None:
+        _check_texts([row.hypothesis for row in rows], decoded)
+    scored = [replace(row, hypothesis=one.text) for row, one in zip(rows, decoded, strict=True)]
+    scores = ensemble(scored)
+    mask = _mask(ids)
+    spans = align(decoded, scores.spans, scores.severities, length=mask.shape[1])
+    advantages = advantage(reward_rows(scores), spans, mask, num_generations=num_generations)
+    charged = {
+        scores.names[column]: CREDIT[credit](spans, column) * mask
+        for column in scores.token_weights.nonzero()[0].tolist()
+    }
+    token_rows = [
+        _row(
+            known,
+            scores[row],
+            decoded[row],
+            ids=one,
+            credit={name: values[row] for name, values in charged.items()},
+            advantages=advantages[row],
+        )
+        for row, one in enumerate(ids)
+    ]
+    changed = [at for at, row in enumerate(rows) if row.hypothesis != scored[at].hypothesis]
+    notes = list(_notes(spans, charged, changed))
+    return TokenAdvantages(token_rows, scores, advantages, mask, num_generations, preset, notes)
+
+
+def _mask(ids: Sequence[Sequence[int]]) -> Tensor:
+    """Bool (N, T), True for tokens; T is at least 1."""
+    lengths = torch.tensor([len(one) for one in ids])
+    return torch.arange(max(1, int(lengths.max()))) < lengths[:, None]
+
+
+def _row(
+    tokenizer: PreTrainedTokenizerBase,
+    scored: ScoredRow,
+    decoded: Decoded,
+    *,
+    ids: Sequence[int],
+    credit: Mapping[str, Tensor],
+    advantages: Tensor,
+) -> TokenRow:
+    """One row without its padding, with the characters of each token or its name."""
+    names = cast("list[str]", tokenizer.convert_ids_to_tokens(list(ids)))
+    places = zip(decoded.starts.tolist(), decoded.ends.tolist(), names, strict=True)
+    return TokenRow(
+        scored=scored,
+        ids=ids,
+        tokens=[decoded.text[start:end] if end > start else name for start, end, name in places],
+        starts=decoded.starts,
+        ends=decoded.ends,
+        credit={name: values[: len(ids)].numpy() for name, values in credit.items()},
+        advantages=advantages[: len(ids)].numpy(),
+    )
+
+
+# ── checks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_groups(rows: int, num_generations: int) -> None:
+    where = f"{WHERE}.num_generations"
+    if isinstance(num_generations, bool) or not isinstance(num_generations, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+        what = f"{kind_of(num_generations)} is not an integer"
+        raise UserError([Problem("E025", where, what, "num_generations=4")])
+    if num_generations < 1 or rows == 0 or rows % num_generations:
+        fitting = [size for size in range(min(2, rows), rows + 1) if size and rows % size == 0]
+        what = (
+            f"{rows} rows is not a multiple of num_generations={num_generations}; rows must be "
+            "prompt-major, all completions of a prompt one after the other"
+        )
+        fix = f"num_generations={' or '.join(map(str, fitting[:4]))}" if fitting else "give rows"
+        raise UserError([Problem("E031", where, what, fix)])
+
+
+def _tokenizer(given: PreTrainedTokenizerBase | str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer, loaded if a path was given.
+
+    Raises:
+        UserError: E112, it cannot be loaded or has no places of tokens.
+    """
+    where, fix = f"{WHERE}.tokenizer", "AutoTokenizer.from_pretrained(directory)"
+    if isinstance(given, (str, Path)):
+        try:
+            loaded = AutoTokenizer.from_pretrained(str(given), trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            what = f"{shown(str(given))} holds no tokenizer that can be loaded: {one_line(error)}"
+            raise UserError([Problem("E112", where, what, fix)]) from error
+        given = cast("PreTrainedTokenizerBase", loaded)
+    if not isinstance(given, PreTrainedTokenizerBase):  # pyright: ignore[reportUnnecessaryIsInstance]
+        what = f"{kind_of(given)} is not a tokenizer of transformers"
+        raise UserError([Problem("E112", where, what, fix)])
+    if getattr(given, "backend_tokenizer", None) is None:
+        what = (
+            f"{type(given).__name__} has no offsets, so error spans cannot be placed on its tokens"
+        )
+        fix = "a fast tokenizer: AutoTokenizer.from_pretrained(directory, use_fast=True)"
+        raise UserError([Problem("E112", where, what, fix)])
+    return given
+
+
+def _ids(
+    tokenizer: PreTrainedTokenizerBase,
+    candidates: Sequence[Candidate],
+    given: Sequence[Sequence[int]] | None,
+) -> list[list[int]]:
+    """The given ids, or those of the hypotheses with the end of the sequence.
+
+    Raises:
+        UserError: E113, the ids are not one list for each candidate.
+    """
+    if given is None:
+        return [answer_ids(tokenizer, row.prompt or "", row.hypothesis) for row in candidates]
+    where, fix = f"{WHERE}.completion_ids", "one list of sampled ids for each candidate"
+    if len(given) != len(candidates):
+        what = f"{len(given)} lists of ids for {len(candidates)} candidates"
+        raise UserError([Problem("E113", where, what, fix)], EXIT_DATA)
+    try:
+        ids = [np.asarray(one, np.int64).reshape(-1).tolist() for one in given]
+    except (TypeError, ValueError, OverflowError) as error:
+        what = f"these are not lists of token ids: {one_line(error)}"
+        raise UserError([Problem("E113", where, what, fix)], EXIT_DATA) from error
+    if wrong := [
+        row for row, one in enumerate(ids) if any(not 0 <= at < len(tokenizer) for at in one)
+    ]:
+        what = f"row {wrong[0]} holds an id outside the vocabulary of {len(tokenizer):,} tokens"
+        raise UserError([Problem("E113", where, what, "leave out padding such as -100")], EXIT_DATA)
+    return ids
+
+
+def _check_decoded(decoded: Sequence[Decoded]) -> None:
+    """E112 if no row could be aligned."""
+    if not any(one.aligned for one in decoded):
+        what = "the text of its tokens differs from what it decodes, so error spans have no place"
+        fix = "tokenizer.clean_up_tokenization_spaces = False"
+        raise UserError([Problem("E112", f"{WHERE}.tokenizer", what, fix)])
+
+
+def _check_texts(hypotheses: Sequence[str], decoded: Sequence[Decoded]) -> None:
+    """E113 if the ids of a candidate do not hold its hypothesis."""
+    for row, (hypothesis, one) in enumerate(zip(hypotheses, decoded, strict=True)):
+        if one.text != hypothesis[slice(*answer_bounds(hypothesis))]:
+            what = f"row {row}: the ids are those of {shown(one.text, 40)}, and the hypothesis is "
+            what += shown(hypothesis, 40)
+            fix = "the ids of this hypothesis, in the order of the candidates"
+            problem = Problem("E113", f"{WHERE}.completion_ids", what, fix)
+            raise UserError([problem], EXIT_DATA)
+
+
+def _notes(
+    spans: AlignedSpans, charged: Mapping[str, Tensor], changed: Sequence[int]
+) -> Iterator[str]:
+    if not charged:
+        yield (
+            "no term has a token_weight, so all tokens of a row have the same advantage; give one "
+            "to a reward with spans: Term(LexicalSpans(), weight=0, token_weight=0.5)"
+        )
+    if lost := spans.total - spans.found:
+        yield f"{lost} of {spans.total} error spans could not be placed on tokens"
+    if changed:
+        rows = ", ".join(map(str, changed[:5]))
+        yield (
+            f"{len(changed)} hypotheses are scored as the tokenizer writes them, without reasoning "
+            f"(first rows: {rows})"
+        )
+
+
+# ── showing ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _folded(line: str) -> list[str]:
+    """A line in parts of at most `WIDTH` columns with an indent of two."""
+    parts, width = [""], 0
+    for character in line:
+        cells = cell_len(character)
+        if width + cells > WIDTH - 2:
+            cut = parts[-1].rfind(" ") + 1 or len(parts[-1])
+            parts[-1], rest = parts[-1][:cut].rstrip(), parts[-1][cut:]
+            parts.append(rest)
+            width = cell_len(rest)
+        parts[-1] += character
+        width += cells
+    return parts
+
+
+def _blocks(rows: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Rows of cells below each other, in blocks that fit into `WIDTH` with an indent of two.
+
+    Args:
+        rows: Name of a row -> T cells.
+    """
+    label = max(map(cell_len, rows))
+    room = WIDTH - 2 - label
+    columns = [_clipped(cells, room - 1) for cells in zip(*rows.values(), strict=True)]
+    block: list[list[str]] = []
+    used = 0
+    for cells in columns:
+        width = max(map(cell_len, cells)) + 1
+        if used + width > room and block:
+            yield from _lines(rows, label, block)
+            block, used = [], 0
+        block.append([" " * (width - cell_len(cell)) + cell for cell in cells])
+        used += width
+    yield from _lines(rows, label, block)
+
+
+def _lines(
+    rows: Mapping[str, Sequence[str]], label: int, block: Sequence[Sequence[str]]
+) -> Iterator[str]:
+    for at, name in enumerate(rows):
+        yield f"{name:<{label}}" + "".join(cells[at] for cells in block)
+
+
+def _clipped(cells: Sequence[str], room: int) -> list[str]:
+    return [cell if cell_len(cell) <= room else f"{cell[: max(1, room // 2)]}…" for cell in cells]
+
+
+def _coloured(row: TokenRow, token: int) -> str:
+    """One token as HTML: its advantage as the colour behind it and in the title."""
+    value = float(row.advantages[token])
+    share = min(1.0, abs(value) / STRONG)
+    colour = f"rgba({'200,0,0' if value < 0 else '0,140,0'},{0.6 * share:.2f})"
+    start, end = int(row.starts[token]), int(row.ends[token])
+    marked = any(
+        span.side == "hypothesis" and span.start < end and start < span.end
+        for spans in row.spans.values()
+        for span in spans
+    )
+    line = ";text-decoration:underline" if marked else ""
+    text = html.escape(printable(row.tokens[token]))
+    return f'<span style="background:{colour}{line}" title="{value:+.2f}">{text}</span>'

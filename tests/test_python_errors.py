@@ -1,0 +1,380 @@
+"""Typical mistakes of Python users: a code, the value, a fix; no error of our internals."""
+
+import functools
+import re
+
+import numpy as np
+import pytest
+import tiny_tokenizers
+
+import rewardlab
+from rewardlab import Candidate, Gate, RewardEnsemble, Term
+from rewardlab.adapters.trl import trl_rewards
+from rewardlab.advantages import combination
+from rewardlab.errors import UserError
+from rewardlab.rewards import TER, ChrF, FromFunction, LexicalSpans, MetricX, NotEmpty
+
+
+def polite(candidates):
+    return [1.0 for _ in candidates]
+
+
+ONE = Candidate("the dog", "der Hund", "der Hund")
+CHRF, GATE = Term(ChrF()), Gate(NotEmpty(), below=0.5)
+
+
+def advantages(**options):
+    ensemble = RewardEnsemble([CHRF, Term(LexicalSpans(), weight=0, token_weight=0.5)])
+    settings = {"num_generations": 2, "candidates": [ONE] * 4, **options}
+    tokenizer = settings.pop("tokenizer", None) or tiny_tokenizers.byte_level_bpe()
+    return rewardlab.token_advantages(tokenizer, ensemble, settings.pop("candidates"), **settings)
+
+
+MISTAKES = {
+    "a name for a reward": (
+        lambda: Term("chrf"),
+        (
+            "error[E107] Term: the text 'chrf' is not a reward. fix: "
+            "Term(parse_reward('chrf')), with "
+            "parse_reward from rewardlab.rewards.registry"
+        ),
+    ),
+    "a function for a reward": (
+        lambda: Term(polite),
+        (
+            "error[E107] Term: the function polite is not a reward. "
+            "fix: Term(FromFunction(polite, worst=...))"
+        ),
+    ),
+    "a lambda for a reward": (
+        lambda: Term(lambda rows: rows),
+        (
+            "error[E107] Term: the function <lambda> is not a reward. "
+            "fix: Term(FromFunction(<lambda>, worst=..., name='my_reward'))"
+        ),
+    ),
+    "a class for a reward": (
+        lambda: Gate(NotEmpty, below=0.5),
+        "error[E107] Gate: NotEmpty is a class, not a reward. fix: Gate(NotEmpty(...), below=0.5)",
+    ),
+    "a gate for a reward": (
+        lambda: Term(GATE),
+        (
+            "error[E107] Term: a Gate is not a reward. "
+            "fix: gates have their own list: RewardEnsemble(terms, gates=[gate])"
+        ),
+    ),
+    "an object for a reward": (
+        lambda: Term(object()),
+        (
+            "error[E107] Term: object is not a reward: it has no name, signature, needs_reference, "
+            "worst, key, __call__. fix: make it a subclass of RowReward, or wrap a function in "
+            "FromFunction"
+        ),
+    ),
+    "a mapping of terms": (
+        lambda: RewardEnsemble({"chrf": 1.0}),
+        (
+            "error[E107] RewardEnsemble: terms is a mapping, not a list. "
+            "fix: terms=[Term(ChrF(), weight=1.0)]"
+        ),
+    ),
+    "one term for a list": (
+        lambda: RewardEnsemble(CHRF),
+        (
+            "error[E107] RewardEnsemble: terms is Term, not a list. "
+            "fix: terms=[Term(ChrF(), weight=1.0)]"
+        ),
+    ),
+    "a bare guard": (
+        lambda: RewardEnsemble([CHRF], gates=[NotEmpty()]),
+        (
+            "error[E107] RewardEnsemble gates[0]: NotEmpty is not a Gate. "
+            "fix: write Gate(NotEmpty(name='not_empty'), below=0.5)"
+        ),
+    ),
+    "a bare reward": (
+        lambda: RewardEnsemble([NotEmpty()]),
+        (
+            "error[E107] RewardEnsemble terms[0]: NotEmpty is not a Term. "
+            "fix: write Term(NotEmpty(name='not_empty'), weight=1.0)"
+        ),
+    ),
+    "a gate among the terms": (
+        lambda: RewardEnsemble([CHRF, GATE]),
+        (
+            "error[E107] RewardEnsemble terms[1]: Gate is not a Term. "
+            "fix: gates have their own list: RewardEnsemble(terms, gates=[gate])"
+        ),
+    ),
+    "a name among the terms": (
+        lambda: RewardEnsemble(["chrf"]),
+        (
+            "error[E107] RewardEnsemble terms[0]: the text 'chrf' is not a Term. "
+            "fix: Term(parse_reward('chrf')), with parse_reward from rewardlab.rewards.registry"
+        ),
+    ),
+    "two rewards of one name": (
+        lambda: RewardEnsemble([CHRF, Term(ChrF(word_order=2))]),
+        (
+            "error[E036] RewardEnsemble: two rewards are named 'chrf'. "
+            "fix: give one of them another name: name='chrf_2'"
+        ),
+    ),
+    "no term": (
+        lambda: RewardEnsemble([]),
+        (
+            "error[E026] RewardEnsemble: an ensemble needs at least one term. "
+            "fix: RewardEnsemble([Term(reward), ...])"
+        ),
+    ),
+    "a share above 1": (
+        lambda: RewardEnsemble([CHRF], max_failed=50),
+        (
+            "error[E026] RewardEnsemble.max_failed: the integer 50 is out of range. "
+            "fix: write a share from 0 to 1"
+        ),
+    ),
+    "a negative weight": (
+        lambda: Term(ChrF(), weight=-1.0),
+        (
+            "error[E026] chrf.weight: the number -1.0 is out of range: it would "
+            "reward what is worse. "
+            "fix: write a weight of at least 0; 0 only measures"
+        ),
+    ),
+    "a weight beyond float32": (
+        lambda: Term(LexicalSpans(), token_weight=1e39),
+        (
+            "error[E026] lexical_spans.token_weight: the number 1e+39 is out of range: it must be "
+            "finite in float32. fix: write a finite weight, such as 1.0"
+        ),
+    ),
+    "a weight that is text": (
+        lambda: Term(ChrF(), "0.5"),
+        "error[E025] chrf.weight: the text '0.5' is not a number. fix: weight=1.0",
+    ),
+    "a token weight without spans": (
+        lambda: Term(ChrF(), token_weight=0.5),
+        (
+            "error[E105] chrf.token_weight: chrf marks no error spans, so a "
+            "token_weight would have no "
+            "effect. fix: remove token_weight, or take a reward with spans, such "
+            "as lexical_spans or "
+            "automqm"
+        ),
+    ),
+    "applies by name": (
+        lambda: Term(ChrF(), applies="translations"),
+        (
+            "error[E025] chrf.applies: the text 'translations' is not a function. "
+            "fix: a function of a candidate: applies=is_translation, from rewardlab.types"
+        ),
+    ),
+    "severities by name": (
+        lambda: Term(LexicalSpans(), severities="wmt"),
+        (
+            "error[E025] lexical_spans.severities: the text 'wmt' is not a SeverityTable. "
+            "fix: one of SEVERITY_TABLES, by name: wmt, wmt-no-source, xcomet"
+        ),
+    ),
+    "a threshold above all scores": (
+        lambda: Gate(NotEmpty(), below=50),
+        (
+            "error[E106] not_empty.below: the gate closes on every row: scores of "
+            "not_empty are 0 to "
+            "1, and below is 50. fix: write a threshold above 0 and at most 1"
+        ),
+    ),
+    "a threshold that nothing is below": (
+        lambda: Gate(ChrF(), below=0),
+        (
+            "error[E106] chrf.below: the gate never closes: scores of chrf are 0 "
+            "to 100, and below is "
+            "0. fix: write a threshold above 0 and at most 100"
+        ),
+    ),
+    "a threshold of the wrong sign": (
+        lambda: Gate(TER(), below=50.0),
+        (
+            "error[E106] ter.below: the gate closes on every row: scores of ter are at most 0, and "
+            "below is 50. fix: write a threshold at most 0"
+        ),
+    ),
+    "a threshold under a function's worst": (
+        lambda: Gate(FromFunction(polite, worst=0.0), below=-1.0),
+        (
+            "error[E106] polite.below: the gate never closes: scores of polite are at least 0, and "
+            "below is -1. fix: write a threshold above 0"
+        ),
+    ),
+    "texts for candidates": (
+        lambda: RewardEnsemble([CHRF])(["der Hund", "die Katze"]),
+        (
+            "error[E108] RewardEnsemble: 2 of 2 rows are no Candidate; row 0 is "
+            "the text 'der Hund'. "
+            "fix: [Candidate(source, hypothesis) for source, hypothesis in "
+            "zip(sources, hypotheses)]"
+        ),
+    ),
+    "texts for a single reward": (
+        lambda: ChrF()(["der Hund"]),
+        (
+            "error[E108] chrf: 1 of 1 rows are no Candidate; row 0 is the text 'der Hund'. "
+            "fix: [Candidate(source, hypothesis) for source, hypothesis in "
+            "zip(sources, hypotheses)]"
+        ),
+    ),
+    "mappings for candidates": (
+        lambda: RewardEnsemble([CHRF])([ONE, {"source": "a"}]),
+        (
+            "error[E108] RewardEnsemble: 1 of 2 rows are no Candidate; row 1 is a mapping. "
+            "fix: [Candidate(**row) for row in rows], with the fields of "
+            "Candidate(source, hypothesis, reference)"
+        ),
+    ),
+    "one candidate": (
+        lambda: RewardEnsemble([CHRF])(ONE),
+        (
+            "error[E108] RewardEnsemble: one Candidate is not a list of candidates. "
+            "fix: a list with one candidate: [Candidate(source, hypothesis, reference)]"
+        ),
+    ),
+    "lists in a candidate": (
+        lambda: Candidate(["a", "b"], "x"),
+        (
+            "error[E108] Candidate.source: a list is not text. fix: one candidate per text: "
+            "[Candidate(s, h) for s, h in zip(sources, hypotheses)]"
+        ),
+    ),
+    "several references": (
+        lambda: Candidate("a", "b", ["c", "d"]),
+        (
+            "error[E108] Candidate.reference: a list is not text. "
+            "fix: a candidate has one reference: reference=references[0]"
+        ),
+    ),
+    "a reference from pandas": (
+        lambda: Candidate("a", "b", float("nan")),
+        (
+            "error[E108] Candidate.reference: the number nan is not text. "
+            "fix: reference=None, in the form Candidate(source, hypothesis, reference)"
+        ),
+    ),
+    "bytes": (
+        lambda: Candidate("a", b"b"),
+        (
+            "error[E108] Candidate.hypothesis: the value b'b' is not text. "
+            "fix: hypothesis=value.decode()"
+        ),
+    ),
+    "nothing to learn": (
+        lambda: trl_rewards(RewardEnsemble([Term(ChrF(), 0.0)])),
+        (
+            "error[E038] trl_rewards: every weight and token_weight is 0, so there is nothing to "
+            "learn. fix: give one a weight"
+        ),
+    ),
+    "a misspelt preset": (
+        lambda: combination("translate_gemma"),
+        "error[E026] preset: 'translate_gemma' is not a preset. fix: translategemma",
+    ),
+    "the name of a method": (
+        lambda: combination("grpo"),
+        (
+            "error[E026] preset: 'grpo' is not a preset. fix: one of gdpo, translategemma, "
+            "sum_then_normalize, dr_grpo, rloo; sum_then_normalize is GRPO's"
+        ),
+    ),
+    "a token credit": (
+        lambda: combination(credit="whole"),
+        "error[E026] credit: 'whole' is not a token credit. fix: one of span, divided, to_go",
+    ),
+    "no reward at all": (
+        lambda: Term(None),
+        "error[E107] Term: nothing is not a reward. fix: a reward object: Term(ChrF(), weight=1.0)",
+    ),
+    "a partial function": (
+        lambda: Term(functools.partial(polite)),
+        (
+            "error[E107] Term: the function partial is not a reward. "
+            "fix: Term(FromFunction(partial, worst=..., name='my_reward'))"
+        ),
+    ),
+    "terms for an ensemble": (
+        lambda: trl_rewards([CHRF]),
+        (
+            "error[E107] trl_rewards: a list is not a RewardEnsemble. "
+            "fix: RewardEnsemble([Term(reward), ...])"
+        ),
+    ),
+    "a group that is split": (
+        lambda: advantages(num_generations=3),
+        (
+            "error[E031] token_advantages.num_generations: 4 rows is not a multiple of "
+            "num_generations=3; rows must be prompt-major, all completions of a "
+            "prompt one after the "
+            "other. fix: num_generations=2 or 4"
+        ),
+    ),
+    "no tokenizer": (
+        lambda: advantages(tokenizer=object),
+        (
+            "error[E112] token_advantages.tokenizer: the value <class 'object'> is "
+            "not a tokenizer of "
+            "transformers. fix: AutoTokenizer.from_pretrained(directory)"
+        ),
+    ),
+    "too few lists of ids": (
+        lambda: advantages(completion_ids=[[1, 2]]),
+        (
+            "error[E113] token_advantages.completion_ids: 1 lists of ids for 4 candidates. "
+            "fix: one list of sampled ids for each candidate"
+        ),
+    ),
+    "ids with labels": (
+        lambda: advantages(completion_ids=[[-100]] * 4),
+        (
+            "error[E113] token_advantages.completion_ids: row 0 holds an id "
+            "outside the vocabulary of "
+            f"{len(tiny_tokenizers.byte_level_bpe()):,} tokens. fix: leave out padding such as -100"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_code_value_and_fix(mistake):
+    make, message = MISTAKES[mistake]
+    with pytest.raises(UserError) as caught:
+        make()
+    assert str(caught.value) == message
+    assert re.fullmatch(r"error\[E\d{3}\] .+: .+ fix: .+", message)
+
+
+def test_all_mistakes_of_a_term_are_told_at_once():
+    with pytest.raises(UserError) as caught:
+        Term(ChrF(), weight=-1, token_weight=0.5, applies=None)
+    assert [problem.code for problem in caught.value.problems] == ["E026", "E105", "E025"]
+
+
+def test_missing_references_are_warned_of_and_score_nothing():
+    with pytest.warns(UserWarning, match=r"error\[E032\] RewardEnsemble: chrf reads references"):
+        scores = RewardEnsemble([CHRF])([Candidate("a", "b")])
+    assert scores.status[0][0].value == "not_applicable"
+
+
+def test_a_token_weight_on_a_function_without_spans_is_warned_of():
+    ensemble = RewardEnsemble([Term(FromFunction(polite, worst=0.0), token_weight=1.0)])
+    with pytest.warns(UserWarning, match=r"error\[E105\] polite.token_weight: polite marks no"):
+        ensemble([ONE])
+
+
+def test_what_python_accepts_is_accepted():
+    """Generators, tuples, numpy numbers and texts, and a threshold at the highest score."""
+    terms = (term for term in [Term(ChrF(), np.float32(0.5)), Term(NotEmpty(), np.int64(1))])
+    ensemble = RewardEnsemble(terms, gates=(Gate(NotEmpty(name="gate"), below=1.0),))
+    assert ensemble.names == ("chrf", "not_empty")
+    scores = ensemble(Candidate(np.str_("a"), np.str_(text), "b") for text in "bc")
+    assert scores.values[:, 0].tolist() == [100.0, 0.0]
+    assert Term(MetricX(model="nowhere")).weight == 1.0, "no model is loaded by a check"
