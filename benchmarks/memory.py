@@ -87,7 +87,7 @@ def estimate(name: str, recipe: str) -> dict[str, Any]:
 def line(found: dict[str, Any]) -> str:
     gib = found["gib"]
     held = [gib[part] for part in ("weights", "gradients", "optimizer", "reference")]
-    passing = gib["copies"] + gib["activations"] + gib["head"]
+    passing = gib["copies"] + gib["activations"] + gib["logits"] + gib["head"]
     cells = [*held, passing, gib["total"], *gib["sharded_total"].values()]
     numbers = " | ".join(f"{cell:.3g}" for cell in cells)
     return f"| {found['model']} | {found['parameters']:,} | {found['recipe']} | {numbers} |"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,8 @@ def command(
     progress = Console(stderr=True)
     weight = DemoSettings.token_weight if token_credit else 0.0
     settings = DemoSettings(seed=seed, rl_steps=steps, token_weight=weight)
-    run_demo(out, settings, say=lambda text: progress.print(text, markup=False))
+    say = partial(progress.print, markup=False)
+    run_demo(out, settings, say=say, console=progress)
     show(read_run(out))
 
 

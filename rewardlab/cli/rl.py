@@ -14,6 +14,7 @@ from rewardlab.cli.rows import NO_ROWS, pairs_of, prompt_of, row_notes
 from rewardlab.config.load import to_yaml
 from rewardlab.config.rl import RLConfig, check_rl, check_rl_options, rl_options
 from rewardlab.config.rows import read_data
+from rewardlab.config.strict_yaml import Document
 from rewardlab.data.corpora import Corpus, Row
 from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.dry_run.training import check_plan, rl_plan
@@ -26,7 +27,7 @@ from rewardlab.types import Candidate
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import Trainer
+    from transformers import Trainer, TrainerCallback
     from trl import GRPOConfig
 
 
@@ -71,7 +72,12 @@ def check(arguments: Arguments) -> Ready:
     before = training.check_start(config.run, config.policy.path, found)
     train, heldout = found.attempt(read_data, config.data) or (NO_ROWS, NO_ROWS)
     wrong = check_rl_options(config.trainer, algorithm=config.algorithm)
-    options = None if wrong else found.attempt(trl_options, config)
+    document = training.document_of(arguments)
+    options = None if wrong else found.attempt(trl_options, config, document)
+    if options is not None and options.eval_strategy != "no" and not len(heldout):
+        what = "an evaluation needs held-out rows, and there are none"
+        fix = "data.heldout: 100, or remove eval_strategy"
+        found.add([document.problem("E046", ("trainer", "eval_strategy"), what, fix)])
     terms, gates = build_each(config.rewards, config.gates)
     summary: dict[str, Any] = {"run": str(config.run), "rows": len(train), "heldout": len(heldout)}
     pairs = pairs_of(train.rows, config.prompt, config.data, chat=config.chat)
@@ -102,11 +108,15 @@ def planted_candidates(config: RLConfig, rows: Sequence[Row], *, prompts: bool) 
     return [candidate_of(row, row["prompt"], "") for row in shown]
 
 
-def trl_options(config: RLConfig) -> GRPOConfig:
-    """TRL's options: those of the file, which override defaults that suit the machine."""
-    return rl_options(
-        config, log_completions=True, num_completions_to_print=0, **training.quiet_defaults()
-    )
+def trl_options(config: RLConfig, document: Document) -> GRPOConfig:
+    """TRL's options: those of the file, which override defaults that suit the machine.
+
+    Args:
+        config: The run.
+        document: Its file, for the places of problems.
+    """
+    own = {"log_completions": True, "num_completions_to_print": 0}
+    return rl_options(config, document, **own, **training.quiet_defaults())
 
 
 def work(ready: Ready) -> RLTrainer:
@@ -115,22 +125,54 @@ def work(ready: Ready) -> RLTrainer:
     Raises:
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: A reward left too many rows unscored.
+        UserError: E049, a signal stopped it, and the policy so far is saved (exit code 143 or 130);
+            E076 advantages or E077 a gradient that is not finite (2); those of
+            `rewardlab.cli.training.ending_well`.
     """
-    config = ready.config
-    training.start(config.run, to_yaml(config), ready.ensemble.signature)
-    trainer = build_trainer(ready)
-    say(f"reinforcing {len(ready.train):,} prompts; metrics in {config.run / 'metrics.jsonl'}")
-    trainer.train()
+    from rewardlab.report.progress import Progress
+    from rewardlab.trainers.stopping import StopOnSignal
+
+    config, stops, name = ready.config, StopOnSignal(), main_reward(ready.ensemble)
+    with training.run_directory(config.run):
+        training.start(config.run, to_yaml(config), ready.ensemble.signature)
+        progress = Progress(
+            "rl",
+            main=f"rewards/{name}/mean",
+            heldout=f"eval_rewards/{name}/mean",
+            label=name,
+            shows=is_first_process(),
+        )
+        with training.refusals():
+            trainer = build_trainer(ready, [progress, stops])
+        say(f"reinforcing {len(ready.train):,} prompts; metrics in {config.run / 'metrics.jsonl'}")
+        with training.ending_well(config.run, trainer), stops.listening(), progress:
+            trainer.train()
+            if training.is_stopped(stops.signal, trainer):
+                assert stops.signal is not None  # noqa: S101 - it stopped the run
+                raise training.save_stopped(
+                    "rl", stops.signal, cast("Trainer", trainer), config.run, stage_of(ready),
+                    start=config.policy.path, before=ready.before,
+                )  # fmt: skip
     return trainer
 
 
-def build_trainer(ready: Ready) -> RLTrainer:
-    """The trainer, ready to train; held-out rows are TRL's evaluation set."""
+def main_reward(ensemble: RewardEnsemble) -> str:
+    """The name of the reward with the largest weight, of scores or else of error spans."""
+    return max(ensemble.terms, key=lambda term: (term.weight, term.token_weight)).reward.name
+
+
+def build_trainer(ready: Ready, callbacks: Sequence[TrainerCallback]) -> RLTrainer:
+    """The trainer, ready to train; held-out rows are TRL's evaluation set.
+
+    Args:
+        ready: The run.
+        callbacks: Callbacks besides those of every run.
+    """
     from datasets import Dataset
-    from transformers import PrinterCallback
 
     from rewardlab.trainers import policy as policies
     from rewardlab.trainers.planted_check import PlantedCheck
+    from rewardlab.trainers.run_log import no_printing
 
     config, options = ready.config, ready.options
     tokenizer = policies.load_tokenizer(config.policy.path)
@@ -152,10 +194,11 @@ def build_trainer(ready: Ready) -> RLTrainer:
         train_dataset=train,
         eval_dataset=heldout if options.eval_strategy != "no" else None,
         processing_class=tokenizer,
+        callbacks=[*callbacks],
         peft_config=policies.low_rank(policy, **lora.model_dump()) if lora is not None else None,
     )
     trainer.remove_callback(PlantedCheck)  # `check` has asked, before anything was loaded
-    trainer.remove_callback(PrinterCallback)  # metrics.jsonl has what it would print
+    no_printing(trainer)
     return trainer
 
 
@@ -187,20 +230,29 @@ def write(ready: Ready, trainer: RLTrainer) -> dict[str, Any]:
     Returns:
         The report.
     """
-    config, ensemble, start = ready.config, ready.ensemble, ready.config.policy.path
-    stage = Stage(
+    config = ready.config
+    training.save_policy(
+        cast("Trainer", trainer),
+        config.run,
+        stage_of(ready),
+        start=config.policy.path,
+        before=ready.before,
+    )
+    rewards = first_and_last(trainer)
+    return {"run": str(config.run), "rewards": rewards, **training.time_and_memory(ready.started)}
+
+
+def stage_of(ready: Ready) -> Stage:
+    """What the training history says about this run."""
+    config, ensemble = ready.config, ready.ensemble
+    return Stage(
         "rl",
-        start=str(start),
+        start=str(config.policy.path),
         data=tuple(data.model_dump(mode="json") for data in config.data),
         rewards=tuple(TrainedOn.term(term) for term in ensemble.terms),
         gates=tuple(TrainedOn.gate(gate) for gate in ensemble.gates),
         separator=separator(prompt_of(ready.train.rows[0], config.prompt, chat=config.chat)),
     )
-    training.save_policy(
-        cast("Trainer", trainer), config.run, stage, start=start, before=ready.before
-    )
-    rewards = first_and_last(trainer)
-    return {"run": str(config.run), "rewards": rewards, **training.time_and_memory(ready.started)}
 
 
 def first_and_last(trainer: RLTrainer) -> dict[str, dict[str, float]]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rewardlab.cli import life_cycle, training
 from rewardlab.cli.life_cycle import Arguments, conclude, read_config
 from rewardlab.cli.options import ConfigFile, DryRun, Overrides
-from rewardlab.cli.output import say
+from rewardlab.cli.output import is_first_process, say
 from rewardlab.cli.rows import pairs_of, row_notes
 from rewardlab.config.load import to_yaml
 from rewardlab.config.rows import read_data
 from rewardlab.config.sft import SFTRunConfig, check_sft, check_sft_options, sft_config
+from rewardlab.config.strict_yaml import Document
 from rewardlab.data.corpora import Row, validation_split
 from rewardlab.data.synthetic import curriculum
 from rewardlab.dry_run.training import check_plan, sft_plan
@@ -22,14 +23,16 @@ from rewardlab.store.lineage import Stage, Training
 from rewardlab.text.prompts import separator
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     from rewardlab.trainers.sft import Example
 
 
 def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
-    """Fine-tune a policy on translations, and keep it where its validation loss is lowest.
+    """Fine-tune a policy on translations, with early stopping by the validation loss.
+
+    With `patience: null` it trains to the end and keeps the last model, else the best.
 
     For example: rewardlab sft sft.yaml data.source=news.da data.reference=news.nb
     """
@@ -85,7 +88,8 @@ def check(arguments: Arguments) -> Ready:
     )
     before = training.check_start(config.run, config.policy.path, found)
     train, validation, more = found.attempt(read_examples, config) or ([], [], ())
-    options = None if check_sft_options(config.trainer) else found.attempt(trl_options, config)
+    wrong, document = check_sft_options(config.trainer), training.document_of(arguments)
+    options = None if wrong else found.attempt(trl_options, config, document)
     plan = sft_plan(config, train, validation, options=options, found=found)
     sizes = {"rows": len(train), "validation": len(validation)}
     summary = {"run": str(config.run), **sizes, **check_plan(plan, found)}
@@ -125,24 +129,49 @@ def read_examples(config: SFTRunConfig) -> tuple[list[Example], list[Example], t
     return examples(rows), examples(validation.rows), notes
 
 
-def trl_options(config: SFTRunConfig) -> SFTConfig:
-    """TRL's options: those of the file, which override defaults that suit the machine."""
-    return sft_config(config, **training.quiet_defaults())
+def trl_options(config: SFTRunConfig, document: Document) -> SFTConfig:
+    """TRL's options: those of the file, which override defaults that suit the machine.
+
+    Args:
+        config: The run.
+        document: Its file, for the places of problems.
+    """
+    return sft_config(config, document, **training.quiet_defaults())
 
 
 # ── work ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def work(ready: Ready) -> Outcome:
-    """Train, with metrics and checkpoints in the run directory."""
-    from rewardlab.trainers.sft import train_to_best
+    """Train, with metrics and checkpoints in the run directory.
 
-    config = ready.config
-    training.start(config.run, to_yaml(config))
-    start = config.policy.path or random_policy(config, ready.train)
-    trainer = build_trainer(ready, start)
-    say(f"training on {len(ready.train):,} rows; metrics in {config.run / 'metrics.jsonl'}")
-    return Outcome(trainer, start, train_to_best(trainer))
+    Raises:
+        UserError: E049, a signal stopped it, and the policy so far is saved (exit code 143 or 130);
+            E077 a gradient and E375 a validation loss that is not finite (2); those of
+            `rewardlab.cli.training.ending_well`.
+    """
+    from rewardlab.report.progress import Progress
+    from rewardlab.trainers.sft import heldout_loss
+    from rewardlab.trainers.stopping import StopOnSignal
+
+    config, stops = ready.config, StopOnSignal()
+    with training.run_directory(config.run):
+        training.start(config.run, to_yaml(config))
+        start = config.policy.path or random_policy(config, ready.train)
+        progress = Progress("sft", main="loss", heldout="eval_loss", shows=is_first_process())
+        with training.refusals():
+            trainer = build_trainer(ready, start, [progress, stops])
+        say(f"training on {len(ready.train):,} rows; metrics in {config.run / 'metrics.jsonl'}")
+        with training.ending_well(config.run, trainer), stops.listening(), progress:
+            trainer.train()
+            if training.is_stopped(stops.signal, trainer):
+                assert stops.signal is not None  # noqa: S101 - it stopped the run
+                raise training.save_stopped(
+                    "sft", stops.signal, trainer, config.run, stage_of(ready),
+                    start=start, before=ready.before,
+                )  # fmt: skip
+            loss = heldout_loss(trainer)
+    return Outcome(trainer, start, loss)
 
 
 def random_policy(config: SFTRunConfig, examples: Sequence[Example]) -> Path:
@@ -168,16 +197,18 @@ def random_policy(config: SFTRunConfig, examples: Sequence[Example]) -> Path:
     return start
 
 
-def build_trainer(ready: Ready, start: Path) -> SFTTrainer:
+def build_trainer(ready: Ready, start: Path, callbacks: Sequence[TrainerCallback]) -> SFTTrainer:
     """The trainer, ready to train.
 
     Args:
         ready: The run.
         start: The checkpoint that training starts from.
+        callbacks: Callbacks besides those of every run.
     """
     from rewardlab.trainers import policy as policies
     from rewardlab.trainers.run_log import MetricsLog
-    from rewardlab.trainers.sft import LogValidationLoss, sft_trainer
+    from rewardlab.trainers.sft import sft_trainer
+    from rewardlab.trainers.stopping import StopOnBadGradients, StopOnNaN
 
     config, options = ready.config, ready.options
     tokenizer = policies.load_tokenizer(start)
@@ -193,7 +224,12 @@ def build_trainer(ready: Ready, start: Path) -> SFTTrainer:
         ready.validation,
         args=options,
         patience=config.patience,
-        callbacks=[MetricsLog(), LogValidationLoss(say)],
+        callbacks=[
+            MetricsLog(),
+            *callbacks,
+            StopOnNaN(f"run {config.run.name}"),
+            StopOnBadGradients(),
+        ],
         peft_config=policies.low_rank(policy, **lora.model_dump()) if lora is not None else None,
     )
 
@@ -229,11 +265,17 @@ def write(ready: Ready, outcome: Outcome) -> dict[str, Any]:
     Returns:
         The report.
     """
-    config, path, (trainer, start, loss) = ready.config, ready.config.policy.path, outcome
-    data = tuple(data.model_dump(mode="json") for data in config.data)
-    between = separator(ready.train[0].prompt)
-    stage = Stage("sft", None if path is None else str(path), data=data, separator=between)
+    config, (trainer, start, loss) = ready.config, outcome
+    stage = stage_of(ready)
     training.save_policy(trainer, config.run, stage, start=start, before=ready.before)
     step = trainer.state.best_global_step or trainer.state.global_step
     report = {"run": str(config.run), "validation_loss": loss, "step": step}
     return {**report, **training.time_and_memory(ready.started)}
+
+
+def stage_of(ready: Ready) -> Stage:
+    """What the training history says about this run."""
+    path = ready.config.policy.path
+    data = tuple(data.model_dump(mode="json") for data in ready.config.data)
+    between = separator(ready.train[0].prompt)
+    return Stage("sft", None if path is None else str(path), data=data, separator=between)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +14,16 @@ from rewardlab.cli.options import ConfigFile, DryRun, Overrides
 from rewardlab.cli.output import is_first_process, print_tables, say, write_json
 from rewardlab.cli.quiet import hush
 from rewardlab.cli.trained_reward import measured
-from rewardlab.cli.training import first_process, quiet_defaults, time_and_memory
+from rewardlab.cli.training import (
+    document_of,
+    first_process,
+    locked,
+    quiet_defaults,
+    time_and_memory,
+)
 from rewardlab.config.checks import check_run_directory
 from rewardlab.config.load import to_yaml
+from rewardlab.config.strict_yaml import Document
 from rewardlab.config.train_reward import (
     StageConfig,
     TrainRewardConfig,
@@ -34,16 +39,17 @@ from rewardlab.report.model_card import model_card
 from rewardlab.report.trained_reward import tables, unscored
 from rewardlab.scorers.examples import rated
 from rewardlab.store.files import replace_file
-from rewardlab.store.lock import Lock
 from rewardlab.store.manifest import damage, has_manifest, write_manifest
-from rewardlab.store.run_directory import start_run
+from rewardlab.store.run_directory import CONFIG, MODEL, SIGNATURE, START, start_run
 
 if TYPE_CHECKING:
+    from signal import Signals
+
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     from rewardlab.scorers.families.protocol import Family
 
-MODEL, RESULTS, SIGNATURE, START = "model", "results.json", "signature.txt", "start"
+RESULTS = "results.json"
 
 
 def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
@@ -90,7 +96,10 @@ def check(arguments: Arguments) -> Ready:
     data = found.attempt(read_training_data, config)
     if is_first_process() and data is not None:
         found.attempt(check_directory, config, data)
-    attempts = [found.attempt(trainer_options, config, one) for one in config.stages if well]
+    document = document_of(arguments)
+    attempts = [
+        found.attempt(trainer_options, config, one, document) for one in config.stages if well
+    ]
     options = tuple(one for one in attempts if one is not None)
     found.raise_if_any()
     assert data is not None  # noqa: S101 - they have no problems
@@ -109,14 +118,18 @@ def check(arguments: Arguments) -> Ready:
     return Ready(summary, notes, config, data, options, arguments.started)
 
 
-def trainer_options(config: TrainRewardConfig, stage: StageConfig) -> TrainingArguments:
+def trainer_options(
+    config: TrainRewardConfig, stage: StageConfig, document: Document
+) -> TrainingArguments:
     """The trainer's options for a stage: those of the file override defaults for the machine.
 
     Args:
         config: The run.
         stage: One of its stages.
+        document: Its file, for the places of problems.
     """
-    return stage_options(config, stage, stage_directory(config, stage), **quiet_defaults())
+    directory = stage_directory(config, stage)
+    return stage_options(config, stage, directory, document, **quiet_defaults())
 
 
 def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
@@ -143,10 +156,9 @@ def check_directory(config: TrainRewardConfig, data: TrainingData) -> None:
     """
     run, text = config.run, to_yaml(config)
     if not has_begun(run):
-        if not is_left_over(run, text):
-            check_run_directory(run)
+        check_run_directory(run)
         return
-    if _text(run / "config.yaml") != text:
+    if _text(run / CONFIG) != text:
         what = "holds a run of another configuration, which is in its config.yaml"
     elif _text(run / SIGNATURE) != data.signature + "\n":
         what = "holds a run on other data: its signature.txt names other files or contents"
@@ -165,22 +177,6 @@ def has_begun(run: Path) -> bool:
     return (run / "stages").exists() or (run / MODEL).exists()
 
 
-def is_left_over(run: Path, config: str) -> bool:
-    """Whether the directory contains only a run that ended before its first stage.
-
-    If ``config.yaml`` is the only file, it must be this run's; otherwise it may be a user's file.
-
-    Args:
-        run: The directory.
-        config: Configuration of this run, as YAML.
-    """
-    held = {path.name for path in run.iterdir()} if run.is_dir() else set[str]()
-    if held == {"config.yaml"}:
-        return _text(run / "config.yaml") == config
-    written = {"config.yaml", SIGNATURE}
-    return written <= held <= written | {"versions.json", START}
-
-
 # ── work ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -192,8 +188,8 @@ def work(ready: Ready) -> dict[str, Any] | None:
 
     Raises:
         UserError: E084 another process works in the directory (exit code 2); E049 a signal stopped
-            the training, with a checkpoint (75); E375 the loss is not a number (2).
-        KeyboardInterrupt: It was interrupted; there is a checkpoint as well.
+            the training, with a checkpoint (75 or 130); E077 a gradient or E375 the validation loss
+            is not finite (2).
     """
     with locked(ready.config.run):
         if is_first_process():
@@ -205,26 +201,6 @@ def work(ready: Ready) -> dict[str, Any] | None:
         return measured(ready.config, ready.data, ready.config.run / MODEL, losses)
 
 
-@contextmanager
-def locked(run: Path) -> Generator[None]:
-    """Hold the lock of a run in the first process.
-
-    The lock file is beside the run directory, since the directory itself may be replaced.
-
-    Raises:
-        UserError: E084, another process has the lock; exit code 2.
-    """
-    if not is_first_process():
-        yield
-        return
-    run.parent.mkdir(parents=True, exist_ok=True)
-    lock = Lock.take(run.with_name(f".{run.name}.lock"), note=say)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def start_or_resume(ready: Ready) -> None:
     """Make the run directory, or keep an existing one to resume it."""
     run = ready.config.run
@@ -232,8 +208,6 @@ def start_or_resume(ready: Ready) -> None:
         if first and has_begun(run):
             say(f"resuming in {run}")
         elif first:
-            if run.is_dir():
-                shutil.rmtree(run)  # `is_left_over` has checked everything in it
             start_run(run, config=to_yaml(ready.config), signature=ready.data.signature)
 
 
@@ -310,36 +284,42 @@ def train_stage(
         seed: Seed of random draws from the rows.
 
     Raises:
-        UserError: E049, a signal stopped it; exit code 75.
-        KeyboardInterrupt: It was interrupted; there is a checkpoint as well.
+        UserError: E049, a signal stopped it, with a checkpoint; exit code 75, or 130 after SIGINT.
     """
     from transformers import EarlyStoppingCallback
 
+    from rewardlab.report.progress import Progress
     from rewardlab.scorers.families.protocol import Stage
-    from rewardlab.trainers.resume import StopOnNaN, StopOnSignal, WriteManifests, train_on
+    from rewardlab.trainers.resume import WriteManifests, train_on
     from rewardlab.trainers.run_log import MetricsLog
-    from rewardlab.trainers.sft import LogValidationLoss
+    from rewardlab.trainers.stopping import CheckpointOnSignal, StopOnBadGradients, StopOnNaN
 
-    stops, patience = StopOnSignal(), stage.patience
-    early = [] if patience is None else [EarlyStoppingCallback(patience)]
-    ours = [MetricsLog(), LogValidationLoss(say), WriteManifests(), stops, StopOnNaN()]
-    callbacks: list[TrainerCallback] = [*ours, *early]
+    stops, patience = CheckpointOnSignal(), stage.patience
+    progress = Progress(stage.name, main="loss", heldout="eval_loss", shows=is_first_process())
+    callbacks: list[TrainerCallback] = [
+        MetricsLog(),
+        progress,
+        WriteManifests(),
+        stops,
+        StopOnNaN(f"stage {Path(str(args.output_dir)).name}"),
+        StopOnBadGradients(),
+    ]
+    if patience is not None:
+        callbacks.append(EarlyStoppingCallback(patience))
     data = Stage(start, rows.train, rows.validation, args, seed)
     trainer = family.trainer(data, callbacks)
-    with stops.listening():
+    with stops.listening(), progress:
         train_on(trainer, say=say)
     if stops.signal is not None:
-        raise _stopped(stops.signal.name, trainer.state.global_step)
+        raise _stopped(stops.signal, trainer.state.global_step)
     return trainer
 
 
-def _stopped(name: str, step: int) -> BaseException:
-    if name == "SIGINT":
-        say(f"stopped at step {step:,}; run the same command again to resume")
-        return KeyboardInterrupt()
-    what = f"{name} stopped it at step {step:,}, with a checkpoint"
+def _stopped(kind: Signals, step: int) -> UserError:
+    what = f"{kind.name} stopped it at step {step:,}, with a checkpoint"
     fix = "run the same command again; it resumes there"
-    return UserError([Problem("E049", "rewardlab train-reward", what, fix)], EXIT_RESUMABLE)
+    code = 128 + kind if kind.name == "SIGINT" else EXIT_RESUMABLE
+    return UserError([Problem("E049", "rewardlab train-reward", what, fix)], code)
 
 
 def save_stage(family: Family, trainer: Trainer, model: Path, loss_file: Path) -> None:

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from rewardlab.cli.output import is_first_process, peak_memory_mb
+from rewardlab.cli.life_cycle import Arguments
+from rewardlab.cli.output import is_first_process, peak_memory_mb, say
 from rewardlab.cli.quiet import hush
-from rewardlab.config.checks import check_run_directory
+from rewardlab.config import strict_yaml
+from rewardlab.config.checks import check_run_directory, start_from
+from rewardlab.config.overrides import with_overrides
+from rewardlab.config.strict_yaml import Document
 from rewardlab.dry_run.findings import Findings
+from rewardlab.errors import (
+    EXIT_DATA,
+    EXIT_REWARD,
+    Problem,
+    RewardUnavailable,
+    UserError,
+    one_line,
+)
 from rewardlab.store.lineage import Stage, Training, read_training, write_training
-from rewardlab.store.run_directory import start_run
+from rewardlab.store.lock import Lock
+from rewardlab.store.run_directory import MODEL, STOPPED, has_no_steps, start_run
 
 if TYPE_CHECKING:
+    from signal import Signals
+
     from transformers import PreTrainedTokenizerBase, Trainer
     from trl import GRPOConfig, SFTConfig
+
+SAVING = ".saving"
+"""A model is written here and then renamed, so that no other directory is ever incomplete."""
+DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG})
+"""Errors of the disk itself."""
+LIBRARIES = frozenset({"accelerate", "datasets", "peft", "torch", "transformers", "trl"})
+LIGHTER = "a smaller per_device_train_batch_size, activation_checkpointing: true, or lora"
 
 
 @contextmanager
@@ -47,6 +72,47 @@ def check_start(run: Path, checkpoint: Path | None, found: Findings) -> Training
     return None if checkpoint is None else found.attempt(read_training, checkpoint)
 
 
+@contextmanager
+def locked(run: Path) -> Generator[None]:
+    """Hold the lock of a run in the first process.
+
+    The lock file is beside the run directory, since the directory itself may be replaced.
+
+    Raises:
+        UserError: E084, another process has the lock; exit code 2.
+    """
+    if not is_first_process():
+        yield
+        return
+    run.parent.mkdir(parents=True, exist_ok=True)
+    lock = Lock.take(run.with_name(f".{run.name}.lock"), note=say)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def run_directory(run: Path) -> Generator[None]:
+    """`locked`, for a run that cannot be resumed: an interrupted body says what it left there.
+
+    Args:
+        run: The run directory.
+
+    Raises:
+        UserError: E084, another process has the lock; exit code 2.
+    """
+    with locked(run):
+        try:
+            yield
+        except KeyboardInterrupt:
+            if run.is_dir() and not has_no_steps(run):
+                say(f"interrupted at once: the policy was not saved, and {run} cannot be resumed")
+            else:
+                say("interrupted before the first step; the same command starts it again")
+            raise
+
+
 def start(run: Path, config: str, signature: str | None = None) -> None:
     """Make the run directory, in the first process.
 
@@ -54,24 +120,124 @@ def start(run: Path, config: str, signature: str | None = None) -> None:
         run: The directory.
         config: The configuration as YAML.
         signature: Signature of the ensemble, if the run has one.
+
+    Raises:
+        UserError: E030, another process has started a run there since the check; exit code 2.
     """
     with first_process() as first:
         if first:
+            check_run_directory(run)
             start_run(run, config=config, signature=signature)
 
 
 def quiet_defaults() -> dict[str, Any]:
-    """TRL options for a command: they keep stdout for data, and full precision on a CPU."""
+    """TRL options for a command: they keep stdout for data, and suit a machine without a GPU.
+
+    On a CPU, memory is rarely short and time is: activations are kept, in full precision.
+    """
     import torch
 
-    quiet: dict[str, Any] = {"report_to": [], "disable_tqdm": True, "log_level_replica": "error"}
-    cpu = {} if torch.accelerator.is_available() else {"use_cpu": True, "bf16": False}
-    return quiet | cpu
+    quiet: dict[str, Any] = {
+        "report_to": [],
+        "disable_tqdm": True,
+        "log_level_replica": "error",
+        "logging_nan_inf_filter": False,  # it would log NaN as the mean of the losses before
+    }
+    if torch.accelerator.is_available():
+        return quiet
+    # The older name of activation_checkpointing: either name in the file overrides it.
+    return quiet | {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
+
+
+def document_of(arguments: Arguments) -> Document:
+    """The file of a run with its overrides, for the places of problems that are found later.
+
+    Args:
+        arguments: What the command is called with; the file has been read before.
+    """
+    return with_overrides(strict_yaml.read(arguments.config), arguments.overrides)
 
 
 def loading(options: GRPOConfig | SFTConfig) -> dict[str, Any]:
     """Options for loading the policy: ``model_init_kwargs`` as TRL has parsed them."""
     return cast("dict[str, Any]", options.model_init_kwargs or {})
+
+
+@contextmanager
+def refusals() -> Generator[None]:
+    """What TRL and its libraries refuse when a trainer is made, as a problem of its options.
+
+    Most of it is found by the checks before the run; other errors pass unchanged.
+
+    Raises:
+        UserError: E037 they refuse the options, E064 a package is missing; exit code 2.
+    """
+    try:
+        yield
+    except (ImportError, NotImplementedError, TypeError, ValueError) as error:
+        if not _is_raised_by(error, LIBRARIES):
+            raise
+        code = "E064" if isinstance(error, ImportError) else "E037"
+        problem = Problem(code, "trainer", f"TRL refuses the options: {one_line(error)}")
+        raise UserError([problem]) from error
+
+
+def _is_raised_by(error: BaseException, packages: Collection[str]) -> bool:
+    raised = error.__traceback__
+    while raised is not None and raised.tb_next is not None:
+        raised = raised.tb_next
+    name = "" if raised is None else str(raised.tb_frame.f_globals.get("__name__", ""))
+    return name.partition(".")[0] in packages
+
+
+# ── while it trains ─────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def ending_well(run: Path, trainer: Any) -> Generator[None]:
+    """Say of an error during training what the user can do; these runs are not resumed.
+
+    Args:
+        run: The run directory.
+        trainer: Its trainer, of TRL.
+
+    Raises:
+        UserError: E089 the memory is too small (exit code 2), E210 the disk is full or gone (3),
+            E402 a reward is unavailable (4).
+    """
+    again = f"run the command again with run={run}-2" if trainer.state.global_step else "run again"
+    try:
+        yield
+    except RewardUnavailable as error:
+        problem = Problem("E402", "reward", one_line(error), f"start what it needs, then {again}")
+        raise UserError([problem], EXIT_REWARD) from error
+    except UserError as error:
+        disk = [one for one in error.problems if one.code == "E210"]
+        if not disk:
+            raise
+        fix = f"make room or repair the disk, then {again}"
+        raise UserError([replace(one, fix=fix) for one in disk], EXIT_DATA) from error
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        what = f"cannot be written: {error.strerror}"
+        problem = Problem("E210", str(run), what, f"make room or repair the disk, then {again}")
+        raise UserError([problem], EXIT_DATA) from error
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        what = f"there is too little memory: {one_line(error, 160)}"
+        raise UserError([Problem("E089", "trainer", what, f"{LIGHTER}; then {again}")]) from error
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    import torch
+
+    of_cpu = "DefaultCPUAllocator" in str(error)  # a plain RuntimeError, told by its text only
+    return isinstance(error, torch.OutOfMemoryError) or of_cpu
+
+
+# ── saving ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def save_policy(
@@ -81,7 +247,7 @@ def save_policy(
 
     Args:
         trainer: The trainer, after training.
-        run: The run directory.
+        run: The directory that receives ``model/``, and ``adapter/`` of low-rank adapters.
         stage: The training that just ended.
         start: The checkpoint that it started from.
         before: The training of that checkpoint.
@@ -90,9 +256,67 @@ def save_policy(
 
     tokenizer = cast("PreTrainedTokenizerBase", trainer.processing_class)
     options = loading(cast("SFTConfig", trainer.args))
-    model = save_trained(trainer, tokenizer, run, start=start, **options)
-    if is_first_process():
-        write_training(model, stage, before=before)
+    unfinished = run / SAVING
+    with first_process() as first:
+        if first:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True)
+    model = save_trained(trainer, tokenizer, unfinished, start=start, **options)
+    with first_process() as first:
+        if first:
+            write_training(model, stage, before=before)
+            # adapter/ before model/: who sees model/ finds everything
+            for part in sorted(unfinished.iterdir()):
+                part.rename(run / part.name)
+            unfinished.rmdir()
+
+
+def save_stopped(
+    command: str,
+    signal: Signals,
+    trainer: Trainer,
+    run: Path,
+    stage: Stage,
+    *,
+    start: Path,
+    before: Training | None,
+) -> UserError:
+    """Write the policy of a run that a signal stopped; every process calls it.
+
+    Args:
+        command: The command, for the message.
+        signal: The signal.
+        trainer: The trainer, after its last step.
+        run: The run directory; the policy is saved below ``stopped/``.
+        stage: The training so far.
+        start: The checkpoint that it started from.
+        before: The training of that checkpoint.
+
+    Returns:
+        The error to raise: E049, exit code 143 after SIGTERM and 130 after SIGINT.
+    """
+    state, place = trainer.state, run / STOPPED
+    say(f"{signal.name}: saving the policy in {place / MODEL}")
+    save_policy(trainer, place, stage, start=start, before=before)
+    kept = state.best_global_step if trainer.args.load_best_model_at_end else None
+    which = f"the best policy so far, of step {kept:,}," if kept else "the policy of that step"
+    what = (
+        f"{signal.name} stopped the run at step {state.global_step:,} of {state.max_steps:,}; "
+        f"{which} is in {place / MODEL}"
+    )
+    go_on = start_from(place / MODEL, run)
+    fix = f"train it further with {go_on}; the optimizer and the order of the rows start anew"
+    return UserError([Problem("E049", f"rewardlab {command}", what, fix)], 128 + signal)
+
+
+def is_stopped(signal: Signals | None, trainer: Any) -> bool:
+    """Whether a signal kept a run from taking all of its steps.
+
+    Args:
+        signal: The signal, if there was one.
+        trainer: The trainer, after training.
+    """
+    return signal is not None and trainer.state.global_step < trainer.state.max_steps
 
 
 def time_and_memory(started: float) -> dict[str, float]:

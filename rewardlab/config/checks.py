@@ -7,6 +7,7 @@ the parts that it compares, so that every configuration can use the checks that 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,16 @@ from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.errors import Problem, UserError, nearest, shown
 from rewardlab.rewards import Cached
 from rewardlab.rewards.registry import build_reward, parse_reward
+from rewardlab.store.checkpoints import NOT_GGUF, gguf_file
+from rewardlab.store.run_directory import (
+    CONFIG,
+    METRICS,
+    MODEL,
+    START,
+    STOPPED,
+    has_no_steps,
+    last_step,
+)
 from rewardlab.text.prompts import PROMPTS
 from rewardlab.types import Candidate, Gate, Reward, Term, always, is_generic, is_translation
 
@@ -74,26 +85,109 @@ def checkpoint_problems(path: Path | None, keys: Keys, document: Document) -> It
         keys: Its place in the file.
         document: The file.
     """
-    if path is not None and not (path / "config.json").is_file():
-        what = f"{shown(str(path))} is no saved checkpoint: it holds no config.json"
-        fix = "give the directory that save_pretrained wrote"
-        if (path / "model" / "config.json").is_file():
-            fix = f"a run keeps its policy one level down: {keys[-1]}: {path / 'model'}"
-        yield document.problem("E028", keys, what, fix)
+    if path is None or (path / "config.json").is_file():
+        return
+    what = f"{shown(str(path))} is no saved checkpoint: it holds no config.json"
+    fix = "give the directory that save_pretrained wrote"
+    if (path / "model" / "config.json").is_file():
+        fix = f"a run keeps its policy one level down: {keys[-1]}: {path / 'model'}"
+    elif (file := gguf_file(path)) is not None:
+        what, fix = f"{shown(str(path))} has its weights in {file.name}, a GGUF", NOT_GGUF
+    elif (command := run_that_writes(path, document)) is not None:
+        what = f"{shown(str(path))} is not there yet: another run writes it"
+        fix = f"first run: {command}"
+    yield document.problem("E028", keys, what, fix)
+
+
+def model_problems(
+    problems: Iterable[Problem], model: Path | None, keys: Keys, document: Document
+) -> Iterator[Problem]:
+    """Problems of a model at its place in the file; a missing one may be made by another run.
+
+    Args:
+        problems: What its reader found.
+        model: The model; None if the problems are of something else.
+        keys: Its place in the file.
+        document: The file.
+    """
+    command = None if model is None else run_that_writes(model, document)
+    for problem in problems:
+        fix = problem.fix if command is None else f"first run: {command}"
+        yield dataclasses.replace(problem, where=document.where(keys), fix=fix)
+
+
+def run_that_writes(model: Path, document: Document) -> str | None:
+    """The command that makes a missing model, by the configurations beside a file.
+
+    Args:
+        model: The path of a model, or the directory of the run that should have made it.
+        document: The file that names it.
+
+    Returns:
+        The command; None if the model's run directory exists, or no file beside it writes there.
+    """
+    run = model.parent if model.name == MODEL else model
+    if run.exists() or not Path(document.name).is_file():
+        return None
+    for file in sorted(Path(document.name).parent.glob("*.yaml")):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if (found := re.search(r"^run:[ ]*([^#\n]+)", text, re.MULTILINE)) is None:
+            continue
+        if Path(found[1].strip().strip("'\"")) == run:
+            kinds = {"stages": "train-reward", "rewards": "rl"}
+            names = (
+                name for key, name in kinds.items() if re.search(f"^{key}:", text, re.MULTILINE)
+            )
+            return f"rewardlab {next(names, 'sft')} {file}"
+    return None
 
 
 def check_run_directory(run: Path) -> None:
-    """Refuse to start a run in a directory that is not empty.
+    """Refuse to start a run in a directory that contains anything.
+
+    A directory is accepted if it is empty, or was left by a run that ended before its first step.
 
     Raises:
         UserError: E030, exit code 2.
     """
-    if run.is_dir() and not any(run.iterdir()):
+    if run.is_dir() and (not any(run.iterdir()) or has_no_steps(run)):
         return
     if run.exists() or run.is_symlink():
-        what = "exists and is not an empty directory"
-        fix = f"give another one: run={run}-2"
+        what, fix = _occupied(run)
         raise UserError([Problem("E030", f"run {shown(str(run))}", what, fix)])
+
+
+def _occupied(run: Path) -> tuple[str, str]:
+    """What a directory contains that a new run would overwrite, and what to do."""
+    fix = f"give another one: run={run}-2"
+    begun = (run / CONFIG).is_file() and (run / METRICS).is_file()
+    if not begun or (run / "stages").exists():
+        return "exists and is not an empty directory", fix
+    if (run / MODEL / "config.json").is_file():
+        return "contains a finished run", fix
+    policies = [run / STOPPED / MODEL, *sorted(run.glob("checkpoint-*"), key=_step, reverse=True)]
+    saved = next((one for one in policies if any(one.glob("model*.safetensors"))), None)
+    what = f"contains a run that ended at step {last_step(run):,} and cannot be resumed"
+    if saved is not None:
+        fix = f"its policy is in {saved}; train it further with {start_from(saved, run)}"
+    return what, fix
+
+
+def start_from(model: Path, run: Path) -> str:
+    """The arguments that start a new run from a model of an earlier one.
+
+    Args:
+        model: The model.
+        run: The directory of the earlier run.
+    """
+    from_scratch = (run / START).is_dir()
+    policy = f"policy={{path: {model}}}" if from_scratch else f"policy.path={model}"
+    return f"{policy} run={run}-2"
+
+
+def _step(checkpoint: Path) -> int:
+    number = checkpoint.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else -1
 
 
 # ── rewards ─────────────────────────────────────────────────────────────────────────────────────

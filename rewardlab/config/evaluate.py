@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -111,8 +110,8 @@ def check_evaluate(
             histories[system.name] = history(system, served=config.served)
         except UserError as error:
             key = "model" if system.model is not None else "translations"
-            where = document.where(("systems", at, key))
-            yield from (replace(problem, where=where) for problem in error.problems)
+            keys: Keys = ("systems", at, key)
+            yield from checks.model_problems(error.problems, system.model, keys, document)
     yield from _independence_problems(config, document, metrics, histories)
 
 

@@ -125,18 +125,23 @@ def check_rl_options(
     return [*_batch_problems(options, block, document), *_refused(trainer, options, document)]
 
 
-def rl_options(config: RLConfig, **defaults: Any) -> GRPOConfig:
+def rl_options(
+    config: RLConfig, document: Document = checks.NOWHERE, **defaults: Any
+) -> GRPOConfig:
     """TRL's configuration of a run.
 
     Args:
         config: The run; its ``trainer`` section overrides ``defaults``.
+        document: Its file.
         **defaults: Default options of TRL.
 
     Raises:
-        UserError: E037, TRL refuses the combination of values; exit code 2.
+        UserError: As `rewardlab.config.trainer_block.trl_config`; exit code 2.
     """
     schema = ALGORITHMS.load(config.algorithm).config_class
-    return trainer_block.trl_config(schema, config.trainer, config.run, config.seed, **defaults)
+    return trainer_block.trl_config(
+        schema, config.trainer, config.run, config.seed, document=document, **defaults
+    )
 
 
 def _batch_problems(

@@ -159,17 +159,20 @@ def check_sft_options(
     return problems
 
 
-def sft_config(config: SFTRunConfig, **defaults: Any) -> SFTConfig:
+def sft_config(
+    config: SFTRunConfig, document: Document = checks.NOWHERE, **defaults: Any
+) -> SFTConfig:
     """TRL's configuration of a run.
 
     Without ``num_train_epochs``, synthetic rows and the real ones after them are trained on once.
 
     Args:
         config: The run; its ``trainer`` section overrides ``defaults``.
+        document: Its file.
         **defaults: Default options of TRL.
 
     Raises:
-        UserError: E037, TRL refuses the combination of values; exit code 2.
+        UserError: As `rewardlab.config.trainer_block.trl_config`; exit code 2.
     """
     from rewardlab.trainers.sft import BEST, LAST, SFTConfig
 
@@ -180,4 +183,6 @@ def sft_config(config: SFTRunConfig, **defaults: Any) -> SFTConfig:
     if config.synthetic is not None:
         own |= {"train_sampling_strategy": "sequential", "num_train_epochs": 1}
     own |= defaults
-    return trainer_block.trl_config(SFTConfig, config.trainer, config.run, config.seed, **own)
+    return trainer_block.trl_config(
+        SFTConfig, config.trainer, config.run, config.seed, document=document, **own
+    )

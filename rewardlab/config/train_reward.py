@@ -262,7 +262,11 @@ def family_of(config: TrainRewardConfig) -> Family:
 
 
 def stage_options(
-    config: TrainRewardConfig, stage: StageConfig, directory: Path, **defaults: Any
+    config: TrainRewardConfig,
+    stage: StageConfig,
+    directory: Path,
+    document: Document = checks.NOWHERE,
+    **defaults: Any,
 ) -> TrainingArguments:
     """The trainer's options for a stage.
 
@@ -270,10 +274,11 @@ def stage_options(
         config: The run. Its ``trainer`` section overrides ``defaults``; the stage's overrides both.
         stage: The stage.
         directory: The directory for checkpoints and metrics.
+        document: The file of the run.
         **defaults: Default options of TRL or transformers.
 
     Raises:
-        UserError: E037, TRL or transformers refuses the combination of values; exit code 2.
+        UserError: As `rewardlab.config.trainer_block.trl_config`; exit code 2.
     """
     block = {**config.trainer, **stage.trainer}
     every = block.get("eval_steps", trainer_block.evaluation_steps(block.get("max_steps", -1)))
@@ -288,8 +293,16 @@ def stage_options(
     if stage.patience is not None:
         own |= {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss"}
     own |= defaults
-    kind, where = family_of(config).options_class, f"stage {stage.name}"
-    return trainer_block.trl_config(kind, block, directory, config.seed, where=where, **own)
+    at: Keys = ("stages", config.stages.index(stage), "trainer") if stage.trainer else ("trainer",)
+    return trainer_block.trl_config(
+        family_of(config).options_class,
+        block,
+        directory,
+        config.seed,
+        document=document,
+        at=at,
+        **own,
+    )
 
 
 # ── checks ──────────────────────────────────────────────────────────────────────────────────────

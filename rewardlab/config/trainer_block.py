@@ -17,9 +17,16 @@ from typing import Any, TypeVar, cast, get_args, get_origin
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+from rewardlab.config.checks import NOWHERE
 from rewardlab.config.problems import KINDS, not_a_choice, unknown_key, wrong_type
 from rewardlab.config.strict_yaml import Document, Keys
-from rewardlab.errors import Problem, UserError, shown
+from rewardlab.config.trainer_values import (
+    machine_problems,
+    package_problem,
+    place_in,
+    value_problems,
+)
+from rewardlab.errors import Problem, UserError, one_line, shown
 
 EVALUATIONS = 10
 """Number of evaluations of a run if its configuration does not set it."""
@@ -28,7 +35,7 @@ OWNED: Mapping[str, str] = {
     "seed": "set seed: at the top of the file",
     "data_seed": "set seed: at the top of the file",
     "hub_token": "set HF_TOKEN in the environment; the run directory records its configuration",
-    "resume_from_checkpoint": "resuming reads the run directory",
+    "resume_from_checkpoint": "a run is not resumed; policy.path trains a saved policy further",
     "trust_remote_code": "no code runs from a checkpoint; remove it",
 }
 """Options that no ``trainer`` section may set, and what to do instead."""
@@ -60,7 +67,7 @@ def option_problems(
     owned: Mapping[str, str] = OWNED,
     at: Keys = ("trainer",),
 ) -> list[Problem]:
-    """Unknown keys and wrong types of a ``trainer`` section. E023, E025, E026, E033.
+    """Unknown keys, wrong types and values of a ``trainer`` section. E023, E025, E026, E033.
 
     The class is not constructed: that would open devices.
 
@@ -82,8 +89,8 @@ def option_problems(
             known = _full_name(config_class)
             problems.append(unknown_key(keys, value, options, known=known, document=document))
         else:
-            problems += _value_problems(keys, value, options[key].type, document)
-    return problems
+            problems += _value_problems(keys, value, options[key], document)
+    return problems or [*value_problems(block, config_class, document, at=at)]
 
 
 def effective(block: Mapping[str, Any], config_class: type[Any]) -> SimpleNamespace:
@@ -117,7 +124,8 @@ def trl_config(
     run: Path,
     seed: int,
     *,
-    where: str = "trainer",
+    document: Document = NOWHERE,
+    at: Keys = ("trainer",),
     **defaults: Any,
 ) -> TRLConfig:
     """Construct TRL's or transformers' configuration of a run.
@@ -127,19 +135,30 @@ def trl_config(
         block: The ``trainer`` section; it overrides ``defaults``.
         run: The output directory.
         seed: Seed of all random numbers.
-        where: The place that the error names.
+        document: The file, for the places of problems.
+        at: The section's place in the file.
         **defaults: Default options.
 
     Raises:
-        UserError: E037, the class refuses the combination of values; exit code 2.
+        UserError: E037, the class, the optimizer or the schedule refuses the values; E064 a package
+            is missing; E026 an unknown reporter; exit code 2.
     """
+    if (missing := package_problem(block, document, at=at)) is not None:
+        raise UserError([missing])
     own: dict[str, Any] = {"output_dir": str(run), "seed": seed}
     try:
-        return config_class(**{**defaults, **block, **own})
-    except ValueError as error:
-        reason = " ".join(str(error).split())
+        options = config_class(**{**defaults, **block, **own})
+    except Exception as error:  # the class reads files, parses JSON and imports packages
+        reason = one_line(error) or type(error).__name__
+        keys = place_in(reason, document, at=at) or at
         what = f"{_full_name(config_class)} refuses the values: {reason}"
-        raise UserError([Problem("E037", where, what.rstrip("."))]) from error
+        code, fix = "E037", ""
+        if isinstance(error, ImportError):
+            code, fix = "E064", "install what it needs, or remove the option"
+        raise UserError([document.problem(code, keys, what, fix)]) from error
+    if problems := [*machine_problems(options, document, at=at)]:
+        raise UserError(problems)
+    return options
 
 
 def _full_name(config_class: type[Any]) -> str:
@@ -147,8 +166,11 @@ def _full_name(config_class: type[Any]) -> str:
     return f"{package}'s {config_class.__name__}"
 
 
-def _value_problems(keys: Keys, value: object, kind: Any, document: Document) -> Iterator[Problem]:
-    """Check one value against the type of its dataclass field."""
+def _value_problems(
+    keys: Keys, value: object, option: dataclasses.Field[Any], document: Document
+) -> Iterator[Problem]:
+    """Check one value against the type and the choices of its dataclass field."""
+    kind: Any = option.type
     for key in _inner_keys(value):
         if key in OWNED:
             what = f"{key} cannot be set here"
@@ -156,6 +178,7 @@ def _value_problems(keys: Keys, value: object, kind: Any, document: Document) ->
     parts = get_args(kind) or (kind,)
     enums = [part for part in parts if isinstance(part, type) and issubclass(part, enum.Enum)]
     choices = [item.value for part in enums for item in part]
+    choices = choices or list(option.metadata.get("choices", ()))
     if isinstance(value, str) and choices:
         if value not in choices:
             yield not_a_choice(keys, value, choices, document)

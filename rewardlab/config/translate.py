@@ -132,7 +132,7 @@ def _model_problems(model: Path | None, document: Document) -> Iterator[Problem]
     try:
         _ = None if model is None else find_checkpoint(model)
     except UserError as error:
-        yield from (replace(one, where=document.where(("model",))) for one in error.problems)
+        yield from checks.model_problems(error.problems, model, ("model",), document)
 
 
 def generation_problems(

@@ -140,7 +140,7 @@ def check_dataset(dataset: Any, needing: Sequence[str], *, where: str = "train_d
                 one
                 for name in languages
                 for one in language_problems(
-                    f"{where}.{name}", map(_known, cast("Any", dataset)[name])
+                    f"{where}.{name}", cast("Any", map(_known, cast("Any", dataset)[name]))
                 )
             ]
     if problems:

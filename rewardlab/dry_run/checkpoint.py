@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rewardlab.dry_run.findings import Findings, one_line
 from rewardlab.errors import EXIT_USAGE, Problem, UserError, refuse, shown
+from rewardlab.store.checkpoints import NOT_GGUF, gguf_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -254,6 +255,8 @@ def _no_safetensors(path: Path) -> Problem:
         )
         fix = f"if you trust it, convert it once: python -c {shlex.quote(code)}"
         return Problem("E053", str(path), what, fix)
+    if (file := gguf_file(path)) is not None:
+        return Problem("E053", str(path), f"its weights are in {file.name}, a GGUF", NOT_GGUF)
     what = f"holds no weights: neither {ONE_FILE} nor {INDEX}"
     return Problem("E053", str(path), what, "give the directory that save_pretrained wrote")
 

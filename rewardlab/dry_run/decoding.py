@@ -10,7 +10,7 @@ from typing import Any, cast
 from rewardlab.config.sections import GenerationConfig
 from rewardlab.config.translate import build_generator
 from rewardlab.dry_run.findings import Findings
-from rewardlab.dry_run.lengths import Pair, as_summary, count_tokens
+from rewardlab.dry_run.lengths import Pair, as_summary, completion_notes, count_tokens
 from rewardlab.dry_run.memory import Generation, as_gib, decoding_memory, memory_notes
 from rewardlab.dry_run.policy import check_policy
 from rewardlab.generate import Generator
@@ -66,16 +66,9 @@ def check_decoding(
     counts, limit = count_tokens(policy.tokenizer, pairs), generation.max_new_tokens
     cut, tokens = counts.cut_answers(limit), max(counts.prompts) + limit
     summary: dict[str, Any] = {"tokens": as_summary(counts, max_new_tokens=limit, cut=cut)}
-    if cut:
-        found.notes.append(
-            f"{cut:,} of {len(counts.answers):,} references have more than max_new_tokens={limit} "
-            "tokens: translations of that length would be cut"
-        )
-    if policy.positions is not None and tokens > policy.positions:
-        found.notes.append(
-            f"prompt and translation may take {tokens:,} tokens, the model has "
-            f"{policy.positions:,} positions"
-        )
+    found.notes += completion_notes(
+        counts, key="max_new_tokens", limit=limit, positions=policy.positions
+    )
     if policy.model is None:
         return summary
     at_once = Generation(generation.batch_size * generation.beams, tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rewardlab.errors import Problem
@@ -88,27 +88,55 @@ def spread(counts: Sequence[int]) -> dict[str, int]:
     return {name: ordered[math.ceil(share * len(ordered)) - 1] for name, share in ranks.items()}
 
 
-def length_notes(counts: TokenCounts, *, cut: int, limit: str, positions: int | None) -> list[str]:
-    """Warnings about rows that training would cut.
+def length_notes(
+    counts: TokenCounts, *, cut: int, limit: str, positions: int | None
+) -> Iterator[str]:
+    """Warnings about rows that fine-tuning would cut.
 
     Args:
         counts: Token counts of the rows.
         cut: Number of rows over the limit.
-        limit: Name and value of the limit.
+        limit: Name and value of the limit on prompt and completion together.
         positions: Maximum number of tokens in the model's input; None if unknown.
     """
-    measured, longest = len(counts.prompts), counts.longest()
-    of = f"{measured:,}" if measured == counts.rows else f"{measured:,} measured"
-    notes: list[str] = []
+    of, longest = _measured(counts), counts.longest()
     if cut:
-        notes.append(
+        yield (
             f"{cut:,} of {of} rows have more than {limit} tokens and lose their ends; a policy "
             f"does not learn to stop from such rows. The longest has {longest:,}: raise the limit, "
             "or leave long rows out with data.max_characters"
         )
     if positions is not None and longest > positions:
-        notes.append(f"the longest row has {longest:,} tokens, the model {positions:,} positions")
-    return notes
+        yield f"the longest row has {longest:,} tokens, the model {positions:,} positions"
+
+
+def completion_notes(
+    counts: TokenCounts, *, key: str, limit: int | None, positions: int | None
+) -> Iterator[str]:
+    """Warnings about completions that would be cut, and prompts that leave no room for one.
+
+    Args:
+        counts: Token counts of the rows.
+        key: Name of the option that limits a completion: ``max_new_tokens``.
+        limit: Its value; None for no limit.
+        positions: Maximum number of tokens in the model's input; None if unknown.
+    """
+    if cut := counts.cut_answers(limit):
+        yield (
+            f"{cut:,} of {len(counts.answers):,} references have more than {key}={limit} tokens: "
+            f"translations of that length would be cut. The longest has {max(counts.answers):,}"
+        )
+    tokens = max(counts.prompts, default=0) + (limit or max(counts.answers, default=0))
+    if positions is not None and tokens > positions:
+        yield (
+            f"prompt and translation may take {tokens:,} tokens, the model has {positions:,} "
+            "positions"
+        )
+
+
+def _measured(counts: TokenCounts) -> str:
+    measured = len(counts.prompts)
+    return f"{measured:,}" if measured == counts.rows else f"{measured:,} measured"
 
 
 def nothing_left(counts: TokenCounts, limit: int | None) -> list[Problem]:

@@ -1,14 +1,17 @@
-"""Estimates the memory of one process, part by part, from shapes alone.
+"""Estimates the memory of one process, part by part, from shapes.
 
 The model is on the meta device with ``requires_grad`` as training will set it, so parameters are
 counted, not estimated. Activations are a formula over the shapes, which a test compares with what
-autograd keeps. Not counted: fragmentation in the allocator, CUDA's own context (about half a GiB)
-and the buffers of collective operations.
+autograd keeps. Not counted on a GPU: fragmentation in the allocator, CUDA's own context (about half
+a GiB) and the buffers of collective operations. On a CPU, everything is in one process: Python, the
+libraries and the rewards are measured, and copies made while saving count (`on_cpu`).
 """
 
 from __future__ import annotations
 
 import math
+import resource
+import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -23,6 +26,9 @@ SHARDS = (8, 16, 32, 64)
 FLOAT32 = 4
 HEAD_TILE = (4096, 32768)
 """Tokens and vocabulary entries that TRL 1.16's output head computes at once."""
+CPU_TILES = 4
+"""Tiles of logits that exist at once where the head has no kernel for the device: logits,
+exponentials, probabilities and their gradient."""
 
 
 class Generation(NamedTuple):
@@ -41,14 +47,17 @@ class Memory(NamedTuple):
     """Bytes of one process by part.
 
     Attributes:
+        process: On a CPU: what the process uses before training, for libraries, data and rewards.
         weights: The model's weights.
         copies: Copies of weights in the compute type, which autocast keeps during a pass.
         gradients: Gradients of the trained weights.
         optimizer: The optimizer's states.
         reference: A second model, for the KL term.
         activations: Activations of one forward pass that the backward pass needs.
-        head: The output head's gradient in float32, and its tile of logits.
+        logits: The tile of logits that the output head computes at once.
+        head: The gradient of the output head and of its input, in float32.
         generation: The cache of keys and values, and the logits of one position.
+        saving: On a CPU: copies of the weights while the model is saved.
         largest: Weights of the embeddings and a layer, which sharding gathers whole.
     """
 
@@ -58,15 +67,19 @@ class Memory(NamedTuple):
     optimizer: int = 0
     reference: int = 0
     activations: int = 0
+    logits: int = 0
     head: int = 0
     generation: int = 0
+    saving: int = 0
+    process: int = 0
     largest: int = 0
 
     @property
     def total(self) -> int:
-        """Peak memory: a training pass and generation take turns."""
-        held = self.weights + self.gradients + self.optimizer + self.reference
-        return held + max(self.copies + self.activations + self.head, self.generation)
+        """Peak memory: a training pass, generation and saving take turns."""
+        held = self.process + self.weights + self.gradients + self.optimizer + self.reference
+        passing = self.copies + self.activations + self.logits + self.head
+        return held + max(passing, self.generation, self.saving)
 
     def sharded(self, processes: int) -> int:
         """`total` of each process if weights, gradients and optimizer states are sharded.
@@ -79,7 +92,7 @@ class Memory(NamedTuple):
         if processes == 1:
             return self.total
         held = self.weights + self.gradients + self.optimizer + self.reference
-        passing = max(self.activations + self.head, self.generation)
+        passing = max(self.activations + self.logits + self.head, self.generation)
         return -(-held // processes) + 2 * self.largest + passing
 
 
@@ -127,10 +140,33 @@ def training_memory(
             compute_bytes=compute_bytes,
             checkpointing=checkpointing,
         ),
-        head=tile + FLOAT32 * width * (rows * tokens + vocabulary * learns_head),
+        logits=tile,
+        head=FLOAT32 * width * (rows * tokens + vocabulary * learns_head),
         generation=_generation_bytes(model, generation, compute_bytes),
         largest=_largest(model) * compute_bytes,
     )
+
+
+def on_cpu(memory: Memory, *, low_rank: bool) -> Memory:
+    """The estimate of a training on the CPU.
+
+    Without a GPU, TRL's output head holds several float32 tiles of logits at once. Saving makes a
+    copy of the weights, and merging adapters loads the checkpoint again.
+
+    Args:
+        memory: The estimate for a GPU, in the precision of this run.
+        low_rank: True if adapters are trained, which are merged at the end.
+    """
+    copies = 2 if low_rank else 1
+    return memory._replace(
+        logits=CPU_TILES * memory.logits, saving=copies * memory.weights, process=in_use()
+    )
+
+
+def in_use() -> int:
+    """The largest memory of this process so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def decoding_memory(model: PreTrainedModel, generation: Generation, *, bytes_each: int) -> Memory:
@@ -287,7 +323,7 @@ def as_gib(memory: Memory) -> dict[str, Any]:
     """Every part in GiB, the peak, and for training the peak with everything sharded."""
     parts = {name: _gib(size) for name, size in memory._asdict().items() if name != "largest"}
     parts["total"] = _gib(memory.total)
-    if not memory.gradients:
+    if not memory.gradients or memory.process:
         return {name: size for name, size in parts.items() if size}
     return parts | {"sharded_total": {str(n): _gib(memory.sharded(n)) for n in SHARDS}}
 
@@ -298,15 +334,12 @@ def _gib(size: int) -> float:
 
 
 def memory_notes(memory: Memory) -> list[str]:
-    """Notes on what the estimate leaves out, and on how it compares with this machine's device."""
+    """What the estimate leaves out, in one line, and how it compares with this machine's device."""
     import torch
 
-    estimate = (
-        "memory is an estimate from shapes: attention is assumed not to store its matrix; reward "
-        "models, fragmentation and CUDA itself are not counted"
-    )
+    estimate = "memory leaves out: reward models, fragmentation, CUDA itself (about 0.5 GiB)"
     if not torch.cuda.is_available():
-        return [estimate, "memory: there is no GPU here to compare with"]
+        return [estimate]
     have = torch.cuda.get_device_properties(0).total_memory
     fits = "fits" if memory.total < have else "does not fit; shard it (FSDP, ZeRO-3)"
     name = torch.cuda.get_device_name(0)

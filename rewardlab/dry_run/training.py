@@ -15,7 +15,15 @@ from rewardlab.config.sections import LoraConfig
 from rewardlab.dry_run import lengths
 from rewardlab.dry_run.batches import Batches, Rollouts, Schedule, too_few_prompts
 from rewardlab.dry_run.findings import Findings
-from rewardlab.dry_run.memory import Generation, as_gib, is_known, memory_notes, training_memory
+from rewardlab.dry_run.memory import (
+    Generation,
+    Memory,
+    as_gib,
+    is_known,
+    memory_notes,
+    on_cpu,
+    training_memory,
+)
 from rewardlab.dry_run.packages import optimizer_name, package_problems
 from rewardlab.dry_run.policy import Policy, check_policy, new_policy, prepare
 from rewardlab.text.prompts import Prompt
@@ -191,9 +199,15 @@ def check_plan(plan: Plan, found: Findings) -> dict[str, Any]:
     if plan.counts is None:
         return summary
     key, limit = plan.limit
-    found.notes += lengths.length_notes(
-        plan.counts, cut=plan.cut, limit=f"{key}={limit}", positions=plan.policy.positions
-    )
+    positions = plan.policy.positions
+    if plan.rollouts is not None:
+        found.notes += lengths.completion_notes(
+            plan.counts, key=key, limit=limit, positions=positions
+        )
+    else:
+        found.notes += lengths.length_notes(
+            plan.counts, cut=plan.cut, limit=f"{key}={limit}", positions=positions
+        )
     summary["tokens"] = lengths.as_summary(plan.counts, **{key: limit}, cut=plan.cut)
     return summary | _memory(plan, found)
 
@@ -220,25 +234,41 @@ def _prepared(
 
 
 def _memory(plan: Plan, found: Findings) -> dict[str, Any]:
-    """Parameters, and the estimate of the memory that the run takes on a GPU."""
+    """Parameters, and the memory that the run takes on a GPU, and on a CPU if it runs on one."""
     model, options = plan.policy.model, plan.options
     if model is None or options is None:
         return {}
     weight = _weight_bytes(options, plan.policy.saved_bytes)
-    # The file's options: the machine of the dry run may have turned mixed precision off.
-    mixed = plan.trainer.get("bf16", True) or plan.trainer.get("fp16", False)
     optimizer = optimizer_name(options)
-    memory = training_memory(
-        model,
-        rows=options.per_device_train_batch_size,
-        tokens=plan.longest,
-        optimizer=optimizer,
-        weight_bytes=weight,
-        compute_bytes=min(2, weight) if mixed else weight,
-        checkpointing=bool(cast("Any", options).activation_checkpointing),
-        reference=plan.reference,
-        generation=plan.generation,
+
+    def estimate(*, mixed: bool, checkpointing: bool) -> Memory:
+        return training_memory(
+            model,
+            rows=options.per_device_train_batch_size,
+            tokens=plan.longest,
+            optimizer=optimizer,
+            weight_bytes=weight,
+            compute_bytes=min(2, weight) if mixed else weight,
+            checkpointing=checkpointing,
+            reference=plan.reference,
+            generation=plan.generation,
+        )
+
+    # On a GPU, the file's options and TRL's defaults hold; on a CPU, those of this run.
+    asked = plan.trainer
+    memory = estimate(
+        mixed=asked.get("bf16", True) or asked.get("fp16", False),
+        checkpointing=asked.get(
+            "activation_checkpointing", asked.get("gradient_checkpointing", True)
+        ),
     )
+    sizes = {"memory_gib": as_gib(memory)}
+    if options.use_cpu:
+        here = estimate(
+            mixed=bool(options.bf16),
+            checkpointing=bool(cast("Any", options).activation_checkpointing),
+        )
+        sizes["cpu_memory_gib"] = as_gib(on_cpu(here, low_rank=hasattr(model, "peft_config")))
     found.notes += memory_notes(memory)
     if not is_known(optimizer):
         found.notes.append(f"memory: the states of {optimizer} are counted as AdamW's")
@@ -247,10 +277,10 @@ def _memory(plan: Plan, found: Findings) -> dict[str, Any]:
             "the weights themselves are trained in 16 bits, where a step below a 256th of a weight "
             "is lost in rounding; float32 weights under autocast, TRL's default, lose none"
         )
-    sizes = [(one.numel(), one.requires_grad) for one in model.parameters()]
-    trained = sum(size for size, learns in sizes if learns)
-    parameters = {"total": sum(size for size, _ in sizes), "trained": trained}
-    return {"parameters": parameters, "memory_gib": as_gib(memory)}
+    weights = [(one.numel(), one.requires_grad) for one in model.parameters()]
+    trained = sum(size for size, learns in weights if learns)
+    parameters = {"total": sum(size for size, _ in weights), "trained": trained}
+    return {"parameters": parameters, **sizes}
 
 
 def _weight_bytes(options: TrainerOptions, saved: int) -> int:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from datasets import Dataset
+from rich.console import Console
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
-    PrinterCallback,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -33,12 +33,13 @@ from rewardlab.generate import Sampling
 from rewardlab.generate.local import continue_prompts
 from rewardlab.miniature.grammar import Grammar, SentencePair
 from rewardlab.miniature.noise import with_error
+from rewardlab.report.progress import Progress
 from rewardlab.rewards import ChrF, LexicalSpans, NoRepetition, NotEmpty
 from rewardlab.store.run_directory import start_run
 from rewardlab.text.prompts import arrow
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.grpo import GRPOTrainer
-from rewardlab.trainers.run_log import append_metrics
+from rewardlab.trainers.run_log import append_metrics, no_printing
 from rewardlab.trainers.sft import Example, fine_tune
 from rewardlab.types import Gate, Term
 
@@ -107,7 +108,11 @@ class DemoResult(NamedTuple):
 
 
 def run_demo(
-    directory: Path, settings: DemoSettings, *, say: Callable[[str], None] = lambda _: None
+    directory: Path,
+    settings: DemoSettings,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    console: Console | None = None,
 ) -> DemoResult:
     """Run the demonstration.
 
@@ -115,13 +120,23 @@ def run_demo(
         directory: The run directory; must be empty or new.
         settings: Sizes and seed.
         say: Receives progress lines.
+        console: Shows the progress of both trainings; None shows nothing.
     """
     ensemble = demo_ensemble(settings.token_weight)
     start_run(directory, config=strict_yaml.dump(asdict(settings)), signature=ensemble.signature)
     sentences = draw_sentences(settings)
     say(f"{settings.sft_pairs} English-German pairs, {settings.error_rate:.0%} with an error")
-    tokenizer, policy = fine_tuned_policy(directory, settings, sentences)
-    return reinforce(directory, settings, sentences, tokenizer, policy, say=say)
+    with shown_on(console, "fine-tuning", main="loss", heldout="eval_loss") as progress:
+        tokenizer, policy = fine_tuned_policy(directory, settings, sentences, progress)
+    with shown_on(console, "RL", main="rewards/chrf/mean", heldout="", label="chrf") as progress:
+        return reinforce(
+            directory, settings, sentences, tokenizer, policy, say=say, callbacks=[progress]
+        )
+
+
+def shown_on(console: Console | None, name: str, **measures: Any) -> Progress:
+    """The progress of a training on a console; None shows nothing."""
+    return Progress(name, shows=console is not None, console=console, **measures)
 
 
 def demo_ensemble(token_weight: float) -> RewardEnsemble:
@@ -164,7 +179,7 @@ def flawed_target(pair: SentencePair, rng: random.Random, *, rate: float) -> str
 
 
 def fine_tuned_policy(
-    directory: Path, settings: DemoSettings, sentences: Sentences
+    directory: Path, settings: DemoSettings, sentences: Sentences, *callbacks: TrainerCallback
 ) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     """A tokenizer and a policy of 0.4M parameters, both trained from scratch on the flawed text.
 
@@ -172,6 +187,7 @@ def fine_tuned_policy(
         directory: The run directory.
         settings: Sizes and seed.
         sentences: The pairs from `draw_sentences`.
+        *callbacks: Callbacks of the trainer.
     """
     texts = [text for example in sentences.flawed for text in example.texts]
     tokenizer = train_tokenizer(texts, vocab_size=1000)
@@ -189,6 +205,7 @@ def fine_tuned_policy(
         learning_rate=4e-3,
         lr_scheduler_type="cosine",
         warmup_steps=20,
+        callbacks=callbacks,
         **_quiet(settings.seed),
     )
     return tokenizer, policy
@@ -202,6 +219,7 @@ def reinforce(
     policy: PreTrainedModel,
     *,
     say: Callable[[str], None] = lambda _: None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> DemoResult:
     """RL with the correct references, measured on the held-out sentences every few steps.
 
@@ -212,6 +230,7 @@ def reinforce(
         tokenizer: The policy's tokenizer.
         policy: Trained in place.
         say: Receives progress lines.
+        callbacks: Further callbacks of the trainer.
     """
     watch = Watch(sentences.heldout, tokenizer, settings.measure_every, say, directory)
     trainer = GRPOTrainer(
@@ -235,9 +254,9 @@ def reinforce(
         ),
         train_dataset=Dataset.from_list([_row(pair) for pair in sentences.rl]),
         processing_class=tokenizer,
-        callbacks=[watch],
+        callbacks=[watch, *callbacks],
     )
-    trainer.remove_callback(PrinterCallback)  # its numbers are in metrics.jsonl
+    no_printing(trainer)
     watch.measure(policy, step=0)
     trainer.train()
     trainer.save_model(str(directory / "model"))

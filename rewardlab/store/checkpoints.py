@@ -52,6 +52,25 @@ def loaded_once(most: int | None = None) -> Callable[[Callable[P, T]], Callable[
     return decorated
 
 
+NOT_GGUF = (
+    "download the model in safetensors, usually of the same name without GGUF; or convert it with "
+    "transformers: from_pretrained(DIR, gguf_file=FILE, quantization_config=GgufConfig("
+    "dequantize=True)), then save_pretrained, for model and tokenizer"
+)
+"""What to do about a GGUF file, whose weights are quantised for inference."""
+
+
+def gguf_file(path: Path) -> Path | None:
+    """The GGUF file that a path is, or that a directory has in place of other weights.
+
+    Args:
+        path: What the user gave as a checkpoint.
+    """
+    if path.suffix == ".gguf" and path.is_file():
+        return path
+    return next(iter(sorted(path.glob("*.gguf"))), None) if path.is_dir() else None
+
+
 def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
     """The checkpoint directory of a path: the path itself, or ``model/`` in a run directory.
 
@@ -65,6 +84,9 @@ def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
     for place in (Path(path), Path(path) / "model"):
         if (place / "config.json").is_file():
             return place
+    if (file := gguf_file(Path(path))) is not None:
+        what = f"{shown(str(path))} has its weights in {file.name}, a GGUF"
+        raise UserError([Problem("E080", where, what, NOT_GGUF)])
     exists = "holds no config.json" if Path(path).is_dir() else "is not a directory"
     what = f"{shown(str(path))} {exists}, so it is neither a saved checkpoint nor a finished run"
     fix = "give the directory that save_pretrained wrote, or a run directory with model/ in it"

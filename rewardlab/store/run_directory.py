@@ -6,12 +6,16 @@
 ``metrics.jsonl``, ``completions/``, ``tokens/``   written by the trainer
 ``model/``          the trained policy, with its tokenizer and ``training.json``
 ``adapter/``        the low-rank adapters, if they were trained
+``stopped/``        instead of these two: the policy of a run that a signal stopped
+
+``model/``, ``adapter/`` and ``stopped/`` are renamed into place when they are complete.
 """
 
 from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,26 +32,77 @@ PACKAGES = (
     "transformers",
     "trl",
 )
+CONFIG, SIGNATURE, VERSIONS, METRICS = (
+    "config.yaml",
+    "signature.txt",
+    "versions.json",
+    "metrics.jsonl",
+)
+START, MODEL, STOPPED = "start", "model", "stopped"
+BEFORE_STEPS = frozenset({CONFIG, SIGNATURE, VERSIONS, START})
+"""What a run writes before its first step."""
 
 
 def start_run(directory: Path, *, config: str, signature: str | None = None) -> None:
     """Create the directory and write the configuration, signature and versions of the run.
 
+    What a run that ended before its first step has left there is removed.
+
     Args:
-        directory: The run directory; may exist if it is empty.
+        directory: The run directory; may exist if it is empty or `has_no_steps`.
         config: The resolved configuration as YAML.
         signature: Signature of the ensemble, if the run has one.
 
     Raises:
-        FileExistsError: The directory is not empty.
+        FileExistsError: The directory contains anything else.
     """
+    if has_no_steps(directory):
+        shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty")
-    (directory / "config.yaml").write_text(config, encoding="utf-8")
+    # First the file that shows whose directory it is: the process can be killed between the two.
+    (directory / VERSIONS).write_text(json.dumps(versions(), indent=2) + "\n")
+    (directory / CONFIG).write_text(config, encoding="utf-8")
     if signature is not None:
-        (directory / "signature.txt").write_text(signature + "\n", encoding="utf-8")
-    (directory / "versions.json").write_text(json.dumps(versions(), indent=2) + "\n")
+        (directory / SIGNATURE).write_text(signature + "\n", encoding="utf-8")
+
+
+def has_no_steps(directory: Path) -> bool:
+    """Whether the directory contains a run that ended before its first step, and nothing else.
+
+    Args:
+        directory: Any path.
+    """
+    if directory.is_symlink() or not _is_json_with(directory / VERSIONS, "rewardlab"):
+        return False
+    entries = {path.name: path for path in directory.iterdir()}
+    allowed = set(BEFORE_STEPS)
+    if METRICS in entries and last_step(directory) == 0:  # of an evaluation before the first step
+        allowed |= {METRICS, "completions", "tokens"}
+    if "runs" in entries and all(
+        path.name.startswith("events.out.tfevents")
+        for path in entries["runs"].rglob("*")
+        if not path.is_dir()
+    ):
+        allowed.add("runs")  # TensorBoard's, begun before the first step
+    return entries.keys() <= allowed
+
+
+def last_step(directory: Path) -> int:
+    """The last step in the metrics of a run; 0 without metrics, or if they cannot be read."""
+    try:
+        lines = (directory / METRICS).read_text(encoding="utf-8").splitlines()
+        return int(json.loads(lines[-1])["step"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return 0
+
+
+def _is_json_with(path: Path, key: str) -> bool:
+    try:
+        return key in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def versions() -> dict[str, str | None]:

@@ -21,12 +21,13 @@ from rewardlab.advantages import gdpo
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.models.boundary import prompt_ids
 from rewardlab.trainers.planted_check import PlantedCheck
-from rewardlab.trainers.reward_phase import RewardPhase
+from rewardlab.trainers.reward_phase import RewardPhase, stop_together
 from rewardlab.trainers.rollout import Rollout, answer_bounds, check_training
-from rewardlab.trainers.run_log import MetricsLog, TokenLog
+from rewardlab.trainers.run_log import MetricsLog, NoModelCard, TokenLog
+from rewardlab.trainers.stopping import StopOnBadGradients, bad_advantages
 
 
-class GRPOTrainer(TRLGRPOTrainer):
+class GRPOTrainer(NoModelCard, TRLGRPOTrainer):
     """GRPO with token-level advantages from a reward ensemble's error spans.
 
     The data set needs the columns ``prompt`` (TRL's, plain or conversational) and ``source``;
@@ -82,6 +83,7 @@ class GRPOTrainer(TRLGRPOTrainer):
         )
         self.add_callback(PlantedCheck(ensemble, train_dataset))
         self.add_callback(MetricsLog())
+        self.add_callback(StopOnBadGradients())
         if self.log_completions:
             self.add_callback(TokenLog(lambda: self.rollout, rank=self.accelerator.process_index))
 
@@ -154,7 +156,11 @@ class GRPOTrainer(TRLGRPOTrainer):
     # ── seam 3: advantages ──────────────────────────────────────────────────────────────────────
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        """TRL's batch with ``advantages`` (n, T) instead of (n,)."""
+        """TRL's batch with ``advantages`` (n, T) instead of (n,).
+
+        Raises:
+            UserError: E076, an advantage is not finite; exit code 2.
+        """
         batch = super()._generate_and_score_completions(inputs)
         assert self.rollout is not None  # noqa: S101 - set while TRL calculated the rewards
         mask = batch["completion_mask"].bool()
@@ -170,7 +176,9 @@ class GRPOTrainer(TRLGRPOTrainer):
             num_generations=size,
             sum_ranks=self.reward_phase.sum_ranks,
         )
-        batch["advantages"] = advantages.to(self.accelerator.device, torch.float32)
+        advantages = advantages.to(torch.float32)
+        stop_together(bad_advantages(self.rollout, advantages, step=self.state.global_step + 1))
+        batch["advantages"] = advantages.to(self.accelerator.device)
         self.rollout = self.rollout._replace(advantages=advantages)
         metrics = self._metrics["train" if self._is_training() else "eval"]
         told = self.reward_phase.metrics(self.rollout, spans, mask, num_generations=size)

@@ -187,7 +187,8 @@ def save_trained(
     trained = run / "adapter" if low_rank else model
     trainer.save_model(str(trained))
     if trainer.is_world_process_zero():
-        (trained / "training_args.bin").unlink(missing_ok=True)  # a pickle; nothing reads it
+        for name in ("training_args.bin", "README.md"):  # a pickle, and PEFT's empty form
+            (trained / name).unlink(missing_ok=True)
         if low_rank:
             merged = merge(load_policy(start, **model_init_kwargs), trained)
             merged.generation_config = policy.generation_config

@@ -9,19 +9,14 @@ manifest (`rewardlab.store.manifest`); only a checkpoint that matches its manife
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
-import signal
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import PartialState
-from accelerate.utils import reduce
 from transformers import (
     EarlyStoppingCallback,
     Trainer,
@@ -31,7 +26,6 @@ from transformers import (
     TrainingArguments,
 )
 
-from rewardlab.errors import Problem, UserError
 from rewardlab.store.files import replace_file
 from rewardlab.store.manifest import damage, has_manifest, write_manifest
 
@@ -55,82 +49,6 @@ class WriteManifests(TrainerCallback):
         if process.is_main_process:
             write_manifest(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         process.wait_for_everyone()
-
-
-class StopOnSignal(TrainerCallback):
-    """Stops training at the next step, with a checkpoint, after a signal.
-
-    Attributes:
-        signal: The signal received, or None.
-    """
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    @contextmanager
-    def listening(self) -> Generator[None]:
-        """Handle SIGTERM and SIGINT during training; a second signal has its default effect."""
-        kinds = (signal.SIGTERM, signal.SIGINT)
-        before = {kind: signal.getsignal(kind) for kind in kinds}
-
-        def handle(number: int, _frame: Any) -> None:
-            self.signal = signal.Signals(number)
-            for kind in kinds:
-                signal.signal(kind, before[kind])
-
-        for kind in kinds:
-            signal.signal(kind, handle)
-        try:
-            yield
-        finally:
-            for kind in kinds:
-                signal.signal(kind, before[kind])
-
-    def on_step_end(
-        self,
-        args: TrainingArguments,  # noqa: ARG002 - the callback's signature
-        state: TrainerState,  # noqa: ARG002 - the callback's signature
-        control: TrainerControl,
-        **_: Any,
-    ) -> None:
-        """Save and stop, on all processes at the same step."""
-        if self.received_by_any():
-            self.signal = self.signal or signal.SIGTERM
-            control.should_save = True
-            control.should_training_stop = True
-
-    def received_by_any(self) -> bool:
-        """Whether any process received a signal."""
-        process, own = PartialState(), self.signal is not None
-        if process.num_processes == 1:
-            return own
-        received: Any = reduce(torch.tensor([float(own)], device=process.device), "sum")
-        return bool(received.item() > 0)
-
-
-class StopOnNaN(TrainerCallback):
-    """Stops a run whose validation loss is NaN or infinite, before the model is saved."""
-
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002 - the callback's signature
-        metrics: Mapping[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Check the loss.
-
-        Raises:
-            UserError: E375, the loss is not finite; exit code 2.
-        """
-        loss = (metrics or {}).get("eval_loss", 0.0)
-        if not math.isfinite(loss):
-            what = f"the validation loss at step {state.global_step:,} is {loss}"
-            fix = f"a learning_rate below {args.learning_rate:g}, in a run directory of its own"
-            raise UserError(
-                [Problem("E375", f"stage {Path(str(args.output_dir)).name}", what, fix)]
-            )
 
 
 class _EndedBeforeError(Exception):

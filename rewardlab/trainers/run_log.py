@@ -17,7 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from rewardlab.json_values import json_value
 from rewardlab.trainers.rollout import Rollout
@@ -146,3 +153,20 @@ def token_rows(rollout: Rollout, advantages: Tensor, *, step: int) -> list[dict[
             zip(rollout.decoded, rollout.candidates, strict=True)
         )
     ]
+
+
+def no_printing(trainer: Any) -> None:
+    """Remove the callbacks of transformers that print metrics or draw a bar on stdout.
+
+    Args:
+        trainer: A trainer of transformers or TRL.
+    """
+    for callback in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(callback)
+
+
+class NoModelCard:
+    """For a trainer of TRL: writes no README.md, which would know neither data nor rewards."""
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """Write nothing; ``training.json`` says how the model was trained."""

@@ -5,26 +5,19 @@ The loss covers the completion only. Held-out examples decide when to stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from datasets import Dataset
-from transformers import (
-    EarlyStoppingCallback,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 
 from rewardlab.models.boundary import answer_ids, prompt_ids
 from rewardlab.text.prompts import Prompt, separator
+from rewardlab.trainers.run_log import NoModelCard, no_printing
+from rewardlab.trainers.stopping import StopOnBadGradients
 
 LAST: Mapping[str, Any] = MappingProxyType(
     {"eval_strategy": "steps", "save_strategy": "no", "completion_only_loss": True}
@@ -61,27 +54,8 @@ class Example(NamedTuple):
         return tuple(turn["content"] for part in self for turn in cast("list[Any]", part))
 
 
-class LogValidationLoss(TrainerCallback):
-    """Prints each validation loss.
-
-    Args:
-        say: Prints one line.
-    """
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-
-    def on_evaluate(
-        self,
-        args: TrainingArguments,  # noqa: ARG002 - the callback's signature
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002 - the callback's signature
-        metrics: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Print one line."""
-        loss = (metrics or {}).get("eval_loss", float("nan"))
-        self._say(f"step {state.global_step}: validation loss {loss:.4f}")
+class PolicyTrainer(NoModelCard, SFTTrainer):
+    """TRL's trainer, without its model card."""
 
 
 def fine_tune(
@@ -112,6 +86,7 @@ def fine_tune(
         The best held-out loss, in nats per token.
     """
     args = SFTConfig(output_dir=str(output_dir), **BEST, **sft_options)
+    callbacks = [StopOnBadGradients(), *callbacks]
     trainer = sft_trainer(
         model, tokenizer, train, heldout, args=args, patience=patience, callbacks=callbacks
     )
@@ -127,7 +102,7 @@ def sft_trainer(
     args: SFTConfig,
     patience: int | None = 3,
     callbacks: Sequence[Any] = (),
-    trainer_class: type[SFTTrainer] = SFTTrainer,
+    trainer_class: type[SFTTrainer] = PolicyTrainer,
     **trl_options: Any,
 ) -> SFTTrainer:
     """TRL's trainer on these examples, ready to `train_to_best`.
@@ -163,7 +138,7 @@ def sft_trainer(
         callbacks=[*early, *callbacks],
         **trl_options,
     )
-    trainer.remove_callback(PrinterCallback)  # stdout is for data
+    no_printing(trainer)
     return trainer
 
 
@@ -171,10 +146,17 @@ def train_to_best(trainer: SFTTrainer) -> float:
     """Train, and restore the best model (`BEST`) or keep the final one (`LAST`).
 
     Returns:
-        The held-out loss of that model, in nats per token. If no best model was kept, the loss is
-        measured at the end.
+        The held-out loss of that model, in nats per token.
     """
     trainer.train()
+    return heldout_loss(trainer)
+
+
+def heldout_loss(trainer: SFTTrainer) -> float:
+    """The held-out loss after training, in nats per token.
+
+    It is that of the best model; without a best model it is measured now.
+    """
     best = trainer.state.best_metric
     return trainer.evaluate()["eval_loss"] if best is None else best
 

@@ -83,8 +83,18 @@ def test_what_is_known_of_an_rl_run(here, run):
     assert memory["reference"] == memory["weights"] > 0
     assert memory["generation"] > 0
     assert memory["sharded_total"].keys() == {"8", "16", "32", "64"}
-    for line in ("tokens: prompts median", "batches: 8 rows x 2 passes", "48 in all", "memory: "):
+    for line in (
+        "prompt tokens: median",
+        "each step: 8 rows x 2 accumulated = 16 rows",
+        "steps: 3, which is 1.5 epochs of 2 steps",
+        "sampling: 16 completions at a time, 4 for each of 4 prompts; 48 in all",
+        "memory on one GPU: ",
+        "memory of each GPU if sharded",
+    ):
         assert line in err
+    facts = err.partition("10 lines")[0].splitlines()
+    assert max(map(len, facts)) <= 80
+    assert told["cpu_memory_gib"]["process"] > 0.05
     assert not (here / "run").exists()
 
 
@@ -151,7 +161,7 @@ def test_what_is_known_of_an_evaluation(here, run, data):
     assert (told["rows"], told["systems"]) == (2, ["tiny"])
     assert told["decoding"]["tiny"]["tokens"]["measured"] == 2
     assert told["rewards"].keys() == {"numbers_kept"}, "chrF is measured on the corpus"
-    assert "tiny: tokens: prompts median" in err
+    assert "tiny:\n  prompt tokens: median" in err
 
 
 def test_every_class_of_problem_is_told_at_once(here, run):

@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_ends_it(talks, run):
     write("metricx")
     code, _, err = run("train-reward", "run.yaml", "trainer.learning_rate=1e30")
     assert code == 2
-    assert "error[E375] stage 1-warm-up: the validation loss at step 2 is " in err
+    assert "error[E077] step 2: the gradient is not finite" in err
     assert not list(Path("run/stages").glob("*/checkpoint-*"))
 
 

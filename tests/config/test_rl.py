@@ -251,5 +251,7 @@ def test_trl_gets_the_options_by_its_own_names(load):
 def test_what_trl_refuses_when_values_meet_is_an_error_of_the_file(load):
     options = ["generation_batch_size=8", "steps_per_generation=1", "use_cpu=true", "bf16=false"]
     config = load(overrides=[f"trainer.{option}" for option in options])
-    with pytest.raises(UserError, match=r"error\[E037\] trainer: TRL's GRPOConfig refuses"):
+    with pytest.raises(
+        UserError, match=r"error\[E037\] the configuration trainer: TRL's GRPOConfig refuses"
+    ):
         rl_options(config)

@@ -12,6 +12,7 @@ from rewardlab.config.checks import check_run_directory
 from rewardlab.config.overrides import with_overrides
 from rewardlab.config.strict_yaml import load as load_yaml
 from rewardlab.errors import UserError
+from rewardlab.store.run_directory import start_run
 
 
 @pytest.fixture(params=COMMANDS)
@@ -411,3 +412,46 @@ def test_arbitrary_overrides_raise_nothing_but_a_user_error(argument):
         with_overrides(document, [argument, "data." + argument, "rewards.0." + argument])
     except UserError as error:
         assert error.exit_code == 2  # noqa: PT017
+
+
+def test_a_model_that_another_run_will_make_is_told_with_its_command(tmp_path):
+    (tmp_path / "first.yaml").write_text(COMMANDS["sft"].text)  # run: runs/dan-nob
+    (tmp_path / "rl.yaml").write_text(
+        COMMANDS["rl"]
+        .text.replace("path: start", "path: runs/dan-nob/model")
+        .replace("run: runs/dan-nob", "run: runs/rl")
+    )
+    with pytest.raises(UserError) as caught:
+        COMMANDS["rl"].load(tmp_path / "rl.yaml")
+    assert (
+        "'runs/dan-nob/model' is not there yet: another run writes it. "
+        f"fix: first run: rewardlab sft {tmp_path / 'first.yaml'}"
+    ) in str(caught.value)
+
+
+def test_what_a_run_left_is_told_with_what_to_do(tmp_path):
+    run = tmp_path / "run"
+    start_run(run, config="")
+    check_run_directory(run)  # it ended before its first step
+    (run / "metrics.jsonl").write_text('{"step": 0}\n')  # of an evaluation before that step
+    check_run_directory(run)
+    (run / "metrics.jsonl").write_text('{"step": 7}\n')
+    assert _refusal(run) == (
+        "contains a run that ended at step 7 and cannot be resumed. "
+        f"fix: give another one: run={run}-2"
+    )
+    policy = run / "checkpoint-5"
+    policy.mkdir()
+    (policy / "model.safetensors").touch()
+    assert _refusal(run).endswith(
+        f"its policy is in {policy}; train it further with policy.path={policy} run={run}-2"
+    )
+    (run / "model").mkdir()
+    (run / "model" / "config.json").touch()
+    assert _refusal(run).startswith("contains a finished run. fix: give another one")
+
+
+def _refusal(run):
+    with pytest.raises(UserError) as caught:
+        check_run_directory(run)
+    return str(caught.value).partition(f"error[E030] run '{run}': ")[2]

@@ -200,5 +200,7 @@ def test_synthetic_rows_are_learned_from_in_order_and_once(load, options, epochs
 
 def test_what_trl_refuses_when_values_meet_is_an_error_of_the_file(load):
     config = load(overrides=["trainer.fp16=true", "trainer.bf16=true", "trainer.use_cpu=true"])
-    with pytest.raises(UserError, match=r"error\[E037\] trainer: TRL's SFTConfig refuses"):
+    with pytest.raises(
+        UserError, match=r"error\[E037\] the configuration trainer: TRL's SFTConfig refuses"
+    ):
         sft_config(config)

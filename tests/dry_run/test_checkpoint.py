@@ -8,8 +8,9 @@ import tiny_checkpoints
 import torch
 from safetensors.torch import load_file, save_file
 
-from rewardlab.dry_run.checkpoint import embedding_rows, read_checkpoint
+from rewardlab.dry_run.checkpoint import embedding_rows, read_checkpoint, weight_shapes
 from rewardlab.errors import UserError
+from rewardlab.store.checkpoints import find_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -243,3 +244,16 @@ def test_problems_of_configuration_and_weights_are_reported_together(copied):
     )
     (copied / "model.safetensors").unlink()
     assert [message[6:10] for message in refused(copied)] == ["E051", "E052", "E053"]
+
+
+def test_a_gguf_is_refused_with_the_way_out(tmp_path):
+    (tmp_path / "model.Q4.gguf").write_bytes(b"GGUF")
+    with pytest.raises(UserError) as caught:
+        weight_shapes(tmp_path)
+    assert "error[E053]" in str(caught.value)
+    assert "its weights are in model.Q4.gguf, a GGUF. fix: download the model in safetensors" in (
+        str(caught.value)
+    )
+    for path in (tmp_path, tmp_path / "model.Q4.gguf"):
+        with pytest.raises(UserError, match=r"E080.*a GGUF. fix: download the model in saf"):
+            find_checkpoint(path)

@@ -8,6 +8,7 @@ from rewardlab.dry_run import lengths
 from rewardlab.dry_run.lengths import (
     TokenCounts,
     as_summary,
+    completion_notes,
     count_tokens,
     length_notes,
     nothing_fits,
@@ -88,10 +89,24 @@ def test_a_summary_has_counts_that_occur():
 
 
 def test_what_the_counts_mean_is_said():
-    notes = length_notes(COUNTS._replace(rows=4000), cut=2, limit="max_length=26", positions=48)
+    counts = COUNTS._replace(rows=4000)
+    notes = [*length_notes(counts, cut=2, limit="max_length=26", positions=48)]
     assert notes[0].startswith("2 of 4 measured rows have more than max_length=26 tokens")
     assert notes[1] == "the longest row has 49 tokens, the model 48 positions"
-    assert length_notes(COUNTS, cut=0, limit="max_length=64", positions=49) == []
+    assert [*length_notes(COUNTS, cut=0, limit="max_length=64", positions=49)] == []
+
+
+def test_a_limit_of_completions_is_compared_with_completions():
+    """The longest reference has 9 tokens; the longest row, which is not what is cut, has 49."""
+    notes = [*completion_notes(COUNTS, key="max_completion_length", limit=5, positions=44)]
+    assert notes == [
+        (
+            "2 of 3 references have more than max_completion_length=5 tokens: translations of that "
+            "length would be cut. The longest has 9"
+        ),
+        "prompt and translation may take 45 tokens, the model has 44 positions",
+    ]
+    assert [*completion_notes(COUNTS, key="max_new_tokens", limit=9, positions=49)] == []
 
 
 def test_a_limit_below_every_reference_is_a_problem():

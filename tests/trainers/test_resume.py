@@ -1,16 +1,10 @@
 import json
-import os
-import signal
 from types import SimpleNamespace
 
 import pytest
 
 from rewardlab.store.manifest import write_manifest
-from rewardlab.trainers.resume import (
-    StopOnSignal,
-    latest_checkpoint,
-    train_on,
-)
+from rewardlab.trainers.resume import latest_checkpoint, train_on
 
 
 def checkpoint(directory, step, *, sealed=True):
@@ -68,18 +62,3 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(tmp_path):
     assert calls == [{"resume_from_checkpoint": str(path)}]
     assert told == ["resuming from step 4"]
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [2, 4]
-
-
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_training_at_the_next_step(kind):
-    stops = StopOnSignal()
-    control = SimpleNamespace(should_save=False, should_training_stop=False)
-    before = signal.getsignal(kind)
-    with stops.listening():
-        stops.on_step_end(None, None, control)
-        assert not control.should_training_stop
-        os.kill(os.getpid(), kind)
-        stops.on_step_end(None, None, control)
-    assert (control.should_save, control.should_training_stop) == (True, True)
-    assert stops.signal is kind
-    assert signal.getsignal(kind) is before

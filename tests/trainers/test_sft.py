@@ -3,7 +3,6 @@ import copy
 import pytest
 import tiny_chats
 import tiny_tokenizers
-from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from rewardlab.models.boundary import answer_ids, prompt_ids
 from rewardlab.trainers.from_scratch import new_policy
@@ -11,7 +10,6 @@ from rewardlab.trainers.sft import (
     BEST,
     LAST,
     Example,
-    LogValidationLoss,
     SFTConfig,
     sft_trainer,
     train_to_best,
@@ -127,17 +125,6 @@ def test_an_example_gives_the_texts_of_both_sides():
     assert PLAIN[0].texts == ("one house\n", "ein Haus")
     assert CHAT[0].texts == ("one house", "ein Haus")
     assert Example("Spanish:", "Hola").texts == ("Spanish:", " Hola")
-
-
-def test_every_validation_loss_is_said(tmp_path):
-    said = []
-    state = TrainerState()
-    state.global_step = 40
-    args = TrainingArguments(str(tmp_path), use_cpu=True)
-    LogValidationLoss(said.append).on_evaluate(
-        args, state, TrainerControl(), {"eval_loss": 1.23456}
-    )
-    assert said == ["step 40: validation loss 1.2346"]
 
 
 def test_without_patience_the_model_is_kept_as_training_ends(tmp_path):

@@ -39,6 +39,7 @@ from rewardlab.scorers.families.like_lengths import LikeLengths
 from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
 from rewardlab.trainers.policy import end_of_turn, load_policy, load_tokenizer, stop_at
+from rewardlab.trainers.run_log import NoModelCard
 from rewardlab.trainers.sft import Example, sft_trainer
 
 PROMPT_FILE = "prompt.toml"
@@ -300,7 +301,7 @@ class AutoMQMFamily(Family):
         return ours if ours.is_file() else Path(self.prompt)
 
 
-class AnswerTrainer(LikeLengths, SFTTrainer):
+class AnswerTrainer(LikeLengths, NoModelCard, SFTTrainer):
     """TRL's trainer, made faster on a CPU, where it computes logits of answer tokens only.
 
     A question is several times as long as its answer. Without its GPU kernel, TRL computes logits

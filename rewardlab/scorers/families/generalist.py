@@ -25,7 +25,6 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -45,6 +44,7 @@ from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 from rewardlab.scorers.preferences import preferences_of
 from rewardlab.store.checkpoints import LOADING
 from rewardlab.trainers.from_scratch import new_policy, train_tokenizer
+from rewardlab.trainers.run_log import NoModelCard, no_printing
 from rewardlab.types import Candidate
 
 TURNS = ("<user>", "<assistant>")
@@ -175,7 +175,7 @@ class GeneralistFamily(Family):
             callbacks=list(callbacks),
         )
         trainer.order_by([one["length"] for one in train.columns], seed=stage.seed)
-        trainer.remove_callback(PrinterCallback)  # stdout is for data
+        no_printing(trainer)
         return trainer
 
     def describe(self, stage: Stage) -> Iterator[str]:
@@ -257,7 +257,7 @@ class GeneralistFamily(Family):
         return Pairs(columns, too_long)
 
 
-class PairTrainer(LikeLengths, RewardTrainer):
+class PairTrainer(LikeLengths, NoModelCard, RewardTrainer):
     """TRL's trainer, on batches of similar length."""
 
 

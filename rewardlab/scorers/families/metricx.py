@@ -21,7 +21,6 @@ from torch import Tensor
 from transformers import (
     MT5Config,
     PreTrainedTokenizerBase,
-    PrinterCallback,
     T5Tokenizer,
     Trainer,
     TrainerCallback,
@@ -44,6 +43,7 @@ from rewardlab.perturbations.failures import failures
 from rewardlab.rewards.metricx import LONGEST, MetricX, Mode, Version
 from rewardlab.scorers.families.like_lengths import LikeLengths
 from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
+from rewardlab.trainers.run_log import no_printing
 
 Forms = Literal["qe", "reference", "hybrid"]
 FIRST_LOOK = 64
@@ -182,7 +182,7 @@ class MetricXFamily(Family):
         )
         trainer.start = stage.start
         trainer.order_by([len(reading.ids) for reading in readings], seed=stage.seed)
-        trainer.remove_callback(PrinterCallback)  # stdout is for data
+        no_printing(trainer)
         return trainer
 
     def describe(self, stage: Stage) -> Iterator[str]:

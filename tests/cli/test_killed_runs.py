@@ -1,0 +1,164 @@
+"""``sft`` and ``rl`` as processes that are killed: what is left, what is said, and the retry."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import taught_policies
+from transformers import AutoModelForCausalLM
+
+from rewardlab.store.lineage import read_training
+
+COMMAND = Path(sys.executable).with_name("rewardlab")
+SFT = """
+run: run
+data: {data}
+prompt: cpt
+validation: 2
+policy: {{from_scratch: {{vocab_size: 300, hidden_size: 32, layers: 1, heads: 2}}}}
+trainer: {{max_steps: 5000, per_device_train_batch_size: 8, logging_steps: 1, eval_steps: 5}}
+"""
+RL = """
+run: run
+data: {data}
+prompt: cpt
+policy: {{path: start, lora: {{r: 2}}}}
+rewards: [{{reward: chrf, weight: 1.0}}]
+trainer:
+  num_generations: 4
+  per_device_train_batch_size: 8
+  max_completion_length: 32
+  max_steps: 5000
+  logging_steps: 1
+"""
+
+
+@pytest.fixture
+def here(tmp_path, data):
+    """The configurations of both commands."""
+    (tmp_path / "sft.yaml").write_text(SFT.format(data=data))
+    (tmp_path / "rl.yaml").write_text(RL.format(data=data))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory, pairs):
+    return taught_policies.half_taught(tmp_path_factory.mktemp("taught"), pairs)
+
+
+def started(*words):
+    return subprocess.Popen(
+        [COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+
+
+def until(exists, process):
+    deadline = time.monotonic() + 120
+    while not exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ended(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_a_stopped_sft_keeps_its_best_policy_and_says_how_to_go_on(here, run):
+    process = started("sft", "sft.yaml", "patience=5000")
+    until(lambda: any((here / "run").glob("checkpoint-*/model.safetensors")), process)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = ended(process)
+    assert (code, out) == (143, ""), err
+    last = err.splitlines()[-1]
+    assert last.startswith("error[E049] rewardlab sft: SIGTERM stopped the run at step ")
+    assert "the best policy so far, of step " in last
+    assert "is in run/stopped/model. fix: train it further with policy={path: run" in last
+    AutoModelForCausalLM.from_pretrained(here / "run" / "stopped" / "model")
+    (stage,) = read_training(here / "run" / "stopped").stages
+    assert (stage.stage, stage.start) == ("sft", None)
+    assert not (here / "run" / "model").exists(), "which only a finished run has"
+    code, _, again = run("sft", "sft.yaml")
+    assert (code, "error[E030] run 'run'" in again) == (2, True)
+    assert "contains a run that ended at step " in again
+    assert last.partition("fix: ")[2].partition(";")[0] in again, "both say the same"
+    words = ("policy={path: run/stopped/model}", "run=run-2", "trainer={max_steps: 2}")
+    code, _, err = run("sft", "sft.yaml", *words)
+    assert code == 0, err
+
+
+def test_a_stopped_rl_run_merges_its_adapters(here, run, start):
+    (here / "start").symlink_to(start)
+    process = started("rl", "rl.yaml")
+    until((here / "run" / "metrics.jsonl").exists, process)
+    process.send_signal(signal.SIGINT)
+    code, _, err = ended(process)
+    assert code == 130, err
+    assert "SIGINT stopped the run at step " in err
+    assert "the policy of that step is in run/stopped/model" in err
+    assert "policy.path=run/stopped/model run=run-2" in err
+    assert (here / "run/stopped/adapter/adapter_model.safetensors").exists()
+    assert not list((here / "run").rglob("README.md"))
+    words = ("policy.path=run/stopped/model", "run=run-2", "trainer.max_steps=1")
+    code, _, err = run("rl", "rl.yaml", *words)
+    assert code == 0, err
+    assert [stage.stage for stage in read_training(here / "run-2").stages] == ["rl", "rl"]
+
+
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_died_before_its_first_step_can_be_started_again(here, run, kind):
+    process = started("sft", "sft.yaml")
+    until((here / "run" / "config.yaml").exists, process)
+    process.send_signal(kind)
+    code, _, err = ended(process)
+    assert code in (130, -signal.SIGKILL)
+    if kind is signal.SIGINT:
+        assert "interrupted before the first step; the same command starts it again" in err
+    code, _, err = run("sft", "sft.yaml", "trainer={max_steps: 1}")
+    assert code == 0, err
+
+
+def test_an_error_before_the_first_step_blocks_nothing(here, run, monkeypatch):
+    def broken(*_, **__):
+        raise OSError("no such checkpoint")
+
+    from rewardlab.trainers import policy
+
+    with monkeypatch.context() as patch:
+        patch.setattr(policy, "load_policy", broken)
+        assert run("sft", "sft.yaml")[0] == 1
+    assert (here / "run" / "config.yaml").exists()
+    code, _, err = run("sft", "sft.yaml", "trainer={max_steps: 1}")
+    assert code == 0, err
+
+
+def test_the_second_sigint_ends_it_at_once(here):
+    process = started("sft", "sft.yaml")
+    until((here / "run" / "metrics.jsonl").exists, process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    code, _, err = ended(process)
+    assert code in (130, -signal.SIGINT), err
+    assert not (here / "run" / "model").exists()
+    assert not (here / "run" / "stopped" / "model").exists()
+
+
+def test_two_runs_do_not_share_a_directory(here, run):
+    process = started("sft", "sft.yaml")
+    until((here / "run" / "config.yaml").exists, process)
+    code, _, err = run("sft", "sft.yaml")
+    process.kill()
+    process.communicate()
+    assert code == 2
+    assert "E084" in err or "E030" in err
