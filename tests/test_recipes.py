@@ -6,7 +6,6 @@ Small text stands in for the data, and a tiny checkpoint of the same architectur
 import json
 import re
 import shlex
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -180,7 +179,10 @@ def scorer_arguments(recipe, files, run):
         for number, one in enumerate(stage.get("judgements", ())):
             file = files["judged"][one.get("format", "auto")]
             if number:  # a stage reads a file once
-                file = Path(shutil.copy(file, file.with_stem(f"{file.stem}-{number}")))
+                pair = f":{one['source_lang']}-{one['target_lang']}"
+                text = file.read_text(encoding="utf-8").replace(":en-de", pair)
+                file = file.with_stem(f"{file.stem}-{number}")
+                file.write_text(text, encoding="utf-8")
             place = f"stages.{at}.judgements.{number}"
             words += [f"{place}.file={file}", f"{place}.reference_system=ref"]
         if "preferences" in stage:

@@ -91,6 +91,10 @@ def _memory_on_gpu(memory: Mapping[str, Any]) -> Iterator[str]:
     yield from _memory(memory, "memory on one GPU")
 
 
+def _rewards(rewards: Mapping[str, Any]) -> Iterator[str]:
+    yield from reward_table(rewards).splitlines()
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
@@ -107,5 +111,5 @@ PARTS = {
     "parameters": _parameters,
     "cpu_memory_gib": _memory_on_cpu,
     "memory_gib": _memory_on_gpu,
-    "rewards": reward_table,
+    "rewards": _rewards,
 }

@@ -23,12 +23,14 @@ FLAWED_PAIRS = 4000
 FLAWED = 1 / 3
 NEWS_PAIRS = 400
 """Pairs with correct references, for RL and evaluation."""
-SYSTEMS = {"news.hyp": 0.5, "news.hyp2": 0.8}
+SYSTEMS = {"news.hyp": 0.7, "news.hyp2": 0.9}
 """Translations of the news by file, with their share of sentences with an error."""
-JUDGED = {"A": 0.2, "B": 0.4, "C": 0.6, "D": 0.8}
+JUDGED = {"A": 0.6, "B": 0.7, "C": 0.8, "D": 0.95}
 """Judged systems, with their share of sentences with an error."""
 JUDGED_SENTENCES, SENTENCES_PER_DOCUMENT = 60, 6
 REFERENCE_SYSTEM = "ref"
+METRICS = {"good": 1.0, "poor": 4.0}
+"""Made-up metrics: minus the MQM error of a text, with normal noise of this standard deviation."""
 MQM_HEADER = (
     "system", "doc", "doc_id", "seg_id", "rater", "source", "target", "category", "severity",
 )  # fmt: skip
@@ -62,7 +64,7 @@ def write_example(directory: Path, *, seed: int = 0) -> list[Path]:
 
 
 def _write_judgements(directory: Path, pairs: Sequence[SentencePair], rng: Random) -> None:
-    """Write the judgements of all systems as MQM and as ESA, and the scores of a made-up metric.
+    """Write the judgements of all systems as MQM and as ESA, and the scores of made-up metrics.
 
     Args:
         directory: Where to write.
@@ -74,6 +76,7 @@ def _write_judgements(directory: Path, pairs: Sequence[SentencePair], rng: Rando
     }
     systems[REFERENCE_SYSTEM] = [Imperfect(pair.source, pair.target, ()) for pair in pairs]
     mqm, esa, metric = [list(MQM_HEADER)], [["system", "segment", "score"]], []
+    long = [["system", "segment", *METRICS]]
     for system, translations in systems.items():
         for number, translation in enumerate(translations):
             document = f"doc{number // SENTENCES_PER_DOCUMENT + 1}"
@@ -82,10 +85,13 @@ def _write_judgements(directory: Path, pairs: Sequence[SentencePair], rng: Rando
             penalty = WMT_MQM.total(translation.spans)
             esa.append([system, str(number + 1), f"{max(0.0, 100 - 10 * penalty):.0f}"])
             if system != REFERENCE_SYSTEM:
-                metric.append([system, f"{-penalty + rng.gauss(0, 2):.3f}"])
+                scores = [f"{rng.gauss(-penalty, noise):.3f}" for noise in METRICS.values()]
+                metric.append([system, scores[0]])
+                long.append([system, str(number + 1), *scores])
     _write(directory / "mqm.tsv", map("\t".join, mqm))
     _write(directory / "esa.tsv", map("\t".join, esa))
     _write(directory / "metric.seg.score", map("\t".join, metric))
+    _write(directory / "scores.tsv", map("\t".join, long))
 
 
 def _errors(translation: Imperfect) -> Iterable[list[str]]:

@@ -142,7 +142,8 @@ def test_an_error_before_the_first_step_blocks_nothing(here, run, monkeypatch):
 
 
 def test_the_second_sigint_ends_it_at_once(here):
-    process = started("sft", "sft.yaml")
+    """Long steps, so that the second signal comes before the step boundary."""
+    process = started("sft", "sft.yaml", "trainer.gradient_accumulation_steps=100")
     until((here / "run" / "metrics.jsonl").exists, process)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)

@@ -197,7 +197,7 @@ def test_a_judge_without_a_weight_is_told_and_one_that_is_down_is_unavailable(he
     kinds = ("reference", "half", "copy", "unrelated", "gibberish")
     assert [blind[kind] for kind in kinds] == [0.0] * 5
     assert "note: the reward automqm gives every planted text the same score" in err
-    lines = err[err.index("rewards: mean scores") :].splitlines()[:5]
+    lines = err[err.index("mean scores of planted") :].splitlines()[:5]
     assert lines[1].split() == ["reward", *kinds, "seconds"]
     assert max(map(len, lines)) <= 80
     (here / "rl.yaml").write_text(written)

@@ -8,7 +8,6 @@ from rewardlab.config.checks import build_gates, build_terms
 from rewardlab.config.rl import check_rl_options, rl_options
 from rewardlab.config.strict_yaml import load as load_yaml
 from rewardlab.errors import UserError
-from rewardlab.rewards.registry import reward_names
 
 RESERVED = ("reward", "weight", "token_weight", "applies", "cache", "options")
 
@@ -102,8 +101,8 @@ def test_any_reward_reads_back_equal(weight, options):
             "reward: chrf",
             "reward: bleurt",
             (
-                "error[E101] run.yaml:15:5 rewards.0: unknown reward 'bleurt'. fix: one of "
-                + ", ".join(reward_names())
+                "error[E101] run.yaml:15:5 rewards.0: unknown reward 'bleurt'. "
+                "fix: rewardlab rewards lists all"
             ),
         ),
         (

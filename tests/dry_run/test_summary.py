@@ -24,7 +24,9 @@ SUMMARY = {
         "reference": 100.6, "activations": 12.25, "head": 0.9, "generation": 0.0, "total": 566.0,
         "sharded_total": {"8": 91.5, "16": 54.2, "32": 35.1, "64": 0.51},
     },
-    "rewards": {"metricx-24-hybrid-xxl-v2p6-bfloat16": {"score": -1.2345, "seconds": 12.345}},
+    "rewards": {
+        "metricx-24-hybrid-xxl-v2p6-bfloat16": {"reference": -1.2345, "rows": 4, "seconds": 12.345}
+    },
 }  # fmt: skip
 
 
@@ -55,5 +57,10 @@ def test_it_reads_like_this():
             "memory of each GPU if sharded (FSDP, ZeRO-3): 91.5 GiB on 8, 54.2 GiB on 16, "
             "35.1 GiB on 32, 522 MiB on 64 GPUs"
         ),
-        "reward metricx-24-hybrid-xxl-v2p6-bfloat16: -1.2345 on one row, in 12.345 s",
+        (
+            "mean scores of planted texts, made from 4 rows "
+            "reward           reference     half     copy unrelated gibberish  seconds "
+            "metricx-24-hybrid-xxl-v2p6-bfloat16 "
+            "                    -1.234        -        -         -         -    12.35"
+        ),
     ]
