@@ -281,14 +281,15 @@ def is_error(form: str, error: Any) -> bool:
 
 
 def bare(text: str) -> str:
-    """Without reasoning before it and a fence around it, told line by line."""
+    """Without reasoning before it and a fence around it, by its ends."""
     *reasoning, last = text.split("</think>")
     if not any(block.strip()[:1] in {"{", "[", "`"} for block in reasoning if block.strip()):
         text = last.lstrip()
     stripped = text.strip()
-    first, _, rest = stripped.partition("\n")
-    fenced = first.rstrip(" \t\r").lower() in {"```", "```json"} and rest.endswith("```")
-    text = rest[: -len("```")] if fenced else text
+    for fence in ("```", "~~~"):
+        if stripped.startswith(fence) and stripped[len(fence) :].endswith(fence):
+            inner = stripped[len(fence) : -len(fence)]
+            text = inner[len("json") :] if inner[:4].lower() == "json" else inner
     return f'{{"errors": {text}}}' if text.lstrip().startswith("[") else text
 
 

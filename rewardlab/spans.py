@@ -188,6 +188,9 @@ SEVERITY_TABLES: Mapping[str, SeverityTable] = MappingProxyType(
 
 # ── spans in a text ─────────────────────────────────────────────────────────────────────────────
 
+JOINERS = "\u200c\u200d"
+"""Invisible characters of the spelling of Persian, of Indian languages and of emoji."""
+
 COLOURS = {"minor": "#ffe08a", "major": "#ff9b9b", "critical": "#ff5c5c"}
 """Background of a span in HTML, by severity."""
 
@@ -195,11 +198,14 @@ COLOURS = {"minor": "#ffe08a", "major": "#ff9b9b", "critical": "#ff5c5c"}
 def printable(text: str) -> str:
     r"""Show control, format and unassigned characters as escapes; the length may change.
 
+    The joiners of Persian, Indian languages and emoji stay, since they belong to the spelling.
+
     >>> printable("a\x1b[31m")
     'a\\x1b[31m'
     """
     return "".join(
-        c if not unicodedata.category(c).startswith("C") else ascii(c)[1:-1] for c in text
+        c if c in JOINERS or not unicodedata.category(c).startswith("C") else ascii(c)[1:-1]
+        for c in text
     )
 
 

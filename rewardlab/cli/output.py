@@ -16,8 +16,9 @@ from rich.console import Console
 
 from rewardlab.report.html import page_html
 from rewardlab.report.markdown import page_markdown
-from rewardlab.report.table import Page, Table, printable
+from rewardlab.report.table import Page, Table
 from rewardlab.report.terminal import rendered
+from rewardlab.spans import printable
 from rewardlab.store.files import replace_file
 
 WIDTH = 160

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ class SystemScores:
             return {name: [row[at] for row in rows] for at, name in enumerate(self.names)}
 
         spans = [
-            [[_with_text(span, row.source, text) for span in one] for one in marked]
+            [[row.candidate(text).span_record(span) for span in one] for one in marked]
             for row, text, marked in zip(self.rows, self.hypotheses, self.spans, strict=True)
         ]
         return {
@@ -106,11 +106,6 @@ class SystemScores:
             "status": by_name(self.status),
             "gated": self.gated,
         }
-
-
-def _with_text(span: ErrorSpan, source: str, hypothesis: str) -> dict[str, Any]:
-    text = hypothesis if span.side == "hypothesis" else source
-    return {**asdict(span), "text": text[span.start : span.end]}
 
 
 def score_in_parts(

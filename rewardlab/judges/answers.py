@@ -180,7 +180,7 @@ def read_answer(text: str, form: type[Form], closings: Sequence[str] = (CLOSING,
     return Reading(Status.UNPARSEABLE if answer is None else Status.REPAIRED, answer)
 
 
-_CODE = re.compile(r"\A\s*(`{3,})(?i:json)?[ \t]*\r?\n(.*)\1\s*\Z", re.DOTALL)
+_CODE = re.compile(r"\A[\s\ufeff]*(`{3,}|~{3,})(?i:json)?\s*(.*)\1\s*\Z", re.DOTALL)
 _ANSWERS_BEGIN = ("{", "[", "`")
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from rewardlab.evaluation.evaluate import MACRO, Evaluation
 from rewardlab.evaluation.metrics import Metric, Relation
 from rewardlab.evaluation.significance import Score
-from rewardlab.report.table import Cell, Column, Table, printable, table_of
+from rewardlab.report.table import Cell, Column, Table, table_of
 from rewardlab.report.terminal import ends, number
+from rewardlab.spans import printable
 
 MARKS = {Relation.OPTIMISED: "*", Relation.RELATED: "~"}
 SIGNIFICANT = 0.05

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from rewardlab.report.table import Cell, Column, Page, Table, printable
+from rewardlab.report.table import Cell, Column, Page, Table
+from rewardlab.spans import printable
 
 STYLE = """\
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; max-width: 100rem; }

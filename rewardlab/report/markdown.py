@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rewardlab.report.table import Cell, Page, Table, printable
+from rewardlab.report.table import Cell, Page, Table
+from rewardlab.spans import printable
 
 MARKS = {"bold": "**", "italic": "*"}
 """Styles that Markdown has; colours are left out."""

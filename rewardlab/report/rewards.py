@@ -6,8 +6,8 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from rewardlab.report.terminal import printable
 from rewardlab.rewards.descriptions import Description, Option
+from rewardlab.spans import printable
 
 HEADINGS = ("reward", "reads", "range", "spans", "family")
 LANGUAGES = ("source_lang", "target_lang")

@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from rewardlab.evaluation.system_scores import SystemScores
-from rewardlab.report.terminal import printable
+from rewardlab.spans import printable
 
 LONG_KEYS = ("system", "segment")
 """The first columns of the long form; a reward must not have one of these names."""

@@ -9,13 +9,14 @@ Numbers are never folded or shortened.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal, TypeAlias
 
 from rich.cells import cell_len, chop_cells
+
+from rewardlab.spans import printable
 
 GAP = 2
 """Spaces between two columns."""
@@ -25,8 +26,6 @@ PROSE = 24
 """The smallest width of a column of prose."""
 HEADING = 12
 """Words of a heading that are longer than this are folded."""
-JOINERS = "\u200c\u200d"
-"""Invisible characters of the spelling of Persian, of Indian languages and of emoji."""
 _PIECE = re.compile(r"[^\s_\-/.:,=+]*(?:[\s_\-/.:,=+]+|$)")
 Kind: TypeAlias = Literal["number", "name", "prose"]
 
@@ -102,17 +101,6 @@ def table_of(
     if any(len(row) != len(columns) for row in cells):
         raise ValueError(f"every row needs {len(columns)} cells")
     return Table(tuple(columns), cells, title, keys)
-
-
-def printable(text: str) -> str:
-    """Show control, format and unassigned characters as escapes; length may change.
-
-    The joiners of Persian, Indian languages and emoji stay, since they belong to the spelling.
-    """
-    return "".join(
-        c if c in JOINERS or not unicodedata.category(c).startswith("C") else ascii(c)[1:-1]
-        for c in text
-    )
 
 
 def folded(text: str, width: int) -> str:

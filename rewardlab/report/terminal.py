@@ -14,7 +14,8 @@ from rich.console import Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rewardlab.report.table import Cell, Kind, Table, fitted, folded, printable
+from rewardlab.report.table import Cell, Kind, Table, fitted, folded
+from rewardlab.spans import printable
 from rewardlab.statistics import Estimate, Interval
 from rewardlab.types import ErrorSpan
 

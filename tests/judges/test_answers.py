@@ -79,6 +79,8 @@ def test_an_answer_by_the_letter_is_ok():
         f"```json\r\n{CLEAN}\r\n```",
         f"```JSON\n{CLEAN}```",
         f"````\n{CLEAN}\n````",
+        f"```json {CLEAN} ```",
+        f"~~~json\n{CLEAN}\n~~~",
     ],
 )
 def test_two_wrappings_are_taken_off_whole(text):
@@ -107,7 +109,6 @@ def test_two_wrappings_are_taken_off_whole(text):
         f"{CLEAN}{CLEAN}",
         f"{CLEAN}\n{with_error()}",
         f"```json\n{CLEAN}",
-        f"```json {CLEAN} ```",
         f"```python\n{CLEAN}\n```",
         f"Here:\n```json\n{CLEAN}\n```",
         f"```json\n{CLEAN}\n```\n```json\n{CLEAN}\n```",
