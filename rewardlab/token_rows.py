@@ -213,6 +213,7 @@ def token_advantages(
     rows = as_candidates(candidates, WHERE)
     advantage = combination(preset, credit=credit, omission=omission)
     _check_groups(len(rows), num_generations)
+    _check_sources([row.source for row in rows], num_generations)
     known = _tokenizer(tokenizer)
     ids = _ids(known, rows, completion_ids)
     decoded = [
@@ -277,6 +278,24 @@ def _row(
 
 
 # ── checks ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_sources(sources: Sequence[str], num_generations: int) -> None:
+    """Refuse groups whose rows have different sources.
+
+    Raises:
+        UserError: E031, with the first such group.
+    """
+    for start in range(0, len(sources), num_generations):
+        group = sources[start : start + num_generations]
+        other = next((at for at, source in enumerate(group) if source != group[0]), None)
+        if other is not None:
+            what = (
+                f"rows {start} and {start + other} are in one group and have different sources, "
+                f"{shown(group[0], 30)} and {shown(group[other], 30)}"
+            )
+            fix = "put all hypotheses of a source one after the other"
+            raise UserError([Problem("E031", f"{WHERE}.candidates", what, fix)], EXIT_DATA)
 
 
 def _check_groups(rows: int, num_generations: int) -> None:
@@ -346,6 +365,13 @@ def _ids(
     ]:
         what = f"row {wrong[0]} holds an id outside the vocabulary of {len(tokenizer):,} tokens"
         raise UserError([Problem("E113", where, what, "leave out padding such as -100")], EXIT_DATA)
+    pad = tokenizer.pad_token_id
+    if pad != tokenizer.eos_token_id and (
+        padded := [at for at, one in enumerate(ids) if pad in one]
+    ):
+        what = f"row {padded[0]} contains the padding token {shown(str(tokenizer.pad_token))}"
+        fix = "leave out padding: it would count as sampled tokens"
+        raise UserError([Problem("E113", where, what, fix)], EXIT_DATA)
     return ids
 
 

@@ -14,6 +14,7 @@ from rewardlab import Candidate, Gate, GRPOTrainer, RewardEnsemble, Term, token_
 from rewardlab.advantages import PRESETS, combination
 from rewardlab.errors import UserError
 from rewardlab.rewards import ChrF, LexicalSpans, NoRepetition, NotEmpty
+from rewardlab.trainers.from_scratch import train_tokenizer
 
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 SOURCE, REFERENCE = "The dog ate 3 apples.", "Der Hund hat 3 Äpfel gegessen."
@@ -147,3 +148,22 @@ def test_a_tokenizer_without_places_is_refused(monkeypatch):
     monkeypatch.setattr(tok, "decode", lambda *_, **__: "something else")
     with pytest.raises(UserError, match=r"E112.*differs from what it decodes"):
         token_advantages(tok, ensemble(), candidates(), num_generations=4)
+
+
+def test_a_group_has_one_source():
+    with pytest.raises(UserError, match=r"E031.*rows 0 and 1 are in one group.*'Here\.'"):
+        token_advantages(
+            train_tokenizer(list(TEXTS), vocab_size=300),
+            ensemble(),
+            [Candidate("Here.", "Hier.", "Hier."), Candidate("Now.", "Jetzt.", "Jetzt.")],
+            num_generations=2,
+        )
+
+
+def test_padding_is_refused():
+    tokenizer = train_tokenizer(list(TEXTS), vocab_size=300)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(5)
+    rows = candidates()
+    ids = [[*tokenizer(row.hypothesis, add_special_tokens=False)["input_ids"], 5] for row in rows]
+    with pytest.raises(UserError, match=r"E113.*row 0 contains the padding token"):
+        token_advantages(tokenizer, ensemble(), rows, num_generations=len(rows), completion_ids=ids)

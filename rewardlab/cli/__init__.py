@@ -55,7 +55,7 @@ COMMANDS = Registry[Callable[..., None]](
 )
 # GNU OpenMP threads wait for each other in a busy loop of 300,000 rounds. On a machine with other
 # jobs they then burn the time that the others need: five times the CPU time of an idle machine.
-# With 1,000 rounds it is 1.1 times, and an idle machine is as fast (benchmarks/busy_machine.py).
+# With 1,000 rounds it was 1.1 times (benchmarks/busy_machine.py).
 # The library is read once, when torch is imported; a value of the user's own takes precedence.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
