@@ -24,7 +24,7 @@ SHELL = ("", "sh", "bash", "console")
 ELSEWHERE = {
     "checkpoints/": "a published checkpoint",
     "url=": "a server with a judge",
-    "demo": "it takes minutes; tests/cli/test_demo.py runs it at a small size",
+    "demo": "it takes minutes; tests/miniature/test_pipeline.py runs it at a small size",
 }
 FEW_TOKENS = ("generation.max_new_tokens=3",)
 SHORTER = {
