@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from rewardlab.config import strict_yaml
+from rewardlab.config.checks import free_name
 from rewardlab.errors import EXIT_USAGE, Problem, UserError, refuse, shown
 from rewardlab.report.run import Measure, RunView, heldout_measures
 from rewardlab.report.table import Table
@@ -313,7 +314,7 @@ def _train_further(found: Found) -> str:
     path, command = shlex.quote(str(found.path)), found.kind.command
     if found.state == "finished":
         return f"model={path} in translate, rerank and evaluate"
-    again = f"rewardlab {command} {path}/{CONFIG} run={path}-2"
+    again = f"rewardlab {command} {path}/{CONFIG} run={shlex.quote(free_name(found.path))}"
     saved = checkpoints(found.path)
     start = found.path / "stopped" / "model" if found.state == "stopped" else None
     if start is None and saved:

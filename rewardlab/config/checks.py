@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from rewardlab.config.problems import not_a_choice
@@ -159,7 +161,7 @@ def check_run_directory(run: Path) -> None:
 
 def _occupied(run: Path) -> tuple[str, str]:
     """What a directory contains that a new run would overwrite, and what to do."""
-    fix = f"give another one: run={run}-2"
+    fix = f"give another one: run={free_name(run)}"
     begun = (run / CONFIG).is_file() and (run / METRICS).is_file()
     if not begun or (run / "stages").exists():
         return "exists and is not an empty directory", fix
@@ -182,7 +184,12 @@ def start_from(model: Path, run: Path) -> str:
     """
     from_scratch = (run / START).is_dir()
     policy = f"policy={{path: {model}}}" if from_scratch else f"policy.path={model}"
-    return f"{policy} run={run}-2"
+    return shlex.join([policy, f"run={free_name(run)}"])
+
+
+def free_name(run: Path) -> str:
+    """The first of ``RUN-2``, ``RUN-3`` and so on that does not exist."""
+    return next(name for number in count(2) if not Path(name := f"{run}-{number}").exists())
 
 
 def _step(checkpoint: Path) -> int:

@@ -82,7 +82,7 @@ def test_a_stopped_sft_keeps_its_best_policy_and_says_how_to_go_on(here, run):
     last = err.splitlines()[-1]
     assert last.startswith("error[E049] rewardlab sft: SIGTERM stopped the run at step ")
     assert "the best policy so far, of step " in last
-    assert "is in run/stopped/model. fix: train it further with policy={path: run" in last
+    assert "is in run/stopped/model. fix: train it further with 'policy={path: run" in last
     AutoModelForCausalLM.from_pretrained(here / "run" / "stopped" / "model")
     (stage,) = read_training(here / "run" / "stopped").stages
     assert (stage.stage, stage.start) == ("sft", None)
