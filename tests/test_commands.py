@@ -6,9 +6,11 @@ cannot run here: `ELSEWHERE` lists them.
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import shutil
+from contextlib import chdir, redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,8 @@ from rewardlab.cli import main
 from rewardlab.miniature.example_files import write_example
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "CONTRIBUTING.md"]
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md"])
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = ("", "sh", "bash", "console")
 ELSEWHERE = {
@@ -57,16 +60,8 @@ def run_directory(words):
     return Path(given[0] if given else yaml.safe_load(Path(words[1]).read_text())["run"])
 
 
-@pytest.fixture(scope="module")
-def tour(tmp_path_factory):
-    """The example files, with the runs of the README's tour beside them."""
-    return write_example(tmp_path_factory.mktemp("tour"))[0].parent
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_run_as_written(page, tour, monkeypatch, capsys):
-    """The README comes first: later pages look at the runs that it made."""
-    monkeypatch.chdir(tour)
+def run_as_written(page):
+    """Run the commands of a page in this directory, one after the other; each must end with 0."""
     for words in commands(page):
         line = " ".join(words)
         if any(reason in line for reason in ELSEWHERE):
@@ -75,10 +70,26 @@ def test_commands_run_as_written(page, tour, monkeypatch, capsys):
             shutil.rmtree(run_directory(words), ignore_errors=True)
         if words[0] == "example":
             shutil.rmtree(words[1], ignore_errors=True)
-        with pytest.raises(SystemExit) as ended:
+        told = io.StringIO()
+        with redirect_stderr(told), pytest.raises(SystemExit) as ended:
             main([*words, *SHORTER.get(words[0], ())])
-        assert ended.value.code == 0, f"rewardlab {line}\n{capsys.readouterr().err[-2000:]}"
+        assert ended.value.code == 0, f"{page.name}: rewardlab {line}\n{told.getvalue()[-2000:]}"
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory):
+    """The example files and the runs of the README, which other pages look at."""
+    directory = write_example(tmp_path_factory.mktemp("tour"))[0].parent
+    with chdir(directory):
+        run_as_written(README)
+    return directory
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_run_as_written(page, tour):
+    with chdir(tour):
+        run_as_written(page)
 
 
 def test_pages_have_commands():
-    assert sum(len(list(commands(page))) for page in PAGES) > 30
+    assert sum(len(list(commands(page))) for page in (README, *PAGES)) > 30
