@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, cast
 
+from rewardlab.arguments import Checked
 from rewardlab.errors import Problem, UserError, kind_of
 from rewardlab.spans import ErrorSpan
 
@@ -39,7 +40,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(metaclass=Checked):
     """One translation to be scored.
 
     Attributes:

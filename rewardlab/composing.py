@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from typing import cast
 
+from rewardlab.arguments import written
 from rewardlab.errors import Problem, UserError, finite, kind_of, shown
 
 PROTOCOL = ("name", "signature", "needs_reference", "worst", "key", "__call__")
@@ -36,7 +37,7 @@ def reward_problems(given: object, place: str) -> Iterator[Problem]:
 
     Args:
         given: What was given.
-        place: ``Term`` or ``Gate``.
+        place: ``Term``, ``Gate`` or ``Cached``.
     """
     if (found := _other_than_reward(given, place)) is not None:
         yield Problem("E107", place, *found)
@@ -62,7 +63,7 @@ def _other_than_reward(given: object, place: str) -> tuple[str, str] | None:
 
 def _specification(given: object, place: str) -> tuple[str, str]:
     """What names or makes a reward and is none yet: a text, a class, a function, a mapping."""
-    rest = ", below=0.5)" if place == "Gate" else ")"
+    rest = {"Gate": ", below=0.5)", "Cached": ", path)"}.get(place, ")")
     if isinstance(given, str):
         parsed = f"{place}(parse_reward({given!r}){rest}"
         return (
@@ -209,7 +210,7 @@ def _not_wanted(given: object, wanted: str) -> tuple[str, str]:
     if kind == "Term":
         return what, "Gate(term.reward, below=0.5)"
     wrong = _other_than_reward(given, wanted)
-    return (what, wrong[1]) if wrong else (what, f"write {_example(shown(given, 60), wanted)}")
+    return (what, wrong[1]) if wrong else (what, f"write {_example(written(given), wanted)}")
 
 
 def _example(reward: str, wanted: str) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab import composing
+from rewardlab.arguments import Checked
 from rewardlab.candidates import FORM, as_candidates
 from rewardlab.errors import (
     Problem,
@@ -30,6 +31,7 @@ from rewardlab.errors import (
     refuse,
 )
 from rewardlab.generate.services import Breaker
+from rewardlab.rewards.language_use import Asked, notes_on_languages
 from rewardlab.text.languages import language_problems
 from rewardlab.types import (
     Candidate,
@@ -51,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RewardEnsemble:
+class RewardEnsemble(metaclass=Checked):
     """Several rewards over the same candidates, each with its weights.
 
     Rewards run at the same time, each in its own thread, so a call takes about as long as its
@@ -71,7 +73,7 @@ class RewardEnsemble:
             out of range; E036 two terms have the same name.
     """
 
-    terms: Sequence[Term]
+    terms: Sequence[Term] = field(metadata={"example": "[Term(reward)]"})
     gates: Sequence[Gate] = ()
     timeout: float = 600.0
     max_unavailable: float = 0.5
@@ -125,13 +127,14 @@ class RewardEnsemble:
         """
         candidates = as_candidates(candidates, "RewardEnsemble")
         _refuse_unknown_languages(candidates)
-        gated, unjudged = self._close_gates(candidates)
+        gated, unjudged, of_gates = self._close_gates(candidates)
         applies = [_rows_for(term, candidates) for term in self.terms]
         asked = [
             [row for row in rows if gated[row] is None and not unjudged[row]] for rows in applies
         ]
         _warn_without_references(self.terms, candidates, applies)
         outputs = self._run(self._runners, candidates, asked)
+        of_terms = map(Asked, (t.reward for t in self.terms), asked, (o.status for o in outputs))
         _warn_without_spans(self.terms, outputs)
         columns = [
             _column(term, candidates, output, applies=rows, gated=gated, unjudged=unjudged)
@@ -153,14 +156,18 @@ class RewardEnsemble:
                 for part, values in output.components.items()
             },
             candidates=tuple(candidates),
+            notes=tuple(dict.fromkeys(notes_on_languages([*of_gates, *of_terms], candidates))),
         )
 
-    def _close_gates(self, candidates: Sequence[Candidate]) -> tuple[list[str | None], list[bool]]:
-        """For each row the first gate that closed on it, and whether a gate was unavailable.
+    def _close_gates(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[list[str | None], list[bool], list[Asked]]:
+        """For each row the first gate that closed on it, whether one was unavailable; the answers.
 
         A gate that fails because of the text is closed, and a gate that does not apply is open. A
         gate that is unavailable leaves the row unjudged, which is not the text's fault.
         """
+        rewards = [gate.reward for gate in self.gates]
         asked = [_rows_for(gate, candidates) for gate in self.gates]
         _warn_without_references(self.gates, candidates, asked)
         outputs = self._run(self._gate_runners, candidates, asked)
@@ -172,7 +179,7 @@ class RewardEnsemble:
                 closed = status.failed or (status.scored and score < gate.below)
                 if closed and gated[row] is None:
                     gated[row] = gate.reward.name
-        return gated, unjudged
+        return gated, unjudged, list(map(Asked, rewards, asked, (o.status for o in outputs)))
 
     def _run(
         self,
@@ -372,6 +379,8 @@ class _Runner:
             _log.warning("reward %s is unavailable: %s", self._reward.name, why)
             self._breaker.record(failed=True)
             return _unavailable(len(call.place))
+        if isinstance(error, RewardFailed):
+            raise error
         if isinstance(error, UserError):
             raise _named(self._reward, error) from error
         if error is not None:

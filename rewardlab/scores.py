@@ -17,8 +17,14 @@ from numpy.typing import NDArray
 from rewardlab.candidates import Candidate, Status
 from rewardlab.errors import shown
 from rewardlab.json_values import json_value
-from rewardlab.spans import ErrorSpan, SeverityTable, marked_html, marked_text, printable
+from rewardlab.spans import ErrorSpan, SeverityTable, folded, marked_html, marked_text, printable
 
+WIDTH = 80
+"""Columns of a row on a terminal."""
+LONGEST = 60
+"""Longest explanation of an error beside its place."""
+INDENT = 4
+"""Indent of a text below a label that takes more than half of the columns."""
 HTML_ROWS = 100
 """Rows that a notebook shows of `Scores`."""
 
@@ -53,23 +59,25 @@ class ScoredRow:
         """The start of the hypothesis, the scores and the total."""
         parts = [shown(self.candidate.hypothesis, 40)]
         parts += [f"{name}={_brief(self, name)}" for name in self.values]
-        parts += [f"total={self.total:.4g}"] + ([f"gated={self.gated!r}"] if self.gated else [])
+        parts += [f"total={self.total:z.4g}"] + ([f"gated={self.gated!r}"] if self.gated else [])
         return f"ScoredRow({', '.join(parts)})"
 
     def __str__(self) -> str:
-        """The texts, the scores, and the error spans with their text."""
+        """The texts, the scores, and the error spans with their text, in `WIDTH` columns."""
         found = [span for spans in self.spans.values() for span in spans]
-        lines = [
-            f"source      {printable(self.candidate.source)}",
-            f"hypothesis  {marked_text(self.candidate.hypothesis, found)}",
-        ]
-        if self.candidate.reference is not None:
-            lines.append(f"reference   {printable(self.candidate.reference)}")
+        texts = {
+            "source": printable(self.candidate.source),
+            "hypothesis": marked_text(self.candidate.hypothesis, found),
+            "reference": printable(self.candidate.reference or ""),
+        }
+        if self.candidate.reference is None:
+            del texts["reference"]
+        lines = [_labelled(f"{name:<12}", text) for name, text in texts.items()]
         width = max(len("total"), *map(len, self.values))
         for name in self.values:
             told = ", ".join(span_with_text(self.candidate, span) for span in self.spans[name])
-            lines.append(f"{name:<{width}}  {_brief(self, name):>8}  {told}".rstrip())
-        lines.append(f"{'total':<{width}}  {self.total:>8.4g}")
+            lines.append(_labelled(f"{name:<{width}}  {_brief(self, name):>8}  ", told))
+        lines.append(f"{'total':<{width}}  {self.total:>z8.4g}")
         return "\n".join(lines + ([f"gated by {self.gated}"] if self.gated else []))
 
     def record(self) -> dict[str, Any]:
@@ -91,9 +99,16 @@ class ScoredRow:
         }
 
 
+def _labelled(label: str, text: str) -> str:
+    """A label, and a text beside it that continues below."""
+    below = INDENT if len(label) > WIDTH // 2 else len(label)
+    first = label if below == len(label) else f"{label.rstrip()}\n{' ' * below}"
+    return (first + f"\n{' ' * below}".join(folded(text, WIDTH - below))).rstrip()
+
+
 def _brief(row: ScoredRow, name: str) -> str:
     """The score, or the status of a row without one."""
-    return f"{row.values[name]:.4g}" if row.status[name].scored else row.status[name].value
+    return f"{row.values[name]:z.4g}" if row.status[name].scored else row.status[name].value
 
 
 def span_with_text(candidate: Candidate, span: ErrorSpan) -> str:
@@ -107,6 +122,9 @@ def span_with_text(candidate: Candidate, span: ErrorSpan) -> str:
     "'Hund' [4, 8) minor"
     """
     side = " (source)" if span.side == "source" else ""
+    if side and span.explanation:  # the words that are missing are not in the span
+        words = printable(span.explanation)
+        side = f" (source, {words if len(words) <= LONGEST else words[: LONGEST - 1] + '…'})"
     text = shown(printable(candidate.text_of(span)), 40)
     return f"{text} [{span.start}, {span.end}) {span.severity}{side}"
 
@@ -131,6 +149,7 @@ class Scores:
         components: float64 (N,) by ``reward/part``: numbers for the logs, such as
             ``metricx/truncated``; NaN for rows that the reward was not asked about.
         candidates: The N candidates that were scored; empty if the scores were made without them.
+        notes: What a reader should know: languages that are missing or that guards do not know.
     """
 
     names: tuple[str, ...]
@@ -146,6 +165,7 @@ class Scores:
         default_factory=lambda: MappingProxyType({})
     )
     candidates: Sequence[Candidate] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.status)
@@ -200,6 +220,16 @@ class Scores:
             ]
         )
 
+    def untold(self, told: set[str]) -> list[str]:
+        """The notes that are not in ``told``, which afterwards has them: for a log of many calls.
+
+        Args:
+            told: The notes of earlier calls.
+        """
+        new = [note for note in self.notes if note not in told]
+        told.update(new)
+        return new
+
     def records(self) -> list[dict[str, Any]]:
         """N rows for JSON, see `ScoredRow.record`."""
         return [row.record() for row in self]
@@ -233,11 +263,12 @@ class Scores:
         return pandas.DataFrame({**columns, "total": self.totals, "gated": self.gated})
 
     def __repr__(self) -> str:
-        """The number of rows, and the mean of each reward."""
+        """The number of rows, the mean of each reward, and the notes."""
         means = [f"{name} {_mean(self.values[:, at])}" for at, name in enumerate(self.names)]
         gated = sum(gate is not None for gate in self.gated)
         rows = f"{len(self):,} row{'' if len(self) == 1 else 's'}"
         told = [rows, f"means: {', '.join(means)}"] + ([f"{gated:,} gated"] if gated else [])
+        told += [f"note: {note}" for note in self.notes]
         return f"<Scores: {'; '.join(told)}>"
 
     def _repr_html_(self) -> str:
@@ -248,7 +279,7 @@ class Scores:
         lines.append("</tr></thead><tbody>")
         for at, row in enumerate(self[:HTML_ROWS]):
             found = [span for spans in row.spans.values() for span in spans]
-            numbers = [*(_brief(row, name) for name in self.names), f"{row.total:.4g}"]
+            numbers = [*(_brief(row, name) for name in self.names), f"{row.total:z.4g}"]
             gate = f"<br><i>gated by {html.escape(row.gated)}</i>" if row.gated else ""
             text = f"{marked_html(row.candidate.hypothesis, found)}{gate}"
             lines.append(f'<tr><td>{at}</td><td style="text-align:left">{text}</td>')
@@ -263,6 +294,8 @@ class Scores:
         """Mean, standard deviation, statuses and share of the total's variance per reward."""
         from rewardlab.statistics import variance_share, zscore
 
+        if not len(self):
+            return "no rows"
         shares = variance_share(self.weights * np.nan_to_num(zscore(self.values)))
         lines = [f"{'reward':<20}{'weight':>8}{'mean':>10}{'std':>10}{'share':>8}  status"]
         for column, name in enumerate(self.names):
@@ -270,8 +303,8 @@ class Scores:
             mean, std = (scored.mean(), scored.std()) if len(scored) else (math.nan, math.nan)
             seen = Counter(row[column] for row in self.status)
             lines.append(
-                f"{name:<20}{self.weights[column]:>8g}{mean:>10.3f}{std:>10.3f}"
-                f"{shares[column]:>8.0%}  "
+                f"{name:<20}{self.weights[column]:>8g}{mean:>z10.3f}{std:>z10.3f}"
+                f"{shares[column]:>z8.0%}  "
                 + ", ".join(f"{status} {seen[status]}" for status in Status if status in seen)
             )
         if closed := Counter(gate for gate in self.gated if gate is not None):
@@ -279,13 +312,14 @@ class Scores:
         for part, values in self.components.items():
             if part.endswith("/truncated") and (cut := int(np.nansum(values))):
                 lines.append(f"truncated: {part.rpartition('/')[0]} read {cut} texts in part")
+        lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
 
 def _mean(values: NDArray[np.float64]) -> str:
     """The mean of the known values, for a short text."""
     known = values[~np.isnan(values)]
-    return f"{known.mean():.4g}" if len(known) else "none"
+    return f"{known.mean():z.4g}" if len(known) else "none"
 
 
 def _total(

@@ -209,6 +209,31 @@ def printable(text: str) -> str:
     )
 
 
+def folded(line: str, width: int) -> list[str]:
+    """A line in parts that fit a terminal, cut at spaces where there are any.
+
+    Args:
+        line: A line of text.
+        width: Columns of a part; a wide character takes two.
+
+    >>> folded("one two three", 8), folded("狗在公园里", 4)
+    (['one two', 'three'], ['狗在', '公园', '里'])
+    """
+    from rich.cells import cell_len
+
+    parts, used = [""], 0
+    for character in line:
+        cells = cell_len(character)
+        if used + cells > width:
+            cut = parts[-1].rfind(" ") + 1 or len(parts[-1])
+            parts[-1], rest = parts[-1][:cut].rstrip(), parts[-1][cut:]
+            parts.append(rest)
+            used = cell_len(rest)
+        parts[-1] += character
+        used += cells
+    return parts
+
+
 def pieces(text: str, spans: Sequence[ErrorSpan]) -> Iterator[tuple[str, ErrorSpan | None]]:
     """A hypothesis cut at the ends of its error spans.
 

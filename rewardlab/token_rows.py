@@ -27,7 +27,7 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_DATA, Problem, UserError, kind_of, one_line, shown
 from rewardlab.models.boundary import answer_ids
 from rewardlab.scores import ScoredRow, Scores, span_with_text
-from rewardlab.spans import ErrorSpan, marked_text, printable
+from rewardlab.spans import ErrorSpan, folded, marked_text, printable
 from rewardlab.trainers.rollout import answer_bounds, hypothesis_in
 
 WIDTH = 80
@@ -84,7 +84,7 @@ class TokenRow:
             told = "; ".join(span_with_text(candidate, span) for span in spans)
             lines += [f"{name}: {told}"] if told else []
         lines += [f"gated by {self.scored.gated}"] if self.scored.gated else []
-        lines = [part for line in lines for part in _folded(line)]
+        lines = [part for line in lines for part in folded(line, WIDTH - 2)]
         charged = {name: values for name, values in self.credit.items() if values.any()}
         rows = {"token": [printable(token).strip() or "␣" for token in self.tokens]}
         rows |= {
@@ -93,7 +93,7 @@ class TokenRow:
             ]  # no -0
             for name, values in charged.items()
         }
-        rows["advantage"] = [f"{value:+.2f}" for value in self.advantages.tolist()]
+        rows["advantage"] = [f"{value:+z.2f}" for value in self.advantages.tolist()]
         return "\n".join([*lines, *_blocks(rows)])
 
     def record(self) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class TokenAdvantages:
             lines += [f"  {line}".rstrip() for line in str(row).splitlines()] + [""]
         if (more := len(self) - PRINTED_ROWS) > 0:
             lines.append(f"{more:,} more rows: print(result[{PRINTED_ROWS}])")
-        lines += [part for note in self.notes for part in _folded(f"note: {note}")]
+        lines += [part for note in self.notes for part in folded(f"note: {note}", WIDTH - 2)]
         return "\n".join(lines).rstrip()
 
     def _repr_html_(self) -> str:
@@ -244,7 +244,7 @@ def token_advantages(
         for row, one in enumerate(ids)
     ]
     changed = [at for at, row in enumerate(rows) if row.hypothesis != scored[at].hypothesis]
-    notes = list(_notes(spans, charged, changed))
+    notes = [*scores.notes, *_notes(spans, charged, changed)]
     return TokenAdvantages(token_rows, scores, advantages, mask, num_generations, preset, notes)
 
 
@@ -321,6 +321,9 @@ def _tokenizer(given: PreTrainedTokenizerBase | str | Path) -> PreTrainedTokeniz
     """
     where, fix = f"{WHERE}.tokenizer", "AutoTokenizer.from_pretrained(directory)"
     if isinstance(given, (str, Path)):
+        if _is_path(given) and not Path(given).exists():
+            what = f"the directory {shown(str(given))} does not exist"
+            raise UserError([Problem("E112", where, what, fix)])
         try:
             loaded = AutoTokenizer.from_pretrained(str(given), trust_remote_code=False)
         except (OSError, ValueError) as error:
@@ -337,6 +340,14 @@ def _tokenizer(given: PreTrainedTokenizerBase | str | Path) -> PreTrainedTokeniz
         fix = "a fast tokenizer: AutoTokenizer.from_pretrained(directory, use_fast=True)"
         raise UserError([Problem("E112", where, what, fix)])
     return given
+
+
+def _is_path(given: str | Path) -> bool:
+    """Whether a path is meant, and not a name on the hub such as ``Qwen/Qwen3-0.6B``."""
+    text = str(given)
+    below = Path(text).parent != Path() and Path(text).parent.exists()  # "runs/sft"
+    several = len(Path(text).parts) > 2  # noqa: PLR2004 - owner and name
+    return isinstance(given, Path) or text.startswith((".", "/", "~")) or several or below
 
 
 def _ids(
@@ -415,21 +426,6 @@ def _notes(
 # ── showing ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _folded(line: str) -> list[str]:
-    """A line in parts of at most `WIDTH` columns with an indent of two."""
-    parts, width = [""], 0
-    for character in line:
-        cells = cell_len(character)
-        if width + cells > WIDTH - 2:
-            cut = parts[-1].rfind(" ") + 1 or len(parts[-1])
-            parts[-1], rest = parts[-1][:cut].rstrip(), parts[-1][cut:]
-            parts.append(rest)
-            width = cell_len(rest)
-        parts[-1] += character
-        width += cells
-    return parts
-
-
 def _blocks(rows: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Rows of cells below each other, in blocks that fit into `WIDTH` with an indent of two.
 
@@ -475,4 +471,4 @@ def _coloured(row: TokenRow, token: int) -> str:
     )
     line = ";text-decoration:underline" if marked else ""
     text = html.escape(printable(row.tokens[token]))
-    return f'<span style="background:{colour}{line}" title="{value:+.2f}">{text}</span>'
+    return f'<span style="background:{colour}{line}" title="{value:+z.2f}">{text}</span>'

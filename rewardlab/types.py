@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardlab import composing
+from rewardlab.arguments import Checked
 from rewardlab.candidates import Candidate, Status
 from rewardlab.errors import Problem, finite, kind_of
 from rewardlab.scores import ScoredRow, Scores
@@ -295,7 +296,7 @@ def _severities_problems(reward: str, table: object) -> Iterator[Problem]:
 
 
 @dataclass(frozen=True)
-class Term:
+class Term(metaclass=Checked):
     """One reward's place in an ensemble.
 
     Attributes:
@@ -310,7 +311,7 @@ class Term:
             weight on a reward without error spans; E107 ``reward`` is no reward.
     """
 
-    reward: Reward
+    reward: Reward = field(metadata={"example": "ChrF()"})
     weight: float = 1.0
     token_weight: float = 0.0
     applies: Callable[[Candidate], bool] = always
@@ -336,7 +337,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(metaclass=Checked):
     """A guard that gives a row the worst score on every term if its score is below a threshold.
 
     Attributes:
@@ -349,8 +350,8 @@ class Gate:
             the reward, or every score, is below it; E107 ``reward`` is no reward.
     """
 
-    reward: Reward
-    below: float
+    reward: Reward = field(metadata={"example": "NotEmpty()"})
+    below: float = field(metadata={"example": 0.5})
     applies: Callable[[Candidate], bool] = always
 
     def __post_init__(self) -> None:

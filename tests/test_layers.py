@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "rewardlab"
 # networks and engines live, and is imported by text rooms inside functions only.
 ROOMS = (
     ("errors", "text"),
+    ("arguments", "text"),
     ("registry", "text"),
     ("json_values", "text"),
     ("statistics", "text"),

@@ -1,7 +1,9 @@
 """Typical mistakes of Python users: a code, the value, a fix; no error of our internals."""
 
 import functools
+import inspect
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,7 +14,17 @@ from rewardlab import Candidate, Gate, RewardEnsemble, Term
 from rewardlab.adapters.trl import trl_rewards
 from rewardlab.advantages import combination
 from rewardlab.errors import UserError
-from rewardlab.rewards import TER, ChrF, FromFunction, LexicalSpans, MetricX, NotEmpty
+from rewardlab.rewards import (
+    BLEU,
+    TER,
+    Cached,
+    ChrF,
+    FromFunction,
+    LexicalSpans,
+    MetricX,
+    NoRepetition,
+    NotEmpty,
+)
 
 
 def polite(candidates):
@@ -31,6 +43,101 @@ def advantages(**options):
 
 
 MISTAKES = {
+    "an option that is text": (
+        lambda: ChrF(word_order="two"),
+        ("error[E103] ChrF.word_order: the text 'two' is not an integer. fix: ChrF(word_order=0)"),
+    ),
+    "a misspelt option": (
+        lambda: ChrF(wordorder=2, lowercase=True),
+        (
+            "error[E102] ChrF.wordorder: no such argument; it was given the integer 2. "
+            "fix: ChrF(word_order=2, lowercase=True)"
+        ),
+    ),
+    "an option that does not exist": (
+        lambda: NotEmpty(threshold=0.5),
+        (
+            "error[E102] NotEmpty.threshold: no such argument; it was given the number 0.5. "
+            "fix: one of name"
+        ),
+    ),
+    "an option without its name": (
+        lambda: ChrF(2),
+        (
+            "error[E103] ChrF: the integer 2 is given without a name, and every argument needs "
+            "one. fix: ChrF(char_order=6)"
+        ),
+    ),
+    "an unknown tokenizer": (
+        lambda: BLEU(tokenize="chinese", lowercase=True),
+        (
+            "error[E103] BLEU.tokenize: the text 'chinese' is not one of auto, 13a, intl, zh, "
+            "char, none, ja-mecab, ko-mecab, flores200. fix: BLEU(tokenize='auto', lowercase=True)"
+        ),
+    ),
+    "a tokenizer in capitals": (
+        lambda: BLEU(tokenize="ZH"),
+        (
+            "error[E103] BLEU.tokenize: the text 'ZH' is not one of auto, 13a, intl, zh, "
+            "char, none, ja-mecab, ko-mecab, flores200. fix: BLEU(tokenize='zh')"
+        ),
+    ),
+    "a number for a switch": (
+        lambda: ChrF(lowercase=1),
+        (
+            "error[E103] ChrF.lowercase: the integer 1 is not true or false. "
+            "fix: ChrF(lowercase=False)"
+        ),
+    ),
+    "an option out of range": (
+        lambda: NoRepetition(n=0),
+        "error[E103] NoRepetition: n=0 must be from 1 to 100. fix: NoRepetition(n=4)",
+    ),
+    "a model that is missing": (
+        lambda: MetricX(mode="qe"),
+        "error[E103] MetricX.model: is required. fix: MetricX(model='MODEL', mode='qe')",
+    ),
+    "a gate without a threshold": (
+        lambda: Gate(NotEmpty()),
+        "error[E103] Gate.below: is required. fix: Gate(NotEmpty(), below=0.5)",
+    ),
+    "a misspelt weight": (
+        lambda: Term(ChrF(word_order=2), wieght=0.5),
+        (
+            "error[E102] Term.wieght: no such argument; it was given the number 0.5. "
+            "fix: Term(ChrF(word_order=2), weight=0.5)"
+        ),
+    ),
+    "a candidate of one text": (
+        lambda: Candidate("a"),
+        (
+            "error[E103] Candidate.hypothesis: is required. "
+            "fix: Candidate('a', hypothesis='HYPOTHESIS')"
+        ),
+    ),
+    "a misspelt field of a candidate": (
+        lambda: Candidate("a", "b", target_language="de"),
+        (
+            "error[E102] Candidate.target_language: no such argument; it was given the text 'de'. "
+            "fix: Candidate('a', 'b', target_lang='de')"
+        ),
+    ),
+    "an ensemble of nothing": (
+        RewardEnsemble,
+        "error[E103] RewardEnsemble.terms: is required. fix: RewardEnsemble(terms=[Term(reward)])",
+    ),
+    "a function without its worst score": (
+        lambda: FromFunction(polite),
+        "error[E103] FromFunction.worst: is required. fix: FromFunction(polite, worst=0.0)",
+    ),
+    "a cache of a name": (
+        lambda: Cached("chrf", "scores"),
+        (
+            "error[E107] Cached: the text 'chrf' is not a reward. "
+            "fix: Cached(parse_reward('chrf'), path), with "
+            "parse_reward from rewardlab.rewards.registry"
+        ),
+    ),
     "a name for a reward": (
         lambda: Term("chrf"),
         (
@@ -90,14 +197,14 @@ MISTAKES = {
         lambda: RewardEnsemble([CHRF], gates=[NotEmpty()]),
         (
             "error[E107] RewardEnsemble gates[0]: NotEmpty is not a Gate. "
-            "fix: write Gate(NotEmpty(name='not_empty'), below=0.5)"
+            "fix: write Gate(NotEmpty(), below=0.5)"
         ),
     ),
     "a bare reward": (
         lambda: RewardEnsemble([NotEmpty()]),
         (
             "error[E107] RewardEnsemble terms[0]: NotEmpty is not a Term. "
-            "fix: write Term(NotEmpty(name='not_empty'), weight=1.0)"
+            "fix: write Term(NotEmpty(), weight=1.0)"
         ),
     ),
     "a gate among the terms": (
@@ -378,3 +485,48 @@ def test_what_python_accepts_is_accepted():
     scores = ensemble(Candidate(np.str_("a"), np.str_(text), "b") for text in "bc")
     assert scores.values[:, 0].tolist() == [100.0, 0.0]
     assert Term(MetricX(model="nowhere")).weight == 1.0, "no model is loaded by a check"
+
+
+def test_what_a_fix_proposes_can_be_pasted():
+    for mistake in (
+        lambda: ChrF(word_order="two", beta="x", lowercase=True),
+        lambda: BLEU(tokeniser="zh"),
+        lambda: Gate(NotEmpty()),
+        Term,
+        lambda: Term(ChrF(word_order=2), wieght=0.5),
+        lambda: Candidate("it's", target_language="de"),
+        lambda: RewardEnsemble([ChrF(word_order=2)]),
+        lambda: RewardEnsemble([Term(ChrF())], gates=[NotEmpty()]),
+        lambda: NoRepetition(n=0),
+        lambda: TER(worst=1.0, max_words=3),
+    ):
+        with pytest.raises(UserError) as error:
+            mistake()
+        for problem in error.value.problems:
+            eval(problem.fix.removeprefix("write "))  # noqa: S307 - our own words
+
+
+def test_bad_options_are_value_errors_too():
+    with pytest.raises(ValueError, match="n=0 must be from 1"):
+        NoRepetition(n=0)
+
+
+def test_numbers_of_numpy_are_numbers():
+    reward = ChrF(word_order=np.int64(2), lowercase=np.bool_(True))
+    assert TER(worst=np.float32(-200)).worst == -200
+    assert reward([ONE]).scores.tolist() == [100.0]
+
+
+def test_the_signature_is_that_of_the_constructor():
+    assert [*inspect.signature(Gate).parameters] == ["reward", "below", "applies"]
+    assert inspect.signature(ChrF).parameters["word_order"].default == 0
+
+
+def test_a_bug_in_a_constructor_comes_through():
+    @dataclass(frozen=True, kw_only=True)
+    class Broken(NotEmpty):
+        def __post_init__(self):
+            len(5)
+
+    with pytest.raises(TypeError, match="has no len"):
+        Broken()

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from rewardlab import Candidate, ErrorSpan, Gate, RewardEnsemble, RewardOutput, Status, Term
 from rewardlab.rewards import ChrF, FromFunction, LexicalSpans, NotEmpty, NumbersKept
@@ -149,3 +150,34 @@ def test_a_span_is_shown_with_what_differs_from_the_defaults():
         repr(span) == "ErrorSpan(4, 9, 'minor', 'Accuracy/Omission', side='source', confidence=0.5)"
     )
     assert eval(repr(span)) == span  # noqa: S307 - our own text
+
+
+def test_no_rows_are_said():
+    empty = RewardEnsemble([Term(ChrF())])([])
+    assert empty.table() == "no rows"
+    assert "nan" not in repr(empty)
+
+
+def test_zero_has_no_sign():
+    tiny = FromFunction(lambda rows: [-1e-9], name="tiny", worst=-1.0)
+    minus = FromFunction(lambda rows: [-0.0], name="minus", worst=-1.0)
+    rows = RewardEnsemble([Term(minus), Term(tiny, 0.0)])([Candidate("a", "b")])
+    assert rows.table().splitlines()[1].split()[2:4] == ["0.000", "0.000"]
+    assert rows.table().splitlines()[2].split()[2:4] == ["0.000", "0.000"]
+    assert "minus=0, tiny=-1e-09, total=0" in repr(rows[0])
+
+
+def test_missing_words_are_shown_beside_the_row():
+    candidate = Candidate("Der Hund bellt.", "The dog.", "The dog barks.")
+    (row,) = RewardEnsemble([Term(LexicalSpans())])([candidate])
+    assert "[0, 15) major (source, missing: barks)" in " ".join(str(row).split())
+
+
+@pytest.mark.parametrize("text", ["the dog barks " * 30, "狗在公园里大声地叫" * 30])
+def test_a_row_fits_80_columns(text):
+    candidate = Candidate(text, text[: len(text) // 2], text)
+    (row,) = RewardEnsemble([Term(LexicalSpans()), Term(ChrF(name="a_long_name_" * 3))])(
+        [candidate]
+    )
+    assert max(map(cell_len, str(row).splitlines())) <= 80
+    assert "".join(str(row).split()).count("".join(text.split())) == 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from tiny_run import COMPLETIONS, config, dataset, fixed_rollout, inputs, policy, tokenizer
+from transformers import AutoTokenizer
 
 from rewardlab import Candidate, Gate, GRPOTrainer, RewardEnsemble, Term, token_advantages
 from rewardlab.advantages import PRESETS, combination
@@ -132,8 +134,25 @@ def test_a_tokenizer_may_be_a_path(tmp_path):
     tokenizer().save_pretrained(tmp_path)
     ours = token_advantages(tmp_path, ensemble(), candidates(), num_generations=4)
     assert ours[0].text == TEXTS[0]
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"E112.*holds no tokenizer that can be loaded"):
-        token_advantages(tmp_path / "none", ensemble(), candidates(), num_generations=4)
+        token_advantages(tmp_path / "empty", ensemble(), candidates(), num_generations=4)
+
+
+def test_a_directory_that_does_not_exist_is_said_without_asking_the_hub(tmp_path, monkeypatch):
+    def asked(*_, **__):
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", asked)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    paths = (tmp_path / "none", str(tmp_path / "none"), "./none", "../none", "runs/none", "a/b/c")
+    for path in (*paths, Path("none"), "~/none"):
+        with pytest.raises(UserError) as error:
+            token_advantages(path, ensemble(), candidates(), num_generations=4)
+        assert f"the directory '{path}' does not exist" in str(error.value)
+    with pytest.raises(AssertionError, match="the hub was asked"):
+        token_advantages("owner/name", ensemble(), candidates(), num_generations=4)
 
 
 def test_ids_of_another_text_are_refused():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +23,7 @@ from rewardlab.types import Candidate, Scores
 
 RewardFunction: TypeAlias = Callable[..., Awaitable[list[float | None]]]
 
+_log = logging.getLogger(__name__)
 TRLS_OWN = frozenset({"completion_ids", "environments", "log_metric", "trainer_state"})
 """Arguments that TRL passes in addition to the columns."""
 
@@ -47,7 +49,8 @@ def trl_rewards(ensemble: RewardEnsemble) -> tuple[list[RewardFunction], list[fl
     TRL additionally logs ``rewards/{name}/unscored``, the share of rows without a score, and two
     columns in its completions table: ``error_spans`` as JSON by reward, and ``gated_by``.
 
-    The first batch is refused if a column that the ensemble needs is missing.
+    Notes on the scores, such as a missing ``target_lang`` that a guard reads, are logged once. The
+    first batch is refused if a column that the ensemble needs is missing.
 
     Args:
         ensemble: The reward ensemble; its token weights are not used.
@@ -76,6 +79,8 @@ def _function(batches: _Batches, column: int, name: str) -> RewardFunction:
     ) -> list[float | None]:
         asked = batches.ask(column, prompts, completions, columns)
         scores = await asyncio.wrap_future(asked)
+        for note in scores.untold(batches.notes_told):
+            _log.warning(note)
         if log_extra is not None and column == 0:
             log_extra("error_spans", [_spans(scores, row) for row in range(len(scores))])
             log_extra("gated_by", [gate or "" for gate in scores.gated])
@@ -105,6 +110,7 @@ class _Batches:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ensemble")
         self._batch: object = None
         self._asked: set[int] = set()
+        self.notes_told: set[str] = set()
         self._running: Future[Scores] = Future()
 
     def ask(

@@ -6,6 +6,7 @@ verifiers scores rollouts one by one and concurrently; the ensemble gets them in
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from rewardlab.data.candidate_rows import content_text
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable
 from rewardlab.types import Candidate, Scores
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class RolloutRewards:
     _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
     )
+    _notes_told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         composing.raise_if_any(composing.ensemble_problems(self.ensemble, "RolloutRewards"))
@@ -94,6 +98,8 @@ class RolloutRewards:
         )
         queue = self._queues.setdefault(asyncio.get_running_loop(), _Queue(self))
         scores, row = await queue.put(candidate)
+        for note in scores.untold(self._notes_told):
+            _log.warning(note)
         if unavailable(scores, row):
             raise RewardUnavailable(f"a reward was unavailable for {scores.names}")
         for column, term in enumerate(self.ensemble.terms):

@@ -174,9 +174,12 @@ def _usage_problems(
 
 def _language_problems(source_lang: str | None, target_lang: str | None) -> Iterator[Problem]:
     """E111: a language that attacks and gates need is missing."""
-    for option, code in (("--source-lang", source_lang), ("--target-lang", target_lang)):
+    given = {"source": (source_lang, "en"), "target": (target_lang, "de")}
+    for side, (code, example) in given.items():
         if code is None:
-            yield Problem("E111", option, "the language is not given", f"{option} de")
+            what = f"the language of the {side} texts is not given"
+            fix = f"--{side}-lang {example}, or another code or English name"
+            yield Problem("E111", f"--{side}-lang", what, fix)
 
 
 def build_ensemble(

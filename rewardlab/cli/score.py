@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -33,10 +33,14 @@ from rewardlab.evaluation.system_scores import (
 )
 from rewardlab.heartbeat import heartbeat
 from rewardlab.report.scores import LONG_KEYS, long_lines, row_lines, score_notes, score_table
-from rewardlab.rewards.base import reads_of
-from rewardlab.types import Gate, Reward, Scores, Status, Term
+from rewardlab.text.languages import language_notes
+from rewardlab.types import Gate, Scores, Status, Term
 
-LANGUAGE_OPTIONS = {"source_lang": "--source-lang", "target_lang": "--target-lang"}
+WITHOUT = {
+    "no source_lang": "no source_lang (--source-lang LANGUAGE)",
+    "no target_lang": "no target_lang (--target-lang LANGUAGE)",
+}
+"""How a note begins that misses a language, and how it begins with the option that gives it."""
 
 
 def command(
@@ -91,7 +95,7 @@ def command(
     languages = {"source_lang": source_lang, "target_lang": target_lang}
     texts = read_aligned_texts(files, source=source, reference=reference, **languages, stdin=True)
     say(*options.pair_notes(source_lang, target_lang))
-    say(*(f"note: {note}" for note in texts.notes), *_gate_notes(asked.gates, languages))
+    say(*(f"note: {note}" for note in texts.notes))
     # Rows without a score are a result here, so no number of them stops the command.
     rewards = RewardEnsemble(asked.terms, asked.gates, max_unavailable=1.0, max_failed=1.0)
     parts: list[Scores] = []
@@ -113,7 +117,7 @@ def command(
         sys.stdout.flush()
     table = score_table(systems, corpus, weighted=ensemble is not None, precision=precision)
     console().print(table)
-    say(*score_notes(systems, corpus), *_language_notes(asked.terms, systems, languages))
+    say(*score_notes(systems, corpus), *_notes(parts, language_notes(source_lang, target_lang)))
     for at, name in enumerate(rewards.names):
         if all({*one.statuses(at)} == {Status.UNAVAILABLE} for one in systems):
             raise RewardUnavailable(f"{name} scored none of {len(texts.rows):,} rows")
@@ -242,26 +246,15 @@ def _corpus_scores(terms: Sequence[Term], scores: SystemScores) -> dict[str, flo
     return {name: score for name, score in known.items() if score is not None}
 
 
-def _gate_notes(gates: Sequence[Gate], languages: Mapping[str, str | None]) -> Iterator[str]:
-    """Gates that may be open because a language is not given."""
-    for gate in gates:
-        if missing := _missing_languages(gate.reward, languages):
-            yield f"note: the gate {gate.reward.name} reads {missing}, and may pass every row"
+def _notes(parts: Sequence[Scores], said: Iterable[str]) -> Iterator[str]:
+    """The notes of the scores, each once, with the option that gives a missing language.
 
-
-def _language_notes(
-    terms: Sequence[Term], systems: Sequence[SystemScores], languages: Mapping[str, str | None]
-) -> Iterator[str]:
-    """Rewards that scored nothing because a language is not given."""
-    for at, term in enumerate(terms):
-        nothing = all({*one.statuses(at)} == {Status.NOT_APPLICABLE} for one in systems)
-        if nothing and (missing := _missing_languages(term.reward, languages)):
-            yield f"note: {term.reward.name} scored nothing: it reads {missing}"
-
-
-def _missing_languages(reward: Reward, languages: Mapping[str, str | None]) -> str:
-    """The languages that a reward reads and that are not given, with their options."""
-    lacking = [key for key, given in languages.items() if given is None]
-    return " and ".join(
-        f"{key} ({LANGUAGE_OPTIONS[key]} CODE)" for key in lacking if key in reads_of(reward)
-    )
+    Args:
+        parts: The scores.
+        said: Notes that were printed before.
+    """
+    told = set(said)
+    for part in parts:
+        for note in part.untold(told):
+            head, colon, effect = note.partition(": ")
+            yield f"note: {WITHOUT.get(head, head)}{colon}{effect}"

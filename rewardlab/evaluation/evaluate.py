@@ -33,7 +33,7 @@ from rewardlab.evaluation.significance import (
 )
 from rewardlab.json_values import json_value
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
-from rewardlab.rewards.segmentation import missing_tokenizer
+from rewardlab.rewards.segmentation import by_script_note, corpus_language, missing_tokenizer
 from rewardlab.statistics import draws
 from rewardlab.store.lineage import TrainedOn
 
@@ -173,10 +173,14 @@ def evaluate(
     notes: list[str] = []
     for metric in metrics:
         bootstrap = {"bs": str(resamples), "seed": str(seed)}
-        languages = {name: rows[at[0]].target_lang for name, at in directions.items()}
+        languages = {name: _language(metric, rows, at) for name, at in directions.items()}
         if isinstance(metric.reward, BLEU) and metric.reward.tokenize == "auto":
             missing = filter(None, map(missing_tokenizer, languages.values()))
             notes += [f"{metric.name} {note}" for note in missing]
+        without = [
+            languages[name] for name, at in directions.items() if not rows[at[0]].target_lang
+        ]
+        notes += by_script_note([metric.name], without)
         signatures[metric.name] = {
             name: _signature(metric, language, bootstrap) for name, language in languages.items()
         }
@@ -244,7 +248,7 @@ def _segments(
         return [mean_segments(of_system[metric.name][list(at)]) for of_system in scores]
     if without := [rows[row].id for row in at if rows[row].reference is None]:
         raise ValueError(f"{metric.name} reads references, and row {without[0]} has none")
-    peer = metric.reward.corpus_metric(rows[at[0]].target_lang)
+    peer = metric.reward.corpus_metric(_language(metric, rows, at))
     references = [rows[row].reference or "" for row in at]
     return [
         corpus_segments(peer, [system.hypotheses[row] for row in at], references)
@@ -252,7 +256,15 @@ def _segments(
     ]
 
 
-def _signature(metric: Metric, target_lang: str, bootstrap: Mapping[str, str]) -> str:
+def _language(metric: Metric, rows: Sequence[Row], at: Sequence[int]) -> str | None:
+    """The language whose words a metric finds in the rows of one direction (``at``)."""
+    given = rows[at[0]].target_lang
+    if not getattr(metric.reward, "by_script", False):
+        return given
+    return corpus_language(given, [rows[row].reference or "" for row in at])
+
+
+def _signature(metric: Metric, target_lang: str | None, bootstrap: Mapping[str, str]) -> str:
     """The metric's signature with the bootstrap's; for corpus metrics it is sacrebleu's."""
     if not isinstance(metric.reward, BLEU | ChrF | TER):
         return "|".join([metric.reward.signature, *map(":".join, bootstrap.items())])

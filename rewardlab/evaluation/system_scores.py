@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,12 @@ from rewardlab.data.corpora import Row
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.json_values import json_value
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
+from rewardlab.rewards.segmentation import corpus_language
 from rewardlab.statistics import variance_share, zscore
 from rewardlab.types import ErrorSpan, Reward, Scores, Status
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.ter import TER as SacreTER  # noqa: N811 - our class has its name
 
 ROWS_PER_CALL = 512
 """The deadline of a reward is per call."""
@@ -195,13 +199,16 @@ def corpus_score(
         reward: A reward; BLEU, chrF and TER have such a score.
         hypotheses: M translations.
         references: M references.
-        target_lang: Language of the translations, which decides how BLEU and TER find words.
+        target_lang: Language of the translations, which decides how BLEU and TER find words; if it
+            is None, the script of the references does.
     """
     if not isinstance(reward, BLEU | ChrF | TER):
         return None
+    peer = reward.corpus_metric(corpus_language(target_lang, references))
     if isinstance(reward, TER):
-        longest = max(len(text.split()) for text in (*hypotheses, *references))
+        split = cast("SacreTER", peer).tokenizer
+        longest = max(len(split(text.rstrip()).split()) for text in (*hypotheses, *references))
         if longest > reward.max_words:
             return None
-    score = float(reward.corpus_metric(target_lang).corpus_score(hypotheses, [references]).score)
+    score = float(peer.corpus_score(hypotheses, [references]).score)
     return 0.0 - score if isinstance(reward, TER) else score  # TER is an error: the sign flips

@@ -91,7 +91,7 @@ def _result(gold: Gold, human: Floats, metric: Scored) -> MetricResult:
         segment=segment,
         spans=_span_agreement(gold, metric),
         unscored=metric.unscored,
-        notes=tuple(notes),
+        notes=(*metric.notes, *notes),
     )
 
 

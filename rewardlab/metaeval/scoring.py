@@ -21,6 +21,7 @@ from rewardlab.errors import EXIT_USAGE, Problem, nearest, refuse, shown
 from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.rewards.base import reads_of
+from rewardlab.rewards.language_use import words_by_script
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
 
 NO_TEXT = "no_text"
@@ -108,12 +109,14 @@ class Scored:
         scores: Higher is better, NaN for a missing score; the signature says what they are.
         spans: The errors that the metric marked, by cell; None if it does not mark errors.
         unscored: Number of cells without a score, by status or `NO_TEXT`.
+        notes: What a reader should know about the scores.
     """
 
     name: str
     scores: ScoreMatrix
     spans: Mapping[Cell, Sequence[ErrorSpan]] | None = None
     unscored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
 
     def scored_cells(self) -> set[Cell]:
         """The cells that have a score."""
@@ -235,7 +238,7 @@ def score_gold(
     scores = ensemble(list(rows.values()))
     shape = gold.scores.only(systems)
     return [
-        _scored(reward, _column(scores, at), list(rows), shape, reference_system)
+        _scored(reward, _column(scores, at), rows, shape, reference_system)
         for at, reward in enumerate(rewards)
     ]
 
@@ -271,7 +274,7 @@ def ask_about(
         target_lang=target_lang,
     )
     output = reward(list(rows.values()))
-    return _scored(reward, output, list(rows), gold.scores.only(systems), reference_system)
+    return _scored(reward, output, rows, gold.scores.only(systems), reference_system)
 
 
 def _column(scores: Scores, at: int) -> RewardOutput:
@@ -284,7 +287,7 @@ def _column(scores: Scores, at: int) -> RewardOutput:
 def _scored(
     reward: Reward,
     output: RewardOutput,
-    cells: Sequence[Cell],
+    cells: Mapping[Cell, Candidate],
     shape: ScoreMatrix,
     reference_system: str | None,
 ) -> Scored:
@@ -302,4 +305,5 @@ def _scored(
         ScoreMatrix(shape.systems, shape.segments, values, f"{reward.signature}{read}"),
         None if output.spans is None else dict(zip(cells, output.spans, strict=True)),
         {why: count for why, count in unscored.items() if count},
+        tuple(words_by_script([reward], list(cells.values()))),
     )

@@ -92,7 +92,7 @@ class PlantedScores:
     @property
     def figures(self) -> str:
         """The means in words, for a message."""
-        parts = ", ".join(f"{kind} {mean:.4g}" for kind, mean in self.means.items())
+        parts = ", ".join(f"{kind} {mean:z.4g}" for kind, mean in self.means.items())
         rows = len(self.values)
         return f"mean score of {rows} {'rows' if rows > 1 else 'row'}: {parts}"
 

@@ -137,7 +137,7 @@ class Progress(TrainerCallback):
         self._values["heldout"] = value
         self._update(state, "")
         if self._bar is None:
-            self._say(f"step {state.global_step}: {self._heldout_name()} {value:.4f}")
+            self._say(f"step {state.global_step}: {self._heldout_name()} {value:z.4f}")
 
     def on_log(
         self,
@@ -214,4 +214,4 @@ def short(value: float) -> str:
     >>> [short(value) for value in (0.123456, -24.71234, 1234.5, 1.5e-7, float("nan"))]
     ['0.1235', '-24.71', '1234', '1.5e-07', 'nan']
     """
-    return f"{value:.4g}" if math.isfinite(value) else str(value)
+    return f"{value:z.4g}" if math.isfinite(value) else str(value)

@@ -173,10 +173,10 @@ def heldout_table(measures: Sequence[Measure]) -> Table:
         lower = measure.name.rpartition("/")[2] in ERRORS
         better = (after < before) if lower else (after > before)
         style = "" if after == before else "green" if better else "red"
-        changed = Cell(f"{after - before:+.4g}", style)
+        changed = Cell(f"{after - before:+z.4g}", style)
         name = f"{measure.name} {'↓' if lower else '↑'}"
         steps = f"{first:,} → {last:,}"
-        rows.append([name, f"{before:.4g}", f"{after:.4g}", changed, steps])
+        rows.append([name, f"{before:z.4g}", f"{after:z.4g}", changed, steps])
     columns = [Column("held-out rows", "name")]
     columns += [Column(heading) for heading in ("before", "after", "change", "steps")]
     return table_of(columns, rows)
@@ -199,7 +199,7 @@ def curve_table(steps: Steps, width: int, *, title: str = "") -> Table:
         failing = "/status/" in name or name == "rewards/gated"
         curve = terminal.sparkline(steps.series(name), size)
         shown = Cell(curve, "yellow" if failing else "")
-        rows.append([name, f"{points[0]:.4g}", shown, f"{points[-1]:.4g}"])
+        rows.append([name, f"{points[0]:z.4g}", shown, f"{points[-1]:z.4g}"])
     over = f"steps {steps.rows[0]['step']:,} to {steps.last:,}"
     columns = [Column("metric", "name"), Column("first"), Column(over), Column("last")]
     return table_of(columns, rows, title=title)
@@ -235,7 +235,7 @@ def _scores(row: Mapping[str, Any]) -> Iterator[str]:
     names, values = row.get("rewards") or (), row.get("scores") or ()
     for name, value, status in zip(names, values, row.get("statuses") or (), strict=False):
         scored = status in SCORED and value is not None
-        yield f"{name} {value:.4g}" if scored else f"{name} {status}"
+        yield f"{name} {value:z.4g}" if scored else f"{name} {status}"
     if row.get("gated") is not None:
         yield f"rejected by the gate {row['gated']}"
 

@@ -156,7 +156,7 @@ def _append_token(shown: Text, token: str, value: float) -> None:
     level = int(50 + 150 * min(1.0, abs(value) / 3.0))
     colour = f"rgb({level},0,0)" if value < 0 else f"rgb(0,{level},0)"
     shown.append(token, style=f"white on {colour}")
-    shown.append(f"{value:+.1f} ", style="dim")
+    shown.append(f"{value:+z.1f} ", style="dim")
 
 
 def labelled(lines: Iterable[tuple[str, str | Text]]) -> RichTable:

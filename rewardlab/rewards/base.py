@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple
 
+from rewardlab.arguments import Checked
 from rewardlab.candidates import as_candidates
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput
 
@@ -24,7 +25,7 @@ FIELDS = ("source", "hypothesis", "reference", "source_lang", "target_lang", "pr
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseReward(ABC):
+class BaseReward(metaclass=Checked):
     """A reward whose key and signature follow from its declared fields.
 
     A subclass gives ``name`` a default in snake case, under which it is registered, and defines
@@ -36,6 +37,8 @@ class BaseReward(ABC):
 
     name: str
 
+    typed: ClassVar[bool] = True
+    """Options must have the types of their fields (`rewardlab.arguments.Checked`)."""
     reads: ClassVar[tuple[str, ...]] = ("source", "hypothesis")
     """Exactly the fields of a candidate that the score depends on."""
     packages: ClassVar[tuple[str, ...]] = ("rewardlab",)
@@ -90,19 +93,6 @@ class BaseReward(ABC):
             for row, candidate in enumerate(as_candidates(candidates, self.name))
             if not self.needs_reference or candidate.reference is not None
         ]
-
-    def check_choices(self, **choices: Any) -> None:
-        """Check options that allow only certain values.
-
-        Args:
-            **choices: Option -> a ``Literal`` of its allowed values.
-
-        Raises:
-            ValueError: An option has a value that is not allowed.
-        """
-        for option, literal in choices.items():
-            if (value := getattr(self, option)) not in get_args(literal):
-                raise ValueError(f"{option}={value!r} is not one of {', '.join(get_args(literal))}")
 
 
 class Verdict(NamedTuple):

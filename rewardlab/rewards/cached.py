@@ -11,6 +11,8 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
+from rewardlab import composing
+from rewardlab.arguments import Checked
 from rewardlab.errors import RewardUnavailable, shown
 from rewardlab.json_values import json_value
 from rewardlab.rewards.base import reads_of
@@ -32,7 +34,7 @@ KEPT = frozenset({Status.OK, Status.REPAIRED, Status.NOT_APPLICABLE})
 
 
 @dataclass(frozen=True)
-class Cached:
+class Cached(metaclass=Checked):
     """Another reward with a cache on disk: a row that was scored before is not scored again.
 
     A row is identified by the reward's signature and the row's key, so a different model, option or
@@ -48,6 +50,7 @@ class Cached:
         path: The cache file, in an existing directory on a local disk.
 
     Raises:
+        UserError: E107, ``reward`` is no reward.
         ValueError: The reward has no keys (a plain function, a service without ``expects``), so
             rows cannot be told apart.
     """
@@ -56,6 +59,7 @@ class Cached:
     path: Path
 
     def __post_init__(self) -> None:
+        composing.raise_if_any(composing.reward_problems(self.reward, "Cached"))
         object.__setattr__(self, "path", Path(self.path))
         if self.reward.key(Candidate("", "")) is None:
             raise ValueError(
@@ -106,6 +110,11 @@ class Cached:
     def finds_spans(self) -> bool | None:
         """The reward's."""
         return marks_spans(self.reward)
+
+    @property
+    def by_script(self) -> bool:
+        """The reward's; False if it does not say."""
+        return getattr(self.reward, "by_script", False)
 
     @property
     def worst(self) -> float:

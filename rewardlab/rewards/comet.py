@@ -57,7 +57,6 @@ class _CometReward(BaseReward):
     finds_spans = False
 
     def __post_init__(self) -> None:
-        self.check_choices(dtype=Precision)
         if self.batch_tokens < 1 or not finite(self.worst):
             raise ValueError(
                 f"batch_tokens={self.batch_tokens} must be at least 1, worst={self.worst} finite"
@@ -246,7 +245,6 @@ class XComet(_CometReward):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_choices(mode=Mode, spans=SpanRule)
 
     @property
     def reads(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -1,7 +1,8 @@
 """Overlap with the reference by sacrebleu: chrF, BLEU and TER.
 
 Each score is that of sacrebleu's ``sentence_score`` with one reference; TER's sign is flipped. BLEU
-and TER cut a text into words as its target language needs (`rewardlab.rewards.segmentation`). The
+and TER cut a text into words as its target language needs, or its script if no language is given
+(`rewardlab.rewards.segmentation`). The
 words of chrF++ are those of sacrebleu in every language, so in Chinese they are whole clauses.
 """
 
@@ -19,6 +20,7 @@ from rewardlab.rewards.segmentation import (
     choices,
     is_chinese,
     is_dense,
+    language_of,
     tokenizer_for,
 )
 from rewardlab.text.words import spaced_out
@@ -68,6 +70,16 @@ class _SacreBLEU(RowReward):
         """Entries of sacrebleu's signature that depend on the language of a row, for any row."""
         return {}
 
+    @property
+    def by_script(self) -> bool:
+        """Whether the script of the texts decides how words are found if no language is given."""
+        return bool(self.by_language())
+
+    def metric_of(self, candidate: Candidate) -> Metric:
+        """The metric for the texts of one candidate."""
+        texts = (candidate.reference or "", candidate.hypothesis) if self.by_script else ()
+        return _metric(self, language_of(candidate.target_lang, *texts))
+
     def judge(self, candidate: Candidate) -> Verdict:
         """Score one hypothesis."""
         return Verdict(self._sentence_score(candidate), [])
@@ -78,8 +90,8 @@ class _SacreBLEU(RowReward):
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ours} | changed
 
     def _sentence_score(self, candidate: Candidate) -> float:
-        metric, reference = _metric(self, candidate.target_lang), candidate.reference or ""
-        return float(metric.sentence_score(candidate.hypothesis, [reference]).score)
+        score = self.metric_of(candidate).sentence_score
+        return float(score(candidate.hypothesis, [candidate.reference or ""]).score)
 
 
 @cache
@@ -151,7 +163,7 @@ class BLEU(_SacreBLEU):
 
     Attributes:
         tokenize: Tokenizer; ``auto`` takes the one for the row's target language
-            (`rewardlab.rewards.segmentation`).
+            or, without one, for the script of the texts (`rewardlab.rewards.segmentation`).
         smooth_method: Smoothing of n-gram orders without a match.
         smooth_value: Value for ``floor`` and ``add-k``; None for sacrebleu's default.
         max_ngram_order: Longest word n-gram.
@@ -174,7 +186,6 @@ class BLEU(_SacreBLEU):
     bounds = (0.0, 100.0)
 
     def __post_init__(self) -> None:
-        self.check_choices(tokenize=Tokenizer, smooth_method=Smoothing)
         if self.max_ngram_order < 1:
             raise ValueError(f"max_ngram_order={self.max_ngram_order} must be at least 1")
         if self.smooth_value is not None and not self.smooth_value >= 0.0:
@@ -225,8 +236,9 @@ class TER(_SacreBLEU):
         normalized: Normalise and split punctuation as Tercom does.
         no_punct: Remove punctuation.
         asian_support: Split Chinese and Japanese characters; needs ``normalized``. None does so in
-            languages without spaces between words, with ``normalized``; in those that Tercom does
-            not know, such as Thai, every letter is a word.
+            languages (or, if none is given, texts) without spaces between words, with
+            ``normalized``; in those that Tercom does not know, such as Thai, every letter is a
+            word.
         case_sensitive: Distinguish case.
         worst: The score of a gated row: edits of three times the reference's length. A hypothesis
             many times too long may score lower.
@@ -280,11 +292,12 @@ class TER(_SacreBLEU):
         """How languages without spaces are cut into words."""
         if self.asian_support is not None:
             return {}
-        return {"tok": "tercom,dense:letters+tercom", "asian": "dense"}
+        tokenizers = "tercom,dense:letters+tercom,unknown:script"
+        return {"tok": tokenizers, "asian": "dense"}
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Score one hypothesis; a reference that is too long is not applicable."""
-        tokenize = cast("SacreTER", _metric(self, candidate.target_lang)).tokenizer
+        tokenize = cast("SacreTER", self.metric_of(candidate)).tokenizer
         texts = (candidate.hypothesis, candidate.reference or "")
         edited, wanted = (len(tokenize(text.rstrip()).split()) for text in texts)
         if wanted > self.max_words:

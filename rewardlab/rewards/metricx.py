@@ -74,7 +74,6 @@ class MetricX(BaseReward):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", Path(self.model))
-        self.check_choices(version=Version, mode=Mode, dtype=Precision)
         if (self.max_length < 2 and self.max_length != 0) or self.batch_tokens < 0:  # noqa: PLR2004
             raise ValueError(
                 f"max_length={self.max_length} must be 0 or at least 2, "

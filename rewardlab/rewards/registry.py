@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 from rewardlab import rewards
+from rewardlab.arguments import WANTED, BadArgument
 from rewardlab.errors import Problem, UserError, nearest, one_line, shown
 from rewardlab.registry import Registry
 from rewardlab.types import Reward
@@ -131,9 +132,10 @@ def _built(name: str, options: Mapping[str, object], where: str, form: Form) -> 
         raise UserError(problems)
     try:
         return cls(**values)
-    except ValueError as error:
+    except BadArgument as error:
         fix = f"see {LISTING} {name}"
-        raise UserError([Problem("E103", f"{where}: {name}", str(error), fix)]) from error
+        told = [Problem("E103", f"{where}: {name}", one.what, fix) for one in error.problems]
+        raise UserError(told) from error
 
 
 def example(field: dataclasses.Field[Any], hint: Any) -> str:
@@ -234,14 +236,5 @@ def _converted(value: object, hint: Any) -> Any:
         if get_origin(hint) is Literal:
             raise ValueError(f"is not one of {', '.join(map(str, get_args(hint)))}") from None
         reason = first["msg"][:1].lower() + first["msg"][1:]
-        wanted = _WANTED.get(hint)
+        wanted = WANTED.get(hint)
         raise ValueError(f"is not {wanted}" if wanted else f"is refused: {reason}") from None
-
-
-_WANTED: Mapping[Any, str] = {
-    bool: "true or false",
-    float: "a number",
-    int: "an integer",
-    str: "text",
-    Path: "a path",
-}

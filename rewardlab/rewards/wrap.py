@@ -7,12 +7,13 @@ import inspect
 import math
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, SupportsFloat, cast
+from typing import Any, ClassVar, SupportsFloat, cast
 
 import numpy as np
 
+from rewardlab.arguments import BadArgument, Checked
 from rewardlab.candidates import as_candidates
-from rewardlab.errors import finite, shown
+from rewardlab.errors import Problem, RewardFailed, finite, shown
 from rewardlab.types import Candidate, RewardOutput
 
 COLUMNS = ("source", "reference", "source_lang", "target_lang")
@@ -20,7 +21,7 @@ COLUMNS = ("source", "reference", "source_lang", "target_lang")
 
 
 @dataclass(frozen=True)
-class FromFunction:
+class FromFunction(metaclass=Checked):
     """Score with a plain function; higher must be better.
 
     The function has one of two forms, recognised by the names of its parameters. It may be
@@ -62,14 +63,15 @@ class FromFunction:
     worst: float
     needs_reference: bool = False
 
+    typed: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         own_name = getattr(self.function, "__name__", "<lambda>")
         if not self.name:
             if own_name == "<lambda>":
-                raise ValueError(
-                    f"{self.function!r} has no name of its own; "
-                    "give one: FromFunction(..., name='brevity', worst=...)"
-                )
+                what = f"{shown(self.function)} has no name of its own"
+                fix = f"FromFunction(function, name='brevity', worst={self.worst})"
+                raise BadArgument([Problem("E103", "FromFunction.name", what, fix)])
             object.__setattr__(self, "name", own_name)
         if not finite(self.worst):
             raise ValueError(f"worst={self.worst} of {self.name} must be finite in float32")
@@ -99,7 +101,7 @@ class FromFunction:
         Raises:
             UserError: E108, these are no candidates.
             TypeError: The function returned a value that is not a score; the message names the row.
-            ValueError: The number of scores differs from the number of candidates.
+            RewardFailed: The number of scores differs from the number of candidates.
         """
         returned = self._call(as_candidates(candidates, self.name))
         if inspect.isawaitable(returned):
@@ -129,8 +131,9 @@ class FromFunction:
 
     def _check_length(self, scores: int, candidates: int) -> None:
         if scores != candidates:
-            raise ValueError(
-                f"reward {self.name} returned {scores} scores for {candidates} candidates"
+            raise RewardFailed(
+                f"reward {self.name} returned {scores} scores for {candidates} candidates; it must "
+                "return one for each, None where it does not apply"
             )
 
     def _score(self, row: int, score: object) -> float | None:

@@ -14,15 +14,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache
+from typing import TYPE_CHECKING
 
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import Problem, nearest, shown
 from rewardlab.text.language_table import LANGUAGES, SCRIPT_OF_SUBTAG, Language
+
+if TYPE_CHECKING:
+    import langcodes
 
 _BY_CODE = {code: entry for entry in LANGUAGES for code in (entry.code, *entry.aliases)}
 _BY_NAME = {entry.name.casefold(): entry for entry in LANGUAGES}
 NO_LANGUAGE = frozenset({"mis", "mul", "root", "und", "zxx"})
 """Codes that name no single language."""
 LONGEST_CODE = 3
+SIMILAR = 0.7
+"""Similarity (difflib) of a proposed name or code; lower than `rewardlab.errors.nearest` wants,
+since several are proposed and none is taken."""
 PRIVATE_USE = re.compile("q[a-t][a-z]")
 """Codes that BCP-47 leaves to private use, for example for an invented language."""
 _LOCALE = re.compile(r"([A-Za-z]{2,3})([-_][A-Za-z]{2})?(?:\.[\w-]+)?(?:@(\w+))?")
@@ -248,9 +255,23 @@ def _tag_of_name(text: str) -> str | None:
     if len(text) <= LONGEST_CODE:
         return None  # a code with a mistake; "En" is also the name of a language in Vietnam
     try:
-        return str(langcodes.find(text, language="en"))
+        found = langcodes.find(text, language="en")
     except LookupError:
         return None
+    return None if _is_misspelt(text, found) else str(found)
+
+
+def _is_misspelt(text: str, found: langcodes.Language) -> bool:
+    """Whether a name is a language of the table with a mistake: another name of a rare language.
+
+    ``langcodes`` takes "Chinise" for Akrukay and "Koran" for Aka-Kora.
+    """
+    rare = found.language not in _BY_CODE
+    return (
+        rare
+        and text.casefold() != found.language_name("en").casefold()
+        and bool(nearest(text, _BY_NAME))
+    )
 
 
 def _language_of_tag(tag: str) -> Language:
@@ -270,7 +291,9 @@ def _language_of_tag(tag: str) -> Language:
 def _unknown(spelling: str) -> UnknownLanguage:
     text = spelling.strip()
     what = f"unknown language {shown(spelling)}"
-    near = get_close_matches(text.casefold(), [*_BY_CODE, *_BY_NAME], n=3)
+    names = _close(text, _BY_NAME)
+    codes = _close(text, _BY_CODE) if len(text) <= LONGEST_CODE + 1 else []  # one letter too many
+    near = (codes or names) if len(text) <= LONGEST_CODE else (names or codes)
     meant = [_BY_NAME[one].name if one in _BY_NAME else one for one in near]
     if country := _language_of_country(text):
         what = f"{shown(spelling)} is a country and no language"
@@ -284,6 +307,10 @@ def _unknown(spelling: str) -> UnknownLanguage:
     if meant:
         return UnknownLanguage(what, f"did you mean {', '.join(meant)}?")
     return UnknownLanguage(what, "give a code such as de, deu_Latn or pt-BR, or an English name")
+
+
+def _close(text: str, known: Iterable[str]) -> list[str]:
+    return get_close_matches(text.casefold(), list(known), n=3, cutoff=SIMILAR)
 
 
 def _language_of_country(text: str) -> str | None:

@@ -57,6 +57,7 @@ class RewardPhase:
         self._bounds = bounds
         self._statuses_seen: set[tuple[str, Status]] = set()
         self._saturation = SaturationWatch(ensemble.terms)
+        self._notes_told: set[str] = set()
 
     def score(
         self,
@@ -94,6 +95,7 @@ class RewardPhase:
             failure = error
         stop_together(failure)
         assert scores is not None  # noqa: S101 - a failure was raised above
+        self._tell_notes(scores)
         rows, statuses = self._gather(scores)
         return Rollout(decoded, candidates, scores, rows, statuses, training)
 
@@ -157,6 +159,12 @@ class RewardPhase:
             local=slice(first, first + len(scores)),
         )
         return rows, codes.long()
+
+    def _tell_notes(self, scores: Scores) -> None:
+        """Log each note of the scores once."""
+        for note in scores.untold(self._notes_told):
+            if self._accelerator.is_main_process:
+                _log.warning(note)
 
     def _tell_saturation(self, rollout: Rollout, num_generations: int) -> None:
         """Log, once for each reward, that it no longer tells samples apart."""

@@ -187,7 +187,7 @@ def bad_advantages(rollout: Rollout, advantages: Tensor, *, step: int) -> UserEr
         scores = {
             name: rollout.scores.values[row, at] for at, name in enumerate(rollout.scores.names)
         }
-        why = "the scores of the row are " + ", ".join(f"{n} {v:.4g}" for n, v in scores.items())
+        why = "the scores of the row are " + ", ".join(f"{n} {v:z.4g}" for n, v in scores.items())
         fix = "scores of a smaller range, smaller weights, or another advantage.preset"
     what = (
         f"the advantages are not finite, so the step is not taken; first completion "

@@ -158,7 +158,7 @@ MISTAKES = {
         ("preflight", "-s", "src", "-t", "hyp", "--reward", "not_empty"),
         "E111",
         "--source-lang",
-        "--source-lang de",
+        "--source-lang en, or",
     ),
     "YAML that does not exist": Mistake(
         (*SCORE, "--ensemble", "x.yaml"), "E001", "x.yaml", "give the path"

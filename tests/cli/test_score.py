@@ -267,7 +267,7 @@ def test_several_systems_are_scored_in_the_long_form(call):
     assert rows[0] == ["reward", "system", "mean", "std", "share", "scored"]
     assert [row[-4] for row in rows[1:4]] == ["0", "1", "0"]
     assert "not scored by target_script: 3 of 3 rows of good (not_applicable 3)" in err
-    missing = "target_script scored nothing: it reads target_lang (--target-lang CODE)"
+    missing = "note: no target_lang (--target-lang LANGUAGE): target_script does not apply"
     assert missing in " ".join(err.split())
 
 

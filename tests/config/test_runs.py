@@ -260,7 +260,7 @@ def test_any_configuration_reads_back_equal(name, run, heldout, options):
             "source_lang: Danisch",
             (
                 "error[E260] run.yaml:5:3 data.source_lang: unknown language 'Danisch'. "
-                "fix: did you mean Danish, Spanish, dan?"
+                "fix: did you mean Danish, Spanish?"
             ),
         ),
         (

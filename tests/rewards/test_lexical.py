@@ -147,8 +147,8 @@ def test_signatures_carry_sacrebleus():
     [
         (lambda: ChrF(char_order=0), "char_order=0"),
         (lambda: ChrF(beta=0), "beta=0"),
-        (lambda: BLEU(tokenize="12a"), "tokenize='12a' is not one of auto, 13a"),
-        (lambda: BLEU(smooth_method="laplace"), "smooth_method='laplace'"),
+        (lambda: BLEU(tokenize="12a"), "the text '12a' is not one of auto, 13a"),
+        (lambda: BLEU(smooth_method="laplace"), "smooth_method: the text 'laplace'"),
         (lambda: BLEU(smooth_value=math.nan), "smooth_value=nan"),
         (lambda: BLEU(max_ngram_order=0), "max_ngram_order=0"),
         (lambda: TER(worst=0.0), "worst=0.0"),

@@ -194,9 +194,9 @@ class TestUserErrors:
             ({"max_length": 1}, "max_length=1 must be 0 or at least 2"),
             ({"max_length": -5}, "max_length=-5 must be 0 or at least 2"),
             ({"batch_tokens": -1}, "batch_tokens=-1 0 or at least 1"),
-            ({"version": "22"}, "version='22' is not one of 23, 24"),
-            ({"mode": "ref"}, "mode='ref' is not one of qe, reference"),
-            ({"dtype": "int8"}, "dtype='int8' is not one of auto"),
+            ({"version": "22"}, "version: the text '22' is not one of 23, 24"),
+            ({"mode": "ref"}, "mode: the text 'ref' is not one of qe, reference"),
+            ({"dtype": "int8"}, "dtype: the text 'int8' is not one of auto"),
         ],
     )
     def test_options_out_of_range(self, options, message):

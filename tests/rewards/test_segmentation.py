@@ -10,8 +10,18 @@ from rewardlab.data.corpora import Row
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.evaluation.evaluate import System, evaluate
 from rewardlab.evaluation.metrics import Metric
+from rewardlab.evaluation.system_scores import corpus_score
 from rewardlab.rewards import BLEU, TER, Cached, ChrF
-from rewardlab.rewards.segmentation import is_installed, missing_tokenizer, tokenizer_for
+from rewardlab.rewards.segmentation import (
+    LANGUAGE_OF_SCRIPT,
+    is_dense,
+    is_installed,
+    language_of,
+    missing_tokenizer,
+    tokenizer_for,
+)
+from rewardlab.text.languages import usual_scripts
+from rewardlab.text.words import DENSE_SCRIPTS
 from rewardlab.types import Candidate, Term
 
 # A nearly perfect translation and an unrelated one, each with its reference.
@@ -63,6 +73,94 @@ def test_a_good_translation_is_far_above_an_unrelated_one(language):
     assert (good > -35, bad < -65) == (True, True)
 
 
+@pytest.mark.parametrize("language", TEXTS)
+def test_without_a_language_the_script_decides(language):
+    rows = [Candidate("", text, want) for text, want in TEXTS[language]]
+    for reward in (BLEU(), TER()):
+        assert reward(rows).scores.tolist() == reward(rows_of(language)).scores.tolist()
+    ensemble = RewardEnsemble([Term(BLEU()), Term(TER())])
+    assert ensemble(rows).values.tolist() == ensemble(rows_of(language)).values.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("Der Hund bellt laut.", "Der Hund bellt sehr laut."),
+        ("Собака громко лает.", "Собака лает."),
+        ("개가 크게 짖는다.", "개가 짖는다."),
+        ("कुत्ता ज़ोर से भौंकता है।", "कुत्ता भौंकता है।"),
+        ("الكلب ينبح بصوت عال.", "الكلب ينبح."),
+        ("The word 狗 means dog here.", "The word 狗 means a dog."),
+        ("12, 34", "12, 35"),
+        ("", ""),
+    ],
+)
+def test_without_a_language_texts_with_spaces_score_as_ever(text, want):
+    row = Candidate("", text, want)
+    peer = SACRE_BLEU(tokenize="13a", effective_order=True).sentence_score(text, [want])
+    assert BLEU()([row]).scores.tolist() == [peer.score]
+    assert TER()([row]).scores.tolist() == [-SACRE_TER().sentence_score(text, [want]).score]
+    assert RewardEnsemble([Term(BLEU()), Term(TER())])([row]).notes == ()
+
+
+def test_the_reference_wins_over_the_hypothesis():
+    # One of four letters differs; as words with spaces, nothing would match.
+    assert TER()([Candidate("", "a dog", "ดีมาก")]).scores.tolist() == [-100.0]
+    assert TER()([Candidate("", "ดีมาก", "a dog")]).scores.tolist() == [-100.0]
+    assert language_of(None, "ดีมาก", "a dog") == "th"
+    assert language_of(None, "a dog", "ดีมาก") is None
+    assert language_of(None, "12", "ดีมาก") == "th"
+    assert language_of("de", "ดีมาก") == "de"
+
+
+def test_every_language_that_stands_for_a_script_is_written_in_it():
+    assert set(LANGUAGE_OF_SCRIPT) == DENSE_SCRIPTS
+    for script, language in LANGUAGE_OF_SCRIPT.items():
+        assert is_dense(language)
+        assert script == "Bopomofo" or script in usual_scripts(language)
+
+
+def test_scores_say_by_which_script_words_were_found():
+    rows = [Candidate("", text, want) for text, want in (*TEXTS["zh"], *TEXTS["th"])]
+    scores = RewardEnsemble([Term(BLEU()), Term(TER()), Term(ChrF())])(rows)
+    told = "no target_lang: bleu, ter use the words of Chinese, Thai, by the script of the texts"
+    assert scores.notes == (told,)
+    assert told in repr(scores)
+    assert told in scores.table()
+    fixed = RewardEnsemble([Term(BLEU(tokenize="zh")), Term(TER(asian_support=False))])
+    assert fixed(rows).notes == ()
+
+
+@pytest.mark.parametrize("language", ["zh", "th"])
+def test_a_corpus_without_a_language_is_cut_by_its_references(language):
+    texts, wants = zip(*TEXTS[language], strict=True)
+    metrics = [Metric(BLEU()), Metric(TER())]
+
+    def evaluated(target_lang):
+        rows = [Row(str(at), "x", want, "", target_lang) for at, want in enumerate(wants)]
+        return evaluate(rows, [System("a", list(texts))], metrics)
+
+    found, known = evaluated(""), evaluated(language)
+    for metric in ("bleu", "ter"):
+        score = found.scores["all"][metric]["a"].value
+        assert score == known.scores[language][metric]["a"].value
+        assert found.signatures[metric]["all"] == known.signatures[metric][language]
+        reward = BLEU() if metric == "bleu" else TER()
+        whole = corpus_score(reward, texts, wants)
+        assert whole == corpus_score(reward, texts, wants, target_lang=language)
+        assert abs(whole) == pytest.approx(score)
+    name = {"zh": "Chinese", "th": "Thai"}[language]
+    told = f"no target_lang: bleu uses the words of {name}, by the script of the texts"
+    assert told in found.notes
+    assert not any("by the script" in note for note in known.notes)
+
+
+def test_a_long_text_without_spaces_has_no_corpus_ter():
+    long = ["狗" * 300]
+    assert corpus_score(TER(), long, long, target_lang="zh") is None
+    assert corpus_score(TER(), long, long) is None
+
+
 def test_the_tokenizers_are_sacrebleus_own(monkeypatch):
     found = {code: tokenizer_for(code) for code in ("zh", "zho_Hant", "yue", "de", "vi", "br", "")}
     assert found == {"zh": "zh", "zho_Hant": "zh", "yue": "zh", "de": "13a", "vi": "13a",
@@ -112,13 +210,14 @@ def test_a_cache_keeps_languages_apart(tmp_path):
         cached = Cached(reward, tmp_path / "scores")
         first, again = (cached(rows).scores.tolist() for _ in range(2))
         assert first == again == reward(rows).scores.tolist()
-        assert first[0] == first[2] < first[1]
+        assert first[0] < first[1] == first[2]
 
 
 def test_the_choice_is_in_the_signature():
     assert "tok:13a,zh:zh,ja:" in BLEU().signature
     assert "dense:char" in BLEU().signature
-    assert "tok:tercom,dense:letters+tercom" in TER().signature
+    assert "unknown:script" in BLEU().signature
+    assert "tok:tercom,dense:letters+tercom,unknown:script" in TER().signature
     assert "|tok:zh|" in BLEU(tokenize="zh").signature
     assert BLEU(tokenize="13a").signature != BLEU().signature
     assert "asian:no" in TER(asian_support=False).signature

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import RewardFailed, UserError
 from rewardlab.rewards import FromFunction
-from rewardlab.types import Candidate, Reward, RewardOutput, Status
+from rewardlab.types import Candidate, Reward, RewardOutput, Status, Term
 
 ROWS = [
     Candidate("Hund", "dog", "dog", "de", "en", "P1", extra={"domain": "pets", "source": "not me"}),
@@ -130,8 +132,11 @@ def test_what_is_no_list(returned):
 @pytest.mark.parametrize("returned", [[1.0] * 3, RewardOutput.of([1.0] * 3)])
 def test_wrong_length(returned):
     reward = FromFunction(lambda c: returned, name="mine", worst=0.0)
-    with pytest.raises(ValueError, match="reward mine returned 3 scores for 2 candidates"):
+    told = "^reward mine returned 3 scores for 2 candidates; it must return one for each"
+    with pytest.raises(RewardFailed, match=told):
         reward(ROWS)
+    with pytest.raises(RewardFailed, match=told):
+        RewardEnsemble([Term(reward)])(ROWS)
 
 
 def test_what_the_function_raises_comes_through():
@@ -144,13 +149,15 @@ def test_what_the_function_raises_comes_through():
 
 @pytest.mark.parametrize("nameless", [lambda c: [], functools.partial(ours), Callable()])
 def test_a_function_without_a_name_needs_one(nameless):
-    with pytest.raises(ValueError, match="has no name of its own; give one"):
+    with pytest.raises(
+        ValueError, match=r"has no name of its own. fix: FromFunction\(function, name="
+    ):
         FromFunction(nameless, worst=0.0)
     assert FromFunction(nameless, name="mine", worst=0.0).name == "mine"
 
 
 def test_worst_is_required_and_finite():
-    with pytest.raises(TypeError, match="worst"):
+    with pytest.raises(UserError, match=r"worst: is required\. fix: FromFunction"):
         FromFunction(ours)
     with pytest.raises(ValueError, match="worst=-inf of ours must be finite"):
         FromFunction(ours, worst=-math.inf)

@@ -3,6 +3,7 @@
 import copy
 import functools
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from rewardlab import advantages
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import UserError
 from rewardlab.models.boundary import prompt_ids
-from rewardlab.rewards import NotEmpty
+from rewardlab.rewards import NotEmpty, TargetScript
 from rewardlab.trainers.grpo import GRPOTrainer
 from rewardlab.trainers.rollout import check_training
 from rewardlab.types import Candidate, ErrorSpan, Gate, RewardOutput, Status, Term
@@ -551,3 +552,12 @@ def test_rows_with_a_language_that_does_not_exist_are_refused_before_training():
     with pytest.raises(UserError, match="target_lang: unknown language 'Germn' in 1 of 3 rows"):
         check_training(RewardEnsemble([Term(NotEmpty())]), train_dataset=Dataset.from_list(rows))
     check_training(RewardEnsemble([Term(NotEmpty())]), train_dataset=Dataset.from_list(rows[::2]))
+
+
+def test_a_guard_that_misses_a_language_is_logged_once(tmp_path, caplog):
+    trainer = ours(tmp_path, [Term(Words()), Term(TargetScript(), weight=0.0)])
+    with caplog.at_level(logging.WARNING, logger="rewardlab"):
+        for _ in range(2):
+            trainer._generate_and_score_completions(inputs())
+    lines = [one.message for one in caplog.records if one.name.startswith("rewardlab")]
+    assert lines == ["no target_lang: target_script does not apply"]
