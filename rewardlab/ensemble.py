@@ -132,7 +132,7 @@ class RewardEnsemble(metaclass=Checked):
         asked = [
             [row for row in rows if gated[row] is None and not unjudged[row]] for rows in applies
         ]
-        _warn_without_references(self.terms, candidates, applies)
+        _warn_without_references((*self.terms, *self.gates), candidates)
         outputs = self._run(self._runners, candidates, asked)
         of_terms = map(Asked, (t.reward for t in self.terms), asked, (o.status for o in outputs))
         _warn_without_spans(self.terms, outputs)
@@ -169,7 +169,6 @@ class RewardEnsemble(metaclass=Checked):
         """
         rewards = [gate.reward for gate in self.gates]
         asked = [_rows_for(gate, candidates) for gate in self.gates]
-        _warn_without_references(self.gates, candidates, asked)
         outputs = self._run(self._gate_runners, candidates, asked)
         gated: list[str | None] = [None] * len(candidates)
         unjudged = [False] * len(candidates)
@@ -216,21 +215,23 @@ def _limit_problems(ensemble: RewardEnsemble) -> Iterator[Problem]:
 
 
 def _warn_without_references(
-    entries: Sequence[Term | Gate],
-    candidates: Sequence[Candidate],
-    applies: Sequence[Sequence[int]],
+    entries: Sequence[Term | Gate], candidates: Sequence[Candidate]
 ) -> None:
     """Warn of rewards that read references, if none of their candidates has one.
 
     Args:
-        entries: Terms or gates.
+        entries: Terms and gates.
         candidates: N candidates.
-        applies: For each entry the rows that it applies to.
     """
-    for entry, rows in zip(entries, applies, strict=True):
-        without = all(candidates[row].reference is None for row in rows)
-        if entry.reward.needs_reference and rows and without:
-            warnings.warn(str(missing_references(entry.reward.name)), stacklevel=3)
+    reading = [entry for entry in entries if entry.reward.needs_reference]
+    asked = {entry.reward.name: _rows_for(entry, candidates) for entry in reading}
+    lacking = [
+        name
+        for name, rows in asked.items()
+        if rows and all(candidates[row].reference is None for row in rows)
+    ]
+    if lacking:
+        warnings.warn(str(missing_references(lacking)), stacklevel=3)
 
 
 def _warn_without_spans(terms: Sequence[Term], outputs: Sequence[RewardOutput]) -> None:
@@ -247,16 +248,16 @@ def _warn_without_spans(terms: Sequence[Term], outputs: Sequence[RewardOutput]) 
                 warnings.warn(str(problem), stacklevel=3)
 
 
-def missing_references(reward: str, where: str = "RewardEnsemble") -> Problem:
-    """E032: a reward reads references, and there are none.
+def missing_references(rewards: Sequence[str]) -> Problem:
+    """E032: rewards read references, and there are none.
 
     Args:
-        reward: The name of the reward.
-        where: What was given the candidates or rows.
+        rewards: The names of the rewards, at least one.
     """
-    what = f"{reward} reads references, and there are none, so it scores nothing"
+    read, score = ("reads", "it scores") if len(rewards) == 1 else ("read", "they score")
+    what = f"{', '.join(rewards)} {read} references, and there are none, so {score} nothing"
     fix = f"give them: {FORM}; or limit the reward to other rows: Term(..., applies=...)"
-    return Problem("E032", where, what, fix)
+    return Problem("E032", "RewardEnsemble", what, fix)
 
 
 _Column = tuple[NDArray[np.float64], list[Status], list[list[ErrorSpan]]]

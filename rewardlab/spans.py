@@ -8,7 +8,8 @@ from __future__ import annotations
 import html
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral
@@ -232,6 +233,41 @@ def folded(line: str, width: int) -> list[str]:
         parts[-1] += character
         used += cells
     return parts
+
+
+def once_each(texts: Iterable[str]) -> list[str]:
+    """Each text once, with the number of its repetitions.
+
+    Args:
+        texts: Descriptions of error spans; omissions at one place have the same.
+
+    >>> once_each(["a", "b", "a"])
+    ['a (2 times)', 'b']
+    """
+    counts = Counter(texts)
+    return [text if count == 1 else f"{text} ({count} times)" for text, count in counts.items()]
+
+
+def token_texts(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[str]:
+    """The characters of each token, every character on the last token that has a part of it.
+
+    Args:
+        text: The hypothesis.
+        starts: Position of the first character of each of T tokens.
+        ends: One past the last character of each token.
+
+    Returns:
+        T texts; empty for a token without a character, and for one that only begins a character.
+
+    >>> token_texts("a✓", [0, 1, 1], [1, 2, 2])
+    ['a', '', '✓']
+    """
+    later, texts = len(text), [""] * len(starts)
+    for token in reversed(range(len(starts))):
+        if ends[token] > starts[token]:
+            texts[token] = text[starts[token] : min(ends[token], later)]
+            later = starts[token]
+    return texts
 
 
 def pieces(text: str, spans: Sequence[ErrorSpan]) -> Iterator[tuple[str, ErrorSpan | None]]:

@@ -27,7 +27,14 @@ from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import EXIT_DATA, Problem, UserError, kind_of, one_line, shown
 from rewardlab.models.boundary import answer_ids
 from rewardlab.scores import ScoredRow, Scores, span_with_text
-from rewardlab.spans import ErrorSpan, folded, marked_text, printable
+from rewardlab.spans import (
+    ErrorSpan,
+    folded,
+    marked_text,
+    once_each,
+    printable,
+    token_texts,
+)
 from rewardlab.trainers.rollout import answer_bounds, hypothesis_in
 
 WIDTH = 80
@@ -37,6 +44,8 @@ PRINTED_ROWS = 16
 STRONG = 3.0
 """The advantage with the full colour in a notebook."""
 WHERE = "token_advantages"
+SPACES = frozenset("Ġ▁ ")
+"""How tokenizers write a space in the name of a token."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +55,9 @@ class TokenRow:
     Attributes:
         scored: The candidate with its scores, statuses and spans.
         ids: T token ids.
-        tokens: The characters of each token; its name if it has none in the hypothesis.
+        tokens: The characters of each token, a character of several tokens on the last of them.
+            A token without a character in the hypothesis has what it decodes to, such as the space
+            before the hypothesis, or its name, such as that of the end of the sequence.
         starts: int64 (T,) first character of each token in the hypothesis.
         ends: int64 (T,) one past its last.
         credit: float64 (T,) by reward with a token weight: minus the error weight on each token,
@@ -80,13 +91,14 @@ class TokenRow:
         candidate = self.scored.candidate
         found = [span for spans in self.spans.values() for span in spans]
         lines = [marked_text(self.text, found) or "(empty)"]
-        for name, spans in self.spans.items():
-            told = "; ".join(span_with_text(candidate, span) for span in spans)
+        # A closed gate gives every term the same error: the whole text.
+        for name, spans in self.spans.items() if self.scored.gated is None else ():
+            told = "; ".join(once_each(span_with_text(candidate, span) for span in spans))
             lines += [f"{name}: {told}"] if told else []
         lines += [f"gated by {self.scored.gated}"] if self.scored.gated else []
         lines = [part for line in lines for part in folded(line, WIDTH - 2)]
         charged = {name: values for name, values in self.credit.items() if values.any()}
-        rows = {"token": [printable(token).strip() or "␣" for token in self.tokens]}
+        rows = {"token": [_cell(token) for token in self.tokens]}
         rows |= {
             f"credit {name}" if len(charged) > 1 else "credit": [
                 f"{value + 0.0:g}" for value in values
@@ -264,17 +276,30 @@ def _row(
     advantages: Tensor,
 ) -> TokenRow:
     """One row without its padding, with the characters of each token or its name."""
-    names = cast("list[str]", tokenizer.convert_ids_to_tokens(list(ids)))
-    places = zip(decoded.starts.tolist(), decoded.ends.tolist(), names, strict=True)
+    starts, ends = decoded.starts.tolist(), decoded.ends.tolist()
+    texts = token_texts(decoded.text, starts, ends)
+    tokens = [
+        text if end > start else _outside(tokenizer, one)
+        for text, start, end, one in zip(texts, starts, ends, ids, strict=True)
+    ]
     return TokenRow(
         scored=scored,
         ids=ids,
-        tokens=[decoded.text[start:end] if end > start else name for start, end, name in places],
+        tokens=tokens,
         starts=decoded.starts,
         ends=decoded.ends,
         credit={name: values[: len(ids)].numpy() for name, values in credit.items()},
         advantages=advantages[: len(ids)].numpy(),
     )
+
+
+def _outside(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
+    """What a token outside the hypothesis decodes to; its name if that is not a text."""
+    name: str = cast("Any", tokenizer).convert_ids_to_tokens(token)
+    if set(name) <= SPACES:
+        return " " * len(name)
+    text: str = cast("Any", tokenizer).convert_tokens_to_string([name])
+    return name if not text or "\ufffd" in text else text
 
 
 # ── checks ──────────────────────────────────────────────────────────────────────────────────────
@@ -424,6 +449,11 @@ def _notes(
 
 
 # ── showing ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _cell(token: str) -> str:
+    """A token in a table: a space as ``␣``, and ``…`` for the beginning of a character."""
+    return (printable(token).strip() or "␣") if token else "…"
 
 
 def _blocks(rows: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -471,6 +471,15 @@ def test_missing_references_are_warned_of_and_score_nothing():
     assert scores.status[0][0].value == "not_applicable"
 
 
+def test_several_rewards_without_references_give_one_warning():
+    gate = Gate(BLEU(), below=1.0)
+    ensemble = RewardEnsemble([CHRF, Term(TER()), Term(NotEmpty())], gates=[gate])
+    with pytest.warns(UserWarning, match="E032") as caught:
+        ensemble([Candidate("a", "b")])
+    (told,) = (str(one.message) for one in caught)
+    assert "RewardEnsemble: chrf, ter, bleu read references, and there are none, so they" in told
+
+
 def test_a_token_weight_on_a_function_without_spans_is_warned_of():
     ensemble = RewardEnsemble([Term(FromFunction(polite, worst=0.0), token_weight=1.0)])
     with pytest.warns(UserWarning, match=r"error\[E105\] polite.token_weight: polite marks no"):

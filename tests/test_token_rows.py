@@ -97,6 +97,33 @@ def test_the_printed_form_names_text_spans_and_advantages():
     )
 
 
+def test_a_character_of_several_tokens_is_shown_once():
+    """Every token of this tokenizer is a byte or a few, and no byte of these is one of its own."""
+    rows = candidates(["犬が吠える。🐕", "Hund"])
+    row = token_advantages(tokenizer(), ensemble(), rows, num_generations=2)[0]
+    assert "".join(row.tokens[:-1]) == row.text
+    cells = " ".join(line for line in str(row).splitlines() if line.startswith("token "))
+    assert (cells.count("🐕"), "…" in cells) == (1, True)
+
+
+def test_the_space_before_the_hypothesis_is_no_name():
+    rows = [
+        Candidate(SOURCE, text, REFERENCE, prompt="English: The dog.\nGerman:")
+        for text in ("Hund", "Der Hund")
+    ]
+    row = token_advantages(tokenizer(), ensemble(), rows, num_generations=2)[0]
+    assert row.tokens[0] == " "
+    assert "\ntoken         ␣ " in str(row)
+    assert "Ġ" not in str(row)
+
+
+def test_errors_of_a_closed_gate_are_not_listed_for_each_term():
+    printed = str(token_advantages(tokenizer(), ensemble(), candidates(), num_generations=4))
+    gated = printed[printed.index("row 3 ") :]
+    assert "gated by not_empty" in gated
+    assert "chrf:" not in gated
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.text(max_size=200), min_size=2, max_size=2))
 def test_any_text_prints_in_80_columns_without_control_characters(texts):

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from rewardlab.cli.output import peak_memory_mb, say
 from rewardlab.cli.quiet import hush
 from rewardlab.cli.rows import prompts_of
-from rewardlab.config.checks import check_run_directory
+from rewardlab.config.checks import check_run_directory, free_name
 from rewardlab.config.evaluate import EvaluateConfig
 from rewardlab.config.load import to_yaml
 from rewardlab.config.rows import select_rows, source_lines
@@ -90,7 +90,7 @@ def open_run(
     try:
         journal = Journal.open(run / JOURNAL, {**_flat(plain), **depends_on}, note=say)
     except UserError as error:
-        fix = f"write to another directory: run={run}-2"
+        fix = f"write to another directory: run={free_name(run)}"
         error.problems = [
             replace(one, fix=fix) if one.code == "E083" else one for one in error.problems
         ]

@@ -21,7 +21,7 @@ from rewardlab.cli.life_cycle import Arguments, conclude, read_config
 from rewardlab.cli.options import ConfigFile, DryRun, Overrides
 from rewardlab.cli.output import say, write_json
 from rewardlab.cli.rows import NO_ROWS, pairs_of, prompts_of, row_notes
-from rewardlab.config.checks import check_run_directory
+from rewardlab.config.checks import check_run_directory, free_name
 from rewardlab.config.evaluate import EvaluateConfig, MetricConfig, check_evaluate
 from rewardlab.config.history import History
 from rewardlab.config.load import to_yaml
@@ -147,8 +147,8 @@ def check_directory(config: EvaluateConfig) -> tuple[str, ...]:
         return ()
     if written.read_text(encoding="utf-8") != to_yaml(config):
         what = "holds the beginnings of an evaluation with another configuration"
-        problem = Problem("E030", f"run {shown(str(run))}", what, f"give another one: run={run}-2")
-        refuse(problem, exit_code=EXIT_USAGE)
+        fix = f"give another one: run={free_name(run)}"
+        refuse(Problem("E030", f"run {shown(str(run))}", what, fix), exit_code=EXIT_USAGE)
     return (f"resuming in {run}",)
 
 

@@ -145,7 +145,7 @@ def work(ready: Ready) -> RLTrainer:
         with training.refusals():
             trainer = build_trainer(ready, [progress, stops])
         say(f"reinforcing {len(ready.train):,} prompts; metrics in {config.run / 'metrics.jsonl'}")
-        with training.ending_well(config.run, trainer), stops.listening(), progress:
+        with training.ending_well(config.run), stops.listening(), progress:
             trainer.train()
             if training.is_stopped(stops.signal, trainer):
                 assert stops.signal is not None  # noqa: S101 - it stopped the run

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from rewardlab.config import strict_yaml
-from rewardlab.config.checks import free_name
+from rewardlab.config.checks import latest_policy, new_run
 from rewardlab.errors import EXIT_USAGE, Problem, UserError, refuse, shown
-from rewardlab.report.run import Measure, RunView, heldout_measures
+from rewardlab.report.run import HEADINGS, VALIDATION, Measure, RunView, heldout_measures
 from rewardlab.report.table import Table
 from rewardlab.report.trained_reward import tables as trained_tables
+from rewardlab.store.run_directory import has_no_steps
 from rewardlab.store.run_reader import (
     METRICS,
     Sampled,
     State,
     Steps,
-    checkpoints,
     read_sampled,
     read_steps,
     silence,
@@ -47,24 +47,32 @@ class Kind:
         keys: Keys that its configuration has, and no configuration of a later kind.
         results: Files of which the last is written when the run is finished.
         resumes: Whether the same command continues an interrupted run.
+        locked: Whether the command holds a lock from its start to its end.
     """
 
     command: str
     keys: frozenset[str]
     results: tuple[str, ...]
     resumes: bool = False
+    locked: bool = True
 
 
 KINDS = (
-    Kind("demo", frozenset({"sft_pairs", "rl_steps"}), ("model",)),
+    Kind("demo", frozenset({"sft_pairs", "rl_steps"}), ("model",), locked=False),
     Kind("train-reward", frozenset({"scorer", "stages"}), (RESULTS,), resumes=True),
-    Kind("evaluate", frozenset({"systems", "metrics"}), ("evaluation.json",), resumes=True),
+    Kind(
+        "evaluate",
+        frozenset({"systems", "metrics"}),
+        ("evaluation.json",),
+        resumes=True,
+        locked=False,  # only while it translates
+    ),
     Kind("rerank", frozenset({"generation", "samples", "rewards"}), (COST,), resumes=True),
     Kind("translate", frozenset({"generation", "samples"}), (COST,), resumes=True),
     Kind("rl", frozenset({"policy", "rewards", "trainer"}), ("model/training.json",)),
     Kind("sft", frozenset({"policy", "validation", "trainer"}), ("model/training.json",)),
 )
-TRAINER = Kind("trainer", frozenset(), ())
+TRAINER = Kind("trainer", frozenset(), (), locked=False)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,8 @@ class Found:
         state: What became of the run.
         steps: Logged steps by name of a stage; a run without stages has one, without a name.
         sampled: Completions of the latest logged step.
-        heldout: Measures of held-out rows.
+        heldout: Measures of held-out rows, or of the rows that decide when training stops.
+        headings: Over the names of these measures, over their first and their last values.
         tables: Results of a finished run.
         notes: What could not be read.
     """
@@ -90,6 +99,7 @@ class Found:
     steps: Mapping[str, Steps]
     sampled: Sampled
     heldout: tuple[Measure, ...]
+    headings: tuple[str, str, str]
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
 
@@ -97,7 +107,16 @@ class Found:
     def view(self) -> RunView:
         """The run for a person."""
         facts = (("run", str(self.path)), *facts_of(self))
-        return RunView(facts, self.steps, self.heldout, self.sampled, self.tables, self.notes)
+        return RunView(
+            facts,
+            self.steps,
+            self.heldout,
+            self.sampled,
+            self.tables,
+            self.notes,
+            go_on=how_to_go_on(self),
+            headings=self.headings,
+        )
 
 
 def read_run(path: Path) -> Found:
@@ -140,8 +159,14 @@ def _read(path: Path, kind: Kind) -> Found:
     }
     last = steps.get("", Steps([]))
     whole = path.resolve()
-    locks = (whole.with_name(f".{whole.name}.lock"), path / "journal.sqlite.lock")
-    state = state_of(path, results=kind.results, steps=last, locks=locks)
+    locks = [whole.with_name(f".{whole.name}.lock"), path / "journal.sqlite.lock"]
+    state = state_of(
+        path,
+        results=kind.results,
+        steps=last,
+        locks=[*locks, *path.glob("journals/*.lock")],
+        always_locked=kind.locked,
+    )
     if kind is TRAINER and last.rows and "train_runtime" in last.rows[-1]:
         state = "finished"
     sampled = read_sampled(path, last_step=last.last if last.rows else None)
@@ -150,11 +175,17 @@ def _read(path: Path, kind: Kind) -> Found:
     results = _json(path / RESULTS, notes) if kind.command == "train-reward" else {}
     tables = tuple(trained_tables(results)) if "figures" in results else ()
     heldout = heldout_measures(last, keeps_best=patient)
+    headings = HEADINGS
+    if kind.command == "sft":  # its rows decide when training stops
+        heldout = tuple(one._replace(name=VALIDATION) for one in heldout if one.name == "loss")
+        headings = ("validation rows", "first", "best" if patient else "last")
     if kind.command == "demo" and heldout:
+        headings = ("held-out rows", "before", "after")
         notes.append("note: of the held-out measures only chrf is a reward as well")
     if kind.command == "rerank":
         heldout = _chosen(_json(path / COST, notes))
-    return Found(path, kind, config, state, steps, sampled, heldout, tables, tuple(notes))
+        headings = ("samples", "first", "chosen")
+    return Found(path, kind, config, state, steps, sampled, heldout, headings, tables, tuple(notes))
 
 
 def _notes(steps: Mapping[str, Steps], sampled: Sampled) -> Iterator[str]:
@@ -195,7 +226,7 @@ def _chosen(cost: Config) -> tuple[Measure, ...]:
 
 
 def facts_of(found: Found) -> Iterator[tuple[str, str]]:
-    """What the run is, what became of it, where its result lies and how to go on."""
+    """What the run is, what became of it, and where its result lies."""
     command = "a trainer in Python" if found.kind is TRAINER else f"rewardlab {found.kind.command}"
     yield "command", command
     yield "state", state_words(found)
@@ -209,8 +240,6 @@ def facts_of(found: Found) -> Iterator[tuple[str, str]]:
             yield key, named
     if (place := result_place(found)) is not None:
         yield place
-    if further := how_to_go_on(found):
-        yield "go on", further
 
 
 def state_words(found: Found) -> str:
@@ -224,6 +253,8 @@ def state_words(found: Found) -> str:
         "killed": f"killed, {ago}",
         "unfinished": f"ended without a result, or hanging: {ago}",
     }[found.state]
+    if found.state == "unfinished" and found.kind.locked:
+        how = f"interrupted, or ended by an error; {ago}"
     return f"{how}; {taken}" if taken else how
 
 
@@ -297,29 +328,30 @@ def result_place(found: Found) -> tuple[str, str] | None:
     return None
 
 
-def how_to_go_on(found: Found) -> str:
-    """What to do next; nothing if there is nothing to say."""
+def how_to_go_on(found: Found) -> tuple[str, str] | None:
+    """What can be done next, and the command or setting for it; None if there is nothing."""
     path, command = shlex.quote(str(found.path)), found.kind.command
+    again = f"rewardlab {command} {path}/{CONFIG}"
     if found.state == "running":
-        return f"rewardlab show {path}, to look again"
+        return "look again", f"rewardlab show {path}"
+    if found.state == "finished":
+        return _how_to_use(found)
+    if found.kind.resumes:
+        return "resume it", again
     if command in ("rl", "sft"):
-        return _train_further(found)
-    if found.state == "finished":
-        use = f"score with --reward {_family(found)}:model={path}/model"
-        return use if command == "train-reward" else ""
-    return f"rewardlab {command} {path}/{CONFIG}, which resumes it" if found.kind.resumes else ""
+        if has_no_steps(found.path):
+            return "start it again", again
+        return "train further" if latest_policy(found.path) else "repeat it", new_run(found.path)
+    return None
 
 
-def _train_further(found: Found) -> str:
-    path, command = shlex.quote(str(found.path)), found.kind.command
-    if found.state == "finished":
-        return f"model={path} in translate, rerank and evaluate"
-    again = f"rewardlab {command} {path}/{CONFIG} run={shlex.quote(free_name(found.path))}"
-    saved = checkpoints(found.path)
-    start = found.path / "stopped" / "model" if found.state == "stopped" else None
-    if start is None and saved:
-        start = saved[-1][1]
-    return again if start is None else f"{again} {shlex.quote(f'policy={{path: {start}}}')}"
+def _how_to_use(found: Found) -> tuple[str, str] | None:
+    path = shlex.quote(str(found.path))
+    if found.kind.command in ("rl", "sft"):
+        return "use it in translate, rerank and evaluate", f"model={path}"
+    if found.kind.command == "train-reward":
+        return "score with it", f"--reward {_family(found)}:model={path}"
+    return None
 
 
 def _family(found: Found) -> str:

@@ -162,7 +162,7 @@ def work(ready: Ready) -> Outcome:
         with training.refusals():
             trainer = build_trainer(ready, start, [progress, stops])
         say(f"training on {len(ready.train):,} rows; metrics in {config.run / 'metrics.jsonl'}")
-        with training.ending_well(config.run, trainer), stops.listening(), progress:
+        with training.ending_well(config.run), stops.listening(), progress:
             trainer.train()
             if training.is_stopped(stops.signal, trainer):
                 assert stops.signal is not None  # noqa: S101 - it stopped the run
@@ -268,6 +268,7 @@ def write(ready: Ready, outcome: Outcome) -> dict[str, Any]:
     config, (trainer, start, loss) = ready.config, outcome
     stage = stage_of(ready)
     training.save_policy(trainer, config.run, stage, start=start, before=ready.before)
+    training.tidy(trainer, config.run)
     step = trainer.state.best_global_step or trainer.state.global_step
     report = {"run": str(config.run), "validation_loss": loss, "step": step}
     return {**report, **training.time_and_memory(ready.started)}

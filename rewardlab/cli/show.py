@@ -44,7 +44,7 @@ def show(found: Found, *, samples: int = SAMPLES) -> None:
     """
     stdout = console(stderr=False)
     for part in rendered_run(found.view, stdout.width, samples=samples):
-        stdout.print(part)
+        stdout.print(part, crop=False)  # only a command to paste is wider than the terminal
 
 
 def summary(found: Found, *, samples: int = SAMPLES) -> dict[str, Any]:
@@ -67,6 +67,7 @@ def summary(found: Found, *, samples: int = SAMPLES) -> dict[str, Any]:
         "state": found.state,
         "step": max(one.last for one in found.steps.values()),
         "facts": dict(view.facts),
+        "go_on": None if view.go_on is None else view.go_on[1],
         "metrics": {} if only is None else {name: only.points(name) for name in curve_names(only)},
         "stages": stages,
         "heldout": {one.name: {"before": one.before, "after": one.after} for one in found.heldout},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,7 @@ from rewardlab.cli.training import (
     quiet_defaults,
     time_and_memory,
 )
-from rewardlab.config.checks import check_run_directory
+from rewardlab.config.checks import check_run_directory, free_name
 from rewardlab.config.load import to_yaml
 from rewardlab.config.strict_yaml import Document
 from rewardlab.config.train_reward import (
@@ -55,7 +57,7 @@ RESULTS = "results.json"
 def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
     """Train a scorer on human judgements, and measure it on documents it has never seen.
 
-    The same command resumes an interrupted run.
+    The same command resumes an interrupted run, and shows the results of a finished one.
 
     For example: rewardlab train-reward metricx.yaml stages.0.judgements.file=mqm.tsv
     """
@@ -164,7 +166,7 @@ def check_directory(config: TrainRewardConfig, data: TrainingData) -> None:
         what = "holds a run on other data: its signature.txt names other files or contents"
     else:
         return
-    fix = f"give another one: run={run}-2"
+    fix = f"give another one: run={free_name(run)}"
     refuse(Problem("E083", f"run {str(run)!r}", what, fix), exit_code=EXIT_USAGE)
 
 
@@ -181,7 +183,7 @@ def has_begun(run: Path) -> bool:
 
 
 def work(ready: Ready) -> dict[str, Any] | None:
-    """Train every stage, and measure the scorer on the test side.
+    """Train every stage, and measure the scorer on the test side; a finished run is left alone.
 
     Returns:
         The results; None in all but the first process.
@@ -194,11 +196,25 @@ def work(ready: Ready) -> dict[str, Any] | None:
     with locked(ready.config.run):
         if is_first_process():
             check_directory(ready.config, ready.data)  # another process may have started there
+        if (results := finished_results(ready.config.run)) is not None:
+            return results if is_first_process() else None
         start_or_resume(ready)
         losses = train(ready)
         if not is_first_process():
             return None
         return measured(ready.config, ready.data, ready.config.run / MODEL, losses)
+
+
+def finished_results(run: Path) -> dict[str, Any] | None:
+    """The results of a run whose model is intact; None if there is anything left to do."""
+    try:
+        results = json.loads(_text(run / RESULTS) or "null")
+    except ValueError:
+        return None
+    if results is None or not is_whole(run / MODEL):
+        return None
+    say(f"{run} is already finished; another run needs another directory: run={free_name(run)}")
+    return results
 
 
 def start_or_resume(ready: Ready) -> None:
@@ -368,7 +384,7 @@ def tidy(directory: Path) -> None:
 
 
 def write(ready: Ready, results: dict[str, Any] | None) -> dict[str, Any]:
-    """Write ``results.json`` and the model card, and print tables on stderr.
+    """Write ``results.json`` and the model card, remove the first weights, and print tables.
 
     Args:
         ready: The run.
@@ -382,7 +398,20 @@ def write(ready: Ready, results: dict[str, Any] | None) -> dict[str, Any]:
     run = ready.config.run
     write_json(run / RESULTS, results)
     replace_file(run / MODEL / "README.md", model_card(results))
+    shutil.rmtree(run / START, ignore_errors=True)
     print_tables(tables(results))
-    say(*unscored(results))
+    say(*unscored(results), *usage(ready.config))
     places = {"run": str(run), "model": str(run / MODEL)}
     return {**places, **results, **time_and_memory(ready.started)}
+
+
+def usage(config: TrainRewardConfig) -> Iterator[str]:
+    """Where the model is, and how it is named on the command line and in YAML.
+
+    Args:
+        config: The run.
+    """
+    run, family = config.run, config.scorer.family
+    yield f"model: {run / MODEL}"
+    yield f"to score with it: --reward {shlex.quote(f'{family}:model={run}')}"
+    yield f"in the YAML of rl and rerank: rewards: [{{reward: {family}, model: {run}}}]"

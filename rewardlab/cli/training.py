@@ -15,7 +15,7 @@ from rewardlab.cli.life_cycle import Arguments
 from rewardlab.cli.output import is_first_process, peak_memory_mb, say
 from rewardlab.cli.quiet import hush
 from rewardlab.config import strict_yaml
-from rewardlab.config.checks import check_run_directory, start_from
+from rewardlab.config.checks import check_run_directory, free_name, new_run
 from rewardlab.config.overrides import with_overrides
 from rewardlab.config.strict_yaml import Document
 from rewardlab.dry_run.findings import Findings
@@ -29,7 +29,7 @@ from rewardlab.errors import (
 )
 from rewardlab.store.lineage import Stage, Training, read_training, write_training
 from rewardlab.store.lock import Lock
-from rewardlab.store.run_directory import MODEL, STOPPED, has_no_steps, start_run
+from rewardlab.store.run_directory import MODEL, START, STOPPED, has_no_steps, start_run
 
 if TYPE_CHECKING:
     from signal import Signals
@@ -194,40 +194,45 @@ def _is_raised_by(error: BaseException, packages: Collection[str]) -> bool:
 
 
 @contextmanager
-def ending_well(run: Path, trainer: Any) -> Generator[None]:
+def ending_well(run: Path) -> Generator[None]:
     """Say of an error during training what the user can do; these runs are not resumed.
 
     Args:
         run: The run directory.
-        trainer: Its trainer, of TRL.
 
     Raises:
         UserError: E089 the memory is too small (exit code 2), E210 the disk is full or gone (3),
             E402 a reward is unavailable (4).
     """
-    again = f"run the command again with run={run}-2" if trainer.state.global_step else "run again"
+
+    def again() -> str:
+        started = run.is_dir() and not has_no_steps(run)
+        return f"run the command again with run={free_name(run)}" if started else "run again"
+
     try:
         yield
     except RewardUnavailable as error:
-        problem = Problem("E402", "reward", one_line(error), f"start what it needs, then {again}")
+        fix = f"start what it needs, then {again()}"
+        problem = Problem("E402", "reward", one_line(error), fix)
         raise UserError([problem], EXIT_REWARD) from error
     except UserError as error:
         disk = [one for one in error.problems if one.code == "E210"]
         if not disk:
             raise
-        fix = f"make room or repair the disk, then {again}"
+        fix = f"make room or repair the disk, then {again()}"
         raise UserError([replace(one, fix=fix) for one in disk], EXIT_DATA) from error
     except OSError as error:
         if error.errno not in DISK:
             raise
         what = f"cannot be written: {error.strerror}"
-        problem = Problem("E210", str(run), what, f"make room or repair the disk, then {again}")
+        fix = f"make room or repair the disk, then {again()}"
+        problem = Problem("E210", str(run), what, fix)
         raise UserError([problem], EXIT_DATA) from error
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
         what = f"there is too little memory: {one_line(error, 160)}"
-        raise UserError([Problem("E089", "trainer", what, f"{LIGHTER}; then {again}")]) from error
+        raise UserError([Problem("E089", "trainer", what, f"{LIGHTER}; then {again()}")]) from error
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
@@ -271,6 +276,23 @@ def save_policy(
             unfinished.rmdir()
 
 
+def tidy(trainer: Trainer, run: Path) -> None:
+    """Remove what only the training needed, after the policy was saved.
+
+    That is the untrained policy of a run from scratch, and the checkpoint that early stopping keeps
+    as the best one. Checkpoints of any other ``save_strategy`` are the user's.
+
+    Args:
+        trainer: The trainer, after training.
+        run: The run directory.
+    """
+    with first_process() as first:
+        if first:
+            best = run.glob("checkpoint-*") if trainer.args.save_strategy == "best" else ()
+            for place in (run / START, *best):
+                shutil.rmtree(place, ignore_errors=True)
+
+
 def save_stopped(
     command: str,
     signal: Signals,
@@ -298,13 +320,14 @@ def save_stopped(
     state, place = trainer.state, run / STOPPED
     say(f"{signal.name}: saving the policy in {place / MODEL}")
     save_policy(trainer, place, stage, start=start, before=before)
+    tidy(trainer, run)
     kept = state.best_global_step if trainer.args.load_best_model_at_end else None
     which = f"the best policy so far, of step {kept:,}," if kept else "the policy of that step"
     what = (
         f"{signal.name} stopped the run at step {state.global_step:,} of {state.max_steps:,}; "
         f"{which} is in {place / MODEL}"
     )
-    go_on = start_from(place / MODEL, run)
+    go_on = new_run(run)
     fix = f"train it further with {go_on}; the optimizer and the order of the rows start anew"
     return UserError([Problem("E049", f"rewardlab {command}", what, fix)], 128 + signal)
 

@@ -24,7 +24,6 @@ from rewardlab.store.run_directory import (
     CONFIG,
     METRICS,
     MODEL,
-    START,
     STOPPED,
     has_no_steps,
     last_step,
@@ -167,24 +166,43 @@ def _occupied(run: Path) -> tuple[str, str]:
         return "exists and is not an empty directory", fix
     if (run / MODEL / "config.json").is_file():
         return "contains a finished run", fix
-    policies = [run / STOPPED / MODEL, *sorted(run.glob("checkpoint-*"), key=_step, reverse=True)]
-    saved = next((one for one in policies if any(one.glob("model*.safetensors"))), None)
     what = f"contains a run that ended at step {last_step(run):,} and cannot be resumed"
-    if saved is not None:
-        fix = f"its policy is in {saved}; train it further with {start_from(saved, run)}"
+    if (saved := latest_policy(run)) is not None:
+        fix = f"its policy is in {saved}; train it further with {new_run(run)}"
     return what, fix
 
 
-def start_from(model: Path, run: Path) -> str:
-    """The arguments that start a new run from a model of an earlier one.
+def latest_policy(run: Path) -> Path | None:
+    """The latest policy that an unfinished run of sft or rl has saved; None if there is none.
 
     Args:
-        model: The model.
-        run: The directory of the earlier run.
+        run: The run directory.
     """
-    from_scratch = (run / START).is_dir()
-    policy = f"policy={{path: {model}}}" if from_scratch else f"policy.path={model}"
-    return shlex.join([policy, f"run={free_name(run)}"])
+    saved = [run / STOPPED / MODEL, *sorted(run.glob("checkpoint-*"), key=_step, reverse=True)]
+    return next((one for one in saved if any(one.glob("model*.safetensors"))), None)
+
+
+def new_run(run: Path) -> str:
+    """The command that repeats a run of sft or rl in a new directory.
+
+    It starts from the `latest_policy`, if there is one. The configuration in the run directory
+    holds the arguments of the earlier command.
+
+    Args:
+        run: The directory of the earlier run, with its ``config.yaml``.
+    """
+    file = run / CONFIG
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    words = ["rewardlab", "rl" if _has_section(text, "rewards") else "sft", str(file)]
+    if (saved := latest_policy(run)) is not None:
+        scratch = _has_section(text, "  from_scratch")
+        words.append(f"policy={{path: {saved}}}" if scratch else f"policy.path={saved}")
+    return shlex.join([*words, f"run={free_name(run)}"])
+
+
+def _has_section(config: str, key: str) -> bool:
+    """Whether a configuration that a command wrote has a value for a key, in block style."""
+    return re.search(rf"^{key}:(?! null$)", config, re.MULTILINE) is not None
 
 
 def free_name(run: Path) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any, cast
 
-from rewardlab.errors import EXIT_DATA, Problem, UserError, kind_of
+from rewardlab.errors import EXIT_DATA, Problem, UserError, kind_of, shown
 from rewardlab.text.languages import language_problems
 from rewardlab.types import Candidate
 
@@ -35,12 +35,13 @@ def candidates_from(
     Raises:
         UserError: E109, a value is missing or is not text.
     """
+    names = [_row_name(at, row.get("id")) for at, row in enumerate(rows)]
+    columns = {column: [row.get(column) for row in rows] for column in TEXTS} | {PROMPT: prompts}
     problems = [
         problem
-        for column in TEXTS
-        for problem in _column_problems(column, (row.get(column) for row in rows), len(rows))
+        for column, values in columns.items()
+        for problem in _column_problems(column, values, len(rows), names=names)
     ]
-    problems += _column_problems(PROMPT, prompts, len(rows))
     if problems:
         raise UserError(problems, EXIT_DATA)
     return [
@@ -178,10 +179,29 @@ def _is_typed(dataset: Any, column: str) -> bool:
     return column != "source" and getattr(feature, "dtype", None) in ("string", "large_string")
 
 
+def _row_name(at: int, identity: object) -> str:
+    """A row of a batch, whose place in the data set only an id tells."""
+    known = f" (id {shown(str(identity))})" if _is_known(identity) else ""
+    return f"row {at} of the batch{known}"
+
+
 def _column_problems(
-    column: str, values: Iterable[object], total: int, *, where: str = ""
+    column: str,
+    values: Iterable[object],
+    total: int,
+    *,
+    where: str = "",
+    names: Sequence[str] | None = None,
 ) -> list[Problem]:
-    """E109 with the number of unfit rows of a column, and the first one's value."""
+    """E109 with the number of unfit rows of a column, and the first one's value.
+
+    Args:
+        column: The column.
+        values: Its values.
+        total: Their number.
+        where: What precedes the column's name in the message.
+        names: Names of the rows; by default their numbers in the data set.
+    """
     fits = _is_prompt if column == PROMPT else _is_source if column == "source" else _is_optional
     wrong = [(row, value) for row, value in enumerate(values) if not fits(value)]
     if not wrong:
@@ -189,7 +209,7 @@ def _column_problems(
     row, value = wrong[0]
     first = ", ".join(str(at) for at, _ in wrong[:SHOWN_ROWS])
     wanted = "a text or a list of messages" if column == PROMPT else "a text"
-    what = f"row {row}: {kind_of(value)} is not {wanted}"
+    what = f"{names[row] if names else f'row {row}'}: {kind_of(value)} is not {wanted}"
     if len(wrong) > 1:
         what += f"; {len(wrong):,} of {total:,} rows; first {min(len(wrong), SHOWN_ROWS)}: {first}"
     return [Problem("E109", f"{where}{column}", what, _fix(column, value))]

@@ -28,7 +28,8 @@ REDRAWS_PER_SECOND = 2
 class Progress(TrainerCallback):
     """Shows step, time left, the main measure and the held-out measure of a training.
 
-    It is a context manager: the bar ends with the body, also if the body raises.
+    It is a context manager: the bar ends with the body. If the body raises, it is cleared, since it
+    would still tell the time left.
 
     Args:
         name: What the bar is called: ``sft``.
@@ -82,7 +83,9 @@ class Progress(TrainerCallback):
             self._open.enter_context(heartbeat(self._say_if_silent, self._line, every=self._every))
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._bar is not None:
+            self._bar.live.transient = True
         self._open.close()
 
     # ── what the trainer tells ──────────────────────────────────────────────────────────────────
@@ -176,7 +179,8 @@ class Progress(TrainerCallback):
         if "main" in self._values:
             parts.append(f"{self._label} {short(self._values['main'])}")
         if "heldout" in self._values and self._bar is not None:
-            parts.append(f"held-out {short(self._values['heldout'])}")
+            name = "validation loss" if self._is_validation else "held-out"
+            parts.append(f"{name} {short(self._values['heldout'])}")
         return "  ".join(parts)[:WIDTH]
 
     def _seconds_left(self) -> float | None:
@@ -186,8 +190,12 @@ class Progress(TrainerCallback):
         return (time.monotonic() - self._begun) / taken * (self._steps - self._step)
 
     def _heldout_name(self) -> str:
-        loss = self._heldout == "eval_loss"
-        return "validation loss" if loss else f"held-out {self._label}"
+        return "validation loss" if self._is_validation else f"held-out {self._label}"
+
+    @property
+    def _is_validation(self) -> bool:
+        """The rows decide when training stops, so they are not held out."""
+        return self._heldout == "eval_loss"
 
     def _say_if_silent(self, line: str) -> None:
         if time.monotonic() - self._told >= self._every:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rewardlab.report import terminal
 from rewardlab.report.table import Cell, Column, Table, table_of
+from rewardlab.spans import once_each
 from rewardlab.store.run_reader import Sampled, Steps
 from rewardlab.types import ErrorSpan, Status
 
@@ -37,7 +38,8 @@ CURVES = (
 """Metrics with a curve, in this order, as regular expressions."""
 HELDOUT = re.compile(r"heldout/(?P<own>.+)|eval_(?P<trl>loss|reward|rewards/.+/mean)")
 """Measures of held-out rows: those of the demonstration, and those of TRL's evaluation."""
-ERRORS = frozenset({"loss", "ter"})
+VALIDATION = "validation loss"
+ERRORS = frozenset({"loss", "ter", VALIDATION})
 """Measures that are better when they are lower."""
 BLOCKS = 60
 """The most blocks of a curve."""
@@ -47,6 +49,7 @@ LONGEST_TEXT = 1200
 LONGEST_WORDS = 40
 MOST_TOKENS = 200
 NO_SAMPLES = Sampled(0, [])
+HEADINGS = ("held-out rows", "first", "last")
 SCORED = {status.value for status in Status if status.scored}
 
 
@@ -69,12 +72,14 @@ class RunView:
     """A run as a person sees it.
 
     Attributes:
-        facts: Labels and texts: what the run is, what became of it, how to go on.
+        facts: Labels and texts: what the run is, and what became of it.
         curves: Logged steps by name of a stage; a run without stages has one, without a name.
-        heldout: Measures of held-out rows.
+        heldout: Measures of held-out rows, or of the rows that decide when training stops.
+        headings: Over the names of these measures, over their first and their last values.
         sampled: Completions of the latest logged step.
         tables: Results of a finished run.
         notes: What a reader must know, one line each.
+        go_on: What can be done next, and the command or setting for it; None if nothing is known.
     """
 
     facts: tuple[tuple[str, str], ...]
@@ -83,6 +88,8 @@ class RunView:
     sampled: Sampled = NO_SAMPLES
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    go_on: tuple[str, str] | None = None
+    headings: tuple[str, str, str] = HEADINGS
 
 
 def heldout_measures(steps: Steps, *, keeps_best: bool = False) -> tuple[Measure, ...]:
@@ -142,9 +149,13 @@ def rendered_run(view: RunView, width: int, *, samples: int = 5) -> Iterator[Ren
         samples: The most completions to show.
     """
     yield terminal.labelled(view.facts)
+    if view.go_on is not None:
+        label, words = view.go_on
+        whole = Text(terminal.printable(words), no_wrap=True, overflow="ignore")
+        yield Group(Text(f"to {label}:", style="dim"), whole)  # wider than the terminal if need be
     if view.heldout:
         yield ""
-        yield from terminal.rendered(heldout_table(view.heldout), width)
+        yield from terminal.rendered(heldout_table(view.heldout, view.headings), width)
     for name, steps in view.curves.items():
         if steps.rows and curve_names(steps):
             yield ""
@@ -165,8 +176,13 @@ def rendered_run(view: RunView, width: int, *, samples: int = 5) -> Iterator[Ren
     yield from (Text(terminal.printable(note)) for note in view.notes)
 
 
-def heldout_table(measures: Sequence[Measure]) -> Table:
-    """Held-out measures before and after training, green where they became better."""
+def heldout_table(measures: Sequence[Measure], headings: tuple[str, str, str] = HEADINGS) -> Table:
+    """The first and the last value of each measure, green where it became better.
+
+    Args:
+        measures: The measures.
+        headings: Over their names, the first and the last values.
+    """
     rows: list[list[Cell | str]] = []
     for measure in measures:
         (first, before), (last, after) = measure.before, measure.after
@@ -177,8 +193,9 @@ def heldout_table(measures: Sequence[Measure]) -> Table:
         name = f"{measure.name} {'↓' if lower else '↑'}"
         steps = f"{first:,} → {last:,}"
         rows.append([name, f"{before:z.4g}", f"{after:z.4g}", changed, steps])
-    columns = [Column("held-out rows", "name")]
-    columns += [Column(heading) for heading in ("before", "after", "change", "steps")]
+    rows_of, first, last = headings
+    columns = [Column(rows_of, "name")]
+    columns += [Column(heading) for heading in (first, last, "change", "steps")]
     return table_of(columns, rows)
 
 
@@ -219,7 +236,7 @@ def sample_lines(row: Mapping[str, Any]) -> Iterator[tuple[str, str | Text]]:
     shown = terminal.marked(hypothesis[:LONGEST_TEXT], [span for _, span in spans])
     shown.append(_more(hypothesis), style="dim")
     yield "translation", shown if hypothesis else Text("(empty)", style="dim")
-    if spans:
+    if spans and row.get("gated") is None:  # a closed gate gives each reward the same error
         yield "errors", _cut("; ".join(_errors(row, spans)))
     yield "scores", ", ".join(_scores(row))
     values = list(row.get("token_advantages") or ())
@@ -243,7 +260,7 @@ def _scores(row: Mapping[str, Any]) -> Iterator[str]:
 def _errors(row: Mapping[str, Any], spans: Sequence[tuple[str, ErrorSpan]]) -> Iterator[str]:
     """The errors of each reward: their words and severities."""
     for reward, own in groupby(spans, key=lambda pair: pair[0]):
-        yield f"{reward}: {', '.join(_words(row, span) for _, span in own)}"
+        yield f"{reward}: {', '.join(once_each(_words(row, span) for _, span in own))}"
 
 
 def _words(row: Mapping[str, Any], span: ErrorSpan) -> str:

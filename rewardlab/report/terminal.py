@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rewardlab.report.table import Cell, Kind, Table, fitted, folded
-from rewardlab.spans import printable
+from rewardlab.spans import printable, token_texts
 from rewardlab.statistics import Estimate, Interval
 from rewardlab.types import ErrorSpan
 
@@ -131,7 +131,7 @@ def advantages(
     """A hypothesis with tokens on red for a negative and on green for a positive advantage.
 
     Several tokens in a row that have no character, such as those of a reasoning block, are shown as
-    one, with the mean of their advantages.
+    one, with the mean of their advantages. A character of several tokens is shown on the last.
 
     Args:
         text: The hypothesis.
@@ -140,14 +140,17 @@ def advantages(
         values: T advantages.
     """
     shown = Text()
-    tokens = zip(starts, ends, values, strict=True)
-    for visible, group in groupby(tokens, key=lambda token: token[1] > token[0]):
+    visible = [end > start for start, end in zip(starts, ends, strict=True)]
+    tokens = zip(visible, token_texts(text, starts, ends), values, strict=True)
+    for is_visible, group in groupby(tokens, key=lambda token: token[0]):
         some = list(group)
-        if visible:
-            for start, end, value in some:
-                _append_token(shown, printable(text[start:end]), value)
+        if is_visible:
+            for _, token, value in some:
+                _append_token(shown, printable(token) or "…", value)
         else:
-            name = "⟨/s⟩" if len(some) == 1 else f"⟨{len(some):,} tokens⟩"
+            name = f"⟨{len(some):,} tokens⟩"
+            if len(some) == 1:  # the space before the hypothesis, or the end of the sequence
+                name = "⟨/s⟩" if shown or not any(visible) else "␣"
             _append_token(shown, name, math.fsum(value for *_, value in some) / len(some))
     return shown
 

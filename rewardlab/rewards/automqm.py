@@ -9,9 +9,11 @@ from rewardlab.judges.answers import MQMAnswer
 from rewardlab.judges.prompts import Template, load_template
 from rewardlab.judges.severities import JUDGE_TABLES, WORST_ERROR
 from rewardlab.rewards.judged import JudgeReward, Opinion, listed_errors, translation_texts
+from rewardlab.rewards.trained import as_trained
 from rewardlab.types import Candidate, SeverityTable
 
 
+@as_trained
 @dataclass(frozen=True, kw_only=True)
 class AutoMQM(JudgeReward):
     """Minus the MQM total of the errors that a judge lists, -25 to 0.
@@ -24,6 +26,9 @@ class AutoMQM(JudgeReward):
     Kocmi & Federmann 2023 (GEMBA-MQM, arXiv 2310.13988), Fernandes et al. 2023 (AutoMQM, arXiv
     2308.07286). Departures: answers are JSON instead of prose, the prompt and its examples are
     ours, and an answer that cannot be parsed has no score (in theirs, a perfect score).
+
+    A judge that ``train-reward`` has made knows its ``prompt``, ``chat`` and ``reference``; others
+    are refused (E310).
 
     Attributes:
         reference: Show the judge the reference as well.

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from rewardlab.rewards.base import BaseReward, Precision
+from rewardlab.rewards.trained import as_trained
 from rewardlab.store.checkpoints import LOADING, find_checkpoint, loaded_digest
 from rewardlab.types import Candidate, RewardOutput
 
@@ -24,6 +25,7 @@ LONGEST = {"23": 1024, "24": 1536}
 """Version -> length of the longest input in training, in tokens."""
 
 
+@as_trained
 @dataclass(frozen=True, kw_only=True)
 class MetricX(BaseReward):
     """Minus the MQM error that MetricX predicts: 0 is best, -25 worst.
@@ -31,6 +33,8 @@ class MetricX(BaseReward):
     The model loads on first use and is shared by all rewards of the process with the same
     checkpoint, tokenizer, device and precision. A prediction that is not finite has status
     ``NON_FINITE``. ``components["truncated"]`` is 1 if the input was truncated.
+
+    A model that ``train-reward`` has made knows its version, mode and ``max_length``.
 
     Attributes:
         model: Directory of a checkpoint: MetricX-23 or -24 as published, or trained further.
@@ -53,6 +57,7 @@ class MetricX(BaseReward):
 
     Raises:
         ValueError: An option is out of range.
+        UserError: E310, an option contradicts how ``train-reward`` has trained the model.
     """
 
     name: str = "metricx"

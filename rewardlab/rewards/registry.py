@@ -136,6 +136,9 @@ def _built(name: str, options: Mapping[str, object], where: str, form: Form) -> 
         fix = f"see {LISTING} {name}"
         told = [Problem("E103", f"{where}: {name}", one.what, fix) for one in error.problems]
         raise UserError(told) from error
+    except UserError as error:
+        placed = [dataclasses.replace(one, where=f"{where}: {one.where}") for one in error.problems]
+        raise UserError(placed, error.exit_code) from error
 
 
 def example(field: dataclasses.Field[Any], hint: Any) -> str:

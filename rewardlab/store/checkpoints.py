@@ -17,7 +17,7 @@ T = TypeVar("T")
 BLOCK = 65_536
 BLOCKS = 64
 WEIGHTS = (".safetensors", ".bin")
-IGNORED = ("README.md", "training.json", "training_args.bin")
+IGNORED = ("README.md", "reward.json", "training.json", "training_args.bin")
 """Files that the model's outputs do not depend on."""
 LOADING = RLock()
 """Lock held by a thread that imports transformers' modules and loads a model.

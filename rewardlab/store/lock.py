@@ -8,6 +8,7 @@ with a note, unless the process ran on another host, where ``flock`` may not rea
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -48,7 +49,7 @@ class Lock:
             if host != socket.gethostname():
                 held.release()
                 raise _in_use(path, before, f"if it no longer runs there: rm {path}")
-            note(f"took over {path.name} from process {pid}, which ended without closing")
+            note(f"process {pid} was killed and left the lock file {path.name}; nobody holds it")
         path.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}) + "\n")
         return cls(path, held)
 
@@ -57,6 +58,40 @@ class Lock:
         if self._held.is_locked:
             self._path.unlink(missing_ok=True)
             self._held.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether the process that a lock file names is alive and has the lock.
+
+    A process on another host is taken to be alive: its lock may not reach this host.
+
+    Args:
+        path: The lock file; False if it does not exist or names no process.
+    """
+    if (named := _holder(path)) is None or named[0] < 1:
+        return False
+    pid, host = named
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True  # alive, of another user
+    except (OSError, OverflowError):
+        return False
+    # The process is gone for all that if nobody has waited for it yet, or another has its number.
+    return not _is_free(path)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _holder(path: Path) -> tuple[int, str] | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
+
+from rewardlab.store.lock import is_held
 
 METRICS, TOKENS = "metrics.jsonl", "tokens"
 FRESH = 120.0
@@ -27,7 +27,6 @@ COLUMNS = frozenset(
 )
 """Columns without which a file of samples is not shown."""
 _TOKEN_FILE = re.compile(r"tokens_(\d+)-(\d+)\.parquet")
-_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 State: TypeAlias = Literal["finished", "stopped", "running", "killed", "unfinished"]
 
 
@@ -126,14 +125,13 @@ def read_sampled(run: Path, *, last_step: int | None = None) -> Sampled:
     return Sampled(0, [], tuple(unreadable))
 
 
-def checkpoints(run: Path) -> list[tuple[int, Path]]:
-    """The checkpoints of a run with their steps, in ascending order."""
-    found = ((path, _CHECKPOINT.fullmatch(path.name)) for path in run.glob("checkpoint-*"))
-    return sorted((int(match[1]), path) for path, match in found if match and path.is_dir())
-
-
 def state_of(
-    run: Path, *, results: Sequence[str], steps: Steps, locks: Sequence[Path] = ()
+    run: Path,
+    *,
+    results: Sequence[str],
+    steps: Steps,
+    locks: Sequence[Path] = (),
+    always_locked: bool = False,
 ) -> State:
     """What became of a run.
 
@@ -142,18 +140,23 @@ def state_of(
         results: Files or directories of which each is written at the end of a run.
         steps: Its steps.
         locks: Lock files that a process holds while it works on the run.
+        always_locked: Whether a process that works on the run holds one of them all the time.
+            Otherwise a run without a lock file is taken to be running if it has written lately.
 
     Returns:
         ``finished``; ``stopped``, by a signal, with a saved model; ``running``; ``killed``, which
-        a lock file shows that nobody holds; ``unfinished``, without a result or a process.
+        a lock file shows that nobody holds; ``unfinished``, without a result or a process: it was
+        interrupted, or an error ended it.
     """
     if any((run / name).exists() for name in results):
         return "finished"
     if (run / "stopped").is_dir():
         return "stopped"
-    for lock in locks:
-        if lock.exists():
-            return "running" if _is_held(lock) else "killed"
+    left = [lock for lock in locks if lock.exists()]
+    if left:
+        return "running" if any(map(is_held, left)) else "killed"
+    if always_locked:
+        return "unfinished"
     between = [row.get("step_time") for row in steps.rows[-2:]]
     waits = [SLOW * value * _stride(steps) for value in map(_number, between) if value is not None]
     return "running" if silence(run) < max([FRESH, *waits]) else "unfinished"
@@ -194,22 +197,6 @@ def _rows(path: Path, unreadable: list[str]) -> Iterator[dict[str, Any]]:
         unreadable.append(path.name)
     else:
         yield from table.to_pylist()
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether the process that a lock file names is alive; one of another host is taken to be."""
-    try:
-        named = json.loads(lock.read_bytes())
-        pid, host = int(named["pid"]), str(named["host"])
-        if pid < 1:
-            return False
-        if host == socket.gethostname():
-            os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return False
-    return True
 
 
 def _stride(steps: Steps) -> int:

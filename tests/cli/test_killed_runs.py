@@ -1,6 +1,7 @@
 """``sft`` and ``rl`` as processes that are killed: what is left, what is said, and the retry."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -82,17 +83,22 @@ def test_a_stopped_sft_keeps_its_best_policy_and_says_how_to_go_on(here, run):
     last = err.splitlines()[-1]
     assert last.startswith("error[E049] rewardlab sft: SIGTERM stopped the run at step ")
     assert "the best policy so far, of step " in last
-    assert "is in run/stopped/model. fix: train it further with 'policy={path: run" in last
+    assert (
+        "is in run/stopped/model. fix: train it further with rewardlab sft run/config.yaml " in last
+    )
     AutoModelForCausalLM.from_pretrained(here / "run" / "stopped" / "model")
     (stage,) = read_training(here / "run" / "stopped").stages
     assert (stage.stage, stage.start) == ("sft", None)
     assert not (here / "run" / "model").exists(), "which only a finished run has"
+    assert not (here / "run" / "start").exists()
+    assert not list((here / "run").glob("checkpoint-*")), "stopped/ has the best one"
     code, _, again = run("sft", "sft.yaml")
     assert (code, "error[E030] run 'run'" in again) == (2, True)
     assert "contains a run that ended at step " in again
     assert last.partition("fix: ")[2].partition(";")[0] in again, "both say the same"
-    words = ("policy={path: run/stopped/model}", "run=run-2", "trainer={max_steps: 2}")
-    code, _, err = run("sft", "sft.yaml", *words)
+    command = shlex.split(last.partition("further with rewardlab ")[2].partition(";")[0])
+    assert command[-2:] == ["policy={path: run/stopped/model}", "run=run-2"]
+    code, _, err = run(*command, "trainer={max_steps: 2}")
     assert code == 0, err
 
 
@@ -108,8 +114,8 @@ def test_a_stopped_rl_run_merges_its_adapters(here, run, start):
     assert "policy.path=run/stopped/model run=run-2" in err
     assert (here / "run/stopped/adapter/adapter_model.safetensors").exists()
     assert not list((here / "run").rglob("README.md"))
-    words = ("policy.path=run/stopped/model", "run=run-2", "trainer.max_steps=1")
-    code, _, err = run("rl", "rl.yaml", *words)
+    command = shlex.split(err.partition("further with rewardlab ")[2].partition(";")[0])
+    code, _, err = run(*command, "trainer.max_steps=1")
     assert code == 0, err
     assert [stage.stage for stage in read_training(here / "run-2").stages] == ["rl", "rl"]
 

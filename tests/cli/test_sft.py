@@ -66,6 +66,8 @@ def test_a_policy_from_scratch_from_yaml_to_its_directory(here, run):
     assert "max_steps: 30" in (directory / "config.yaml").read_text()
     assert (directory / "versions.json").exists()
     assert not (directory / "signature.txt").exists()
+    left = {path.name for path in directory.iterdir()}
+    assert left == {"config.yaml", "metrics.jsonl", "model", "versions.json"}, "nothing else"
     tokenizer = AutoTokenizer.from_pretrained(directory / "model")
     policy = AutoModelForCausalLM.from_pretrained(directory / "model")
     assert len(tokenizer) == policy.config.vocab_size == 300

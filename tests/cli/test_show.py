@@ -14,6 +14,7 @@ from written_runs import line, sample, write_tokens
 
 from rewardlab.cli.run_directory import read_run
 from rewardlab.cli.show import show
+from rewardlab.store.lock import Lock
 
 
 @pytest.fixture
@@ -31,11 +32,6 @@ def finish(run):
     (run / "model" / "training.json").write_text("{}")
 
 
-def grow_old(run):
-    for path in run.iterdir():
-        os.utime(path, (0, 0))
-
-
 def test_a_finished_run(rl, run):
     finish(rl)
     code, out, err = run("show", "runs/rl")
@@ -49,7 +45,7 @@ def test_a_finished_run(rl, run):
     assert facts["rewards"] == "chrf (weight 1, token weight 0), spans (weight 0, token weight"
     assert facts["gates"] == "not_empty (below 0.5)"
     assert facts["model"] == "runs/rl/model"
-    assert facts["go on"] == "model=runs/rl in translate, rerank and evaluate"
+    assert "\nto use it in translate, rerank and evaluate:\nmodel=runs/rl\n" in out
     assert re.search(r"^rewards/chrf/mean +60 +▁▃▅█ +90$", out, re.MULTILINE)
     assert re.search(r"^rewards/spans/mean +-9 +▁▃▅█ +-6$", out, re.MULTILINE)
     assert "samples of step 40" in out
@@ -75,36 +71,55 @@ def test_statuses_and_gates_have_curves_and_words(rl, run):
 def test_a_running_run_with_half_a_line(rl, run):
     with (rl / "metrics.jsonl").open("a") as file:
         file.write('{"step": 50, "rewards/chrf/me')
+    lock = Lock.take(rl.parent / ".rl.lock")
     code, out, err = run("show", "runs/rl")
+    lock.release()
     assert (code, err) == (0, "")
     assert re.search(
         r"^state +running, last written \d+ s ago; step 40 of 40 *$", out, re.MULTILINE
     )
-    assert "rewardlab show runs/rl, to look again" in out
+    assert "\nto look again:\nrewardlab show runs/rl\n" in out
     assert "note" not in out
 
 
-def test_a_killed_run_says_how_to_start_again(rl, run):
-    grow_old(rl)
+def test_a_run_that_nobody_works_on_is_not_called_running(rl, run):
     code, out, _ = run("show", "runs/rl")
     assert code == 0
-    assert "state         ended without a result, or hanging: last written" in out
-    words = " ".join(out.split())
-    assert "go on rewardlab rl runs/rl/config.yaml run=runs/rl-2" in words
-    (rl / "checkpoint-20").mkdir()
-    words = " ".join(run("show", "runs/rl")[1].split())
-    again = "rewardlab rl runs/rl/config.yaml run=runs/rl-2 'policy={path: runs/rl/checkpoint-20}'"
-    assert again in words
+    assert "state         interrupted, or ended by an error; last written" in out
+    assert "\nto repeat it:\nrewardlab rl runs/rl/config.yaml run=runs/rl-2\n" in out
     (rl.parent / ".rl.lock").write_text(json.dumps({"pid": 0, "host": socket.gethostname()}))
     assert "state         killed, last written" in run("show", rl)[1]
+    assert json.loads(run("show", rl, "--json")[1])["state"] == "killed"
+
+
+def test_a_command_to_paste_is_on_one_line(rl, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    (rl / "checkpoint-5").mkdir()
+    (rl / "checkpoint-5" / "model.safetensors").touch()
+    (rl / "checkpoint-20").mkdir()
+    (rl / "checkpoint-20" / "model-00001-of-00002.safetensors").touch()
+    (rl / "checkpoint-30").mkdir()  # of adapters: nothing to start from
+    again = "rewardlab rl runs/rl/config.yaml policy.path=runs/rl/checkpoint-20 run=runs/rl-2"
+    assert f"\nto train further:\n{again}\n" in run("show", "runs/rl")[1]
+    assert json.loads(run("show", "runs/rl", "--json")[1])["go_on"] == again
+
+
+def test_a_run_before_its_first_step_is_started_again_by_the_same_command(rl, run):
+    for path in (*rl.glob("tokens/*"), rl / "tokens", rl / "metrics.jsonl"):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (rl / "versions.json").write_text('{"rewardlab": "1"}')
+    _, out, _ = run("show", "runs/rl")
+    assert "no step is logged yet" in " ".join(out.split())
+    assert "\nto start it again:\nrewardlab rl runs/rl/config.yaml\n" in out
 
 
 def test_a_stopped_run_has_its_model(rl, run):
     (rl / "stopped" / "model").mkdir(parents=True)
+    (rl / "stopped" / "model" / "model.safetensors").touch()
     words = " ".join(run("show", "runs/rl")[1].split())
     assert "state stopped by a signal; the policy so far is saved; step 40 of 40" in words
     assert "model runs/rl/stopped/model" in words
-    assert "'policy={path: runs/rl/stopped/model}'" in words
+    assert "config.yaml policy.path=runs/rl/stopped/model run=runs/rl-2" in words
 
 
 def test_a_run_without_a_step(rl, run):
@@ -112,7 +127,7 @@ def test_a_run_without_a_step(rl, run):
         path.unlink()
     code, out, err = run("show", rl)
     assert (code, err) == (0, "")
-    assert "no step is logged yet" in out
+    assert "no step is logged yet" in " ".join(out.split())
     assert "metric " not in out
     assert json.loads(run("show", rl, "--json")[1])["step"] == 0
 
@@ -143,7 +158,9 @@ def test_sft_compares_with_the_model_that_is_kept(rl, run):
     with (rl / "metrics.jsonl").open("w") as file:
         file.writelines(line(n, eval_loss=loss) for n, loss in ((10, 2.0), (20, 1.0), (30, 1.5)))
     _, out, _ = run("show", rl)
-    assert re.search(r"^loss ↓ +2 +1 +-1 +10 → 20$", out, re.MULTILINE)
+    assert re.search(r"^validation rows +first +best +change +steps *$", out, re.MULTILINE)
+    assert re.search(r"^validation loss ↓ +2 +1 +-1 +10 → 20$", out, re.MULTILINE)
+    assert "held-out" not in out
     assert re.search("^command +rewardlab sft *$", out, re.MULTILINE)
     assert re.search("^started from +scratch *$", out, re.MULTILINE)
     assert re.search("^data +a.txt *$", out, re.MULTILINE)
@@ -184,7 +201,8 @@ def test_it_fits_the_terminal(rl, run, monkeypatch, width):
     text = "Ein langer Satz mit vielen Wörtern. " * 30
     write_tokens(rl, 399, [sample(hypothesis=text, reference=text, spans=[])])
     _, out, _ = run("show", rl)
-    assert max(cell_len(one.rstrip()) for one in out.splitlines()) <= width
+    lines = [one.rstrip() for one in out.splitlines() if not one.startswith("rewardlab ")]
+    assert max(map(cell_len, lines)) <= width
     assert "Ein langer Satz mit vielen" in out or width < 60
 
 
@@ -275,7 +293,22 @@ def test_other_commands_have_their_directories_shown(tmp_path, run, monkeypatch)
     (tmp_path / "t" / "cost.json").unlink()
     for path in (tmp_path / "t").iterdir():
         os.utime(path, (0, 0))
-    assert "rewardlab translate t/config.yaml, which resumes it" in run("show", "t")[1]
+    assert "\nto resume it:\nrewardlab translate t/config.yaml\n" in run("show", "t")[1]
+
+
+def test_an_error_is_listed_once(rl, run):
+    omission = {**written_runs.SPAN, "start": 0, "end": 3, "side": "source"}
+    spans = [written_runs.SPAN, omission, omission]
+    write_tokens(rl, 50, [sample(spans=spans)])
+    with (rl / "metrics.jsonl").open("a") as file:
+        file.write(line(50, loss=0.5))
+    words = " ".join(run("show", rl)[1].split())
+    assert "errors spans: “Haus” major, “ein” major (in the source) (2 times) scores" in words
+    closed = [{**written_runs.SPAN, "reward": name} for name in ("chrf", "spans")]
+    write_tokens(rl, 50, [sample(spans=closed, gated="not_empty")])
+    _, out, _ = run("show", rl)
+    assert "errors " not in out
+    assert "rejected by the gate not_empty" in out
 
 
 def test_it_loads_no_model_library(rl):

@@ -122,16 +122,23 @@ def test_a_reward_that_was_trained_scores(talks, run):
     assert ((scores <= 0.0) & (scores >= -25.0)).all()
 
 
-def test_the_same_command_again_measures_again_and_trains_nothing(talks, run):
+def test_a_finished_run_says_so_and_is_left_alone(talks, run):
     write("metricx")
-    run("train-reward", "run.yaml")
-    before = digest("run/model/model.safetensors")
+    _, first, said = run("train-reward", "run.yaml")
+    before = {path: path.stat().st_mtime_ns for path in Path("run/stages").rglob("*")}
     code, out, err = run("train-reward", "run.yaml")
     assert code == 0
-    assert "resuming in run" in err
+    assert "run is already finished; another run needs another directory: run=run-2\n" in err
+    assert "resuming" not in err
     assert "stage mqm" not in err
-    assert digest("run/model/model.safetensors") == before
-    assert json.loads(out)["figures"] == json.loads(Path("run/results.json").read_text())["figures"]
+    assert {path: path.stat().st_mtime_ns for path in Path("run/stages").rglob("*")} == before
+    assert json.loads(out)["figures"] == json.loads(first)["figures"]
+    for text in (said, err):
+        assert text.splitlines()[-3:] == [
+            "model: run/model",
+            "to score with it: --reward metricx:model=run",
+            "in the YAML of rl and rerank: rewards: [{reward: metricx, model: run}]",
+        ]
 
 
 def test_another_configuration_or_other_data_is_refused(talks, run):
@@ -316,8 +323,7 @@ policy: {path: start}
 rewards:
   - {reward: metricx, model: metricx, weight: 1.0}
   - {reward: generalist, model: generalist, weight: 0.5}
-  - {reward: automqm, model: automqm, chat: false, prompt: automqm/model/prompt.toml,
-     max_new_tokens: 8, weight: 0.0, token_weight: 1.0}
+  - {reward: automqm, model: automqm, weight: 0.0, token_weight: 1.0}
   - {reward: chrf, weight: 1.0}
 trainer:
   num_generations: 4

@@ -1,19 +1,24 @@
 """Errors in the middle of a training: what they say about going on is true of runs that do not."""
 
 import errno
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from rewardlab.cli.training import ending_well, refusals
 from rewardlab.errors import Problem, RewardUnavailable, UserError
+from rewardlab.trainers.run_log import append_metrics
 
 
 def told(error, *, step, run):
-    trainer = SimpleNamespace(state=SimpleNamespace(global_step=step))
-    with pytest.raises(UserError) as caught, ending_well(run, trainer):
-        raise error
+    def train():
+        with ending_well(run):
+            if step:
+                append_metrics(run, step, {"loss": 1.0})
+            raise error
+
+    with pytest.raises(UserError) as caught:
+        train()
     return str(caught.value), caught.value.exit_code
 
 
@@ -35,8 +40,11 @@ def told(error, *, step, run):
 def test_what_to_do_after_an_error_does_not_promise_to_resume(
     error, code, exit_code, fix, tmp_path
 ):
-    for step, again in ((0, "run again"), (7, f"run the command again with run={tmp_path}-2")):
-        text, got = told(error, step=step, run=tmp_path)
+    for step, again in (
+        (0, "run again"),
+        (7, f"run the command again with run={tmp_path / 'run-2'}"),
+    ):
+        text, got = told(error, step=step, run=tmp_path / "run")
         assert text.startswith(f"error[{code}]")
         assert fix in text
         assert text.endswith(again)
@@ -45,9 +53,8 @@ def test_what_to_do_after_an_error_does_not_promise_to_resume(
 
 
 def test_other_errors_pass(tmp_path):
-    trainer = SimpleNamespace(state=SimpleNamespace(global_step=1))
     for error in (ValueError("ours"), FileNotFoundError(errno.ENOENT, "gone"), RuntimeError("x")):
-        with pytest.raises(type(error)), ending_well(tmp_path, trainer):
+        with pytest.raises(type(error)), ending_well(tmp_path):
             raise error
 
 

@@ -109,7 +109,7 @@ def test_kill_9_and_the_same_command_again_give_the_same_files(call, here):
     assert not Path("run/cost.json").exists()
     code, _, err = call(*command)
     assert code == 0
-    assert f"took over journal.sqlite.lock from process {process.pid}" in err
+    assert f"process {process.pid} was killed and left the lock file journal.sqlite.lock" in err
     assert "of 24 rows were translated before; resuming" in err
     for name in ("translations.jsonl", "hypotheses.txt"):
         assert Path("run", name).read_bytes() == Path("whole", name).read_bytes(), name

@@ -81,7 +81,9 @@ def test_a_value_that_is_no_text_is_named_with_its_row(column, value, what, fix)
     rows = [{"source": "Hej"}, {"source": "Hej", column: value}, {"source": "Hej", column: value}]
     with pytest.raises(UserError) as caught:
         candidates_from(rows, prompts=["P"] * 3, hypotheses=["H"] * 3)
-    message = f"error[E109] {column}: row 1: {what}; 2 of 3 rows; first 2: 1, 2. fix: {fix}"
+    message = (
+        f"error[E109] {column}: row 1 of the batch: {what}; 2 of 3 rows; first 2: 1, 2. fix: {fix}"
+    )
     assert str(caught.value) == message
     assert caught.value.exit_code == 3
     columns = {name: [row.get(name) for row in rows] for name in {"source", column}}
@@ -93,9 +95,15 @@ def test_a_value_that_is_no_text_is_named_with_its_row(column, value, what, fix)
 @pytest.mark.parametrize("prompt", [5, None, [5], {"role": "user"}, [{"content": 5}]])
 def test_a_prompt_that_is_neither_text_nor_messages_is_refused(prompt):
     with pytest.raises(
-        UserError, match=r"E109\] prompt: row 0: .* is not a text or a list of mess"
+        UserError, match=r"E109\] prompt: row 0 of the batch: .* is not a text or a list"
     ):
         candidates_from([{"source": "a"}], prompts=[prompt], hypotheses=["b"])
+
+
+def test_a_row_of_a_batch_is_named_by_its_id():
+    columns = {"source": ["Hej", None], "id": ["news-1", "news-2"]}
+    with pytest.raises(UserError, match=r"E109\] source: row 1 of the batch \(id 'news-2'\): noth"):
+        candidates_of(["P"] * 2, ["H"] * 2, columns)
 
 
 def test_columns_of_another_length_are_named():

@@ -47,10 +47,37 @@ def strip(text):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
+def test_the_loss_of_rows_that_decide_when_to_stop_is_a_validation_loss():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100)
+    with Progress("sft", main="loss", heldout="eval_loss", console=console) as progress:
+        state = TrainerState(max_steps=9, global_step=5)
+        progress.on_evaluate(None, state, None, {"eval_loss": 2.0})
+    assert "validation loss 2" in stream.getvalue()
+    assert "held-out" not in stream.getvalue()
+
+
 def test_a_bar_shows_step_measure_and_heldout_measure():
     last = strip(shown(terminal=True, label="chrf")).splitlines()[-1]
     for part in ("rl", "step 2/100000", "chrf -24.71", "held-out 3"):
         assert part in last
+
+
+def test_a_bar_is_cleared_if_the_training_is_interrupted():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, legacy_windows=False)
+
+    def train():
+        progress = Progress("rl", main="loss", heldout="eval_loss", console=console)
+        with progress:
+            progress.on_step_end(None, TrainerState(max_steps=9, global_step=5), None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    *_, after = stream.getvalue().split("step 5/9")
+    assert "\x1b[1A\x1b[2K" in after, "one line up, and erased"
+    assert strip(after.rpartition("\x1b[2K")[2]).strip() == ""
 
 
 def test_other_processes_print_nothing(capsys):

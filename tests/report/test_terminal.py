@@ -37,6 +37,17 @@ def test_where_spans_overlap_the_worse_one_shows():
     assert styled == [("abc", "bold red"), ("de", "underline yellow"), ("f", "underline")]
 
 
+def test_a_character_of_several_tokens_is_shown_once():
+    shown = terminal.advantages("é a", [0, 0, 1, 3], [1, 1, 3, 3], [1.0, 2.0, 3.0, 0.0])
+    assert shown.plain == "…+1.0 é+2.0  a+3.0 ⟨/s⟩+0.0 "
+
+
+def test_the_space_before_the_text_is_not_its_end():
+    shown = terminal.advantages("ab", [0, 0, 2], [0, 2, 2], [1.0, -1.0, 0.0])
+    assert shown.plain == "␣+1.0 ab-1.0 ⟨/s⟩+0.0 "
+    assert terminal.advantages("", [0], [0], [1.0]).plain == "⟨/s⟩+1.0 "
+
+
 def test_tokens_without_characters_are_shown_together():
     shown = terminal.advantages("ab", [0, 0, 0, 2], [0, 0, 2, 2], [1.0, 2.0, -1.0, 0.0])
     assert shown.plain == "⟨2 tokens⟩+1.5 ab-1.0 ⟨/s⟩+0.0 "

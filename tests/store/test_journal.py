@@ -81,7 +81,9 @@ def test_the_lock_of_a_dead_process_is_taken_over_with_a_note(tmp_path):
     path, notes = tmp_path / "j.sqlite", []
     (tmp_path / "j.sqlite.lock").write_text(json.dumps({"pid": 4242, "host": socket.gethostname()}))
     Journal.open(path, SETTINGS, note=notes.append).close()
-    assert notes == ["took over j.sqlite.lock from process 4242, which ended without closing"]
+    assert notes == [
+        "process 4242 was killed and left the lock file j.sqlite.lock; nobody holds it"
+    ]
     (tmp_path / "j.sqlite.lock").write_text(json.dumps({"pid": 4242, "host": "elsewhere"}))
     with pytest.raises(UserError) as error:
         Journal.open(path, SETTINGS, note=notes.append)
@@ -117,7 +119,7 @@ def test_kill_9_loses_nothing_that_was_put_and_leaves_no_half_call(tmp_path, del
         for number in range(calls):
             assert journal.get(f"{number}/19") == [number, "x" * 200]
     assert len(notes) == 1
-    assert f"from process {process.pid}" in notes[0]
+    assert f"process {process.pid} was killed" in notes[0]
 
 
 def test_a_damaged_row_is_set_aside_and_never_read(tmp_path):

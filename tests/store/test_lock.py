@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rewardlab.errors import UserError
-from rewardlab.store.lock import Lock
+from rewardlab.store.lock import Lock, is_held
 
 HOLDER = """
 import sys, time
@@ -54,7 +54,24 @@ def test_the_lock_of_a_killed_process_is_free_and_noted(path, holder):
     holder.wait()
     notes = []
     Lock.take(path, note=notes.append).release()
-    assert notes == [f"took over run.lock from process {holder.pid}, which ended without closing"]
+    assert notes == [
+        f"process {holder.pid} was killed and left the lock file run.lock; nobody holds it"
+    ]
+
+
+def test_a_lock_is_held_until_its_process_ends(path, holder):
+    assert is_held(path)
+    os.kill(holder.pid, signal.SIGKILL)
+    while is_held(path):  # until the kernel has taken the lock away; nobody waits for the process
+        time.sleep(0.01)
+    assert holder.returncode is None, "it is not waited for, so its number is not free yet"
+    holder.wait()
+    assert not is_held(path)
+    assert not is_held(path.with_name("none"))
+    path.write_text(json.dumps({"pid": os.getpid(), "host": "another"}))
+    assert is_held(path)
+    path.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+    assert not is_held(path), "the number was given to another process"
 
 
 def test_a_lock_names_its_holder_and_leaves_nothing(path):

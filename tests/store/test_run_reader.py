@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from written_runs import line, sample, write_tokens
 
+from rewardlab.store.lock import Lock
 from rewardlab.store.run_reader import (
     FRESH,
     Steps,
-    checkpoints,
     read_sampled,
     read_steps,
     state_of,
@@ -101,12 +101,6 @@ def test_a_file_of_another_layout_is_not_shown(tmp_path):
     assert read_sampled(tmp_path) == (0, [], ("tokens_00020-00.parquet",))
 
 
-def test_checkpoints_are_ordered_by_their_steps(tmp_path):
-    for name in ("checkpoint-100", "checkpoint-20", "checkpoint-x"):
-        (tmp_path / name).mkdir()
-    assert [step for step, _ in checkpoints(tmp_path)] == [20, 100]
-
-
 # ── states ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -133,14 +127,22 @@ def test_what_became_of_a_run(tmp_path):
     steps = read_steps(run / "metrics.jsonl")
     lock = tmp_path / ".rl.lock"
 
-    def state():
-        return state_of(run, results=("model/training.json",), steps=steps, locks=[lock])
+    def state(*, always_locked=False):
+        return state_of(
+            run,
+            results=("model/training.json",),
+            steps=steps,
+            locks=[lock],
+            always_locked=always_locked,
+        )
 
     assert state() == "running"
+    assert state(always_locked=True) == "unfinished", "nobody works on it, so it is told at once"
     age(run, FRESH + 1)
     assert state() == "unfinished"
-    lock_of(lock, os.getpid())
-    assert state() == "running"
+    held = Lock.take(lock)
+    assert state() == state(always_locked=True) == "running"
+    held.release()
     lock_of(lock, dead_process())
     assert state() == "killed"
     lock_of(lock, dead_process(), host="another")

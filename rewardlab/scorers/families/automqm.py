@@ -34,6 +34,7 @@ from rewardlab.judges.prompts import write_question
 from rewardlab.judges.teaching import CATEGORIES, answer_for, written
 from rewardlab.models.boundary import answer_ids, prompt_ids
 from rewardlab.rewards.automqm import AutoMQM
+from rewardlab.rewards.trained import Trained
 from rewardlab.scorers.families.copying import write_copying
 from rewardlab.scorers.families.like_lengths import LikeLengths
 from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
@@ -219,6 +220,12 @@ class AutoMQMFamily(Family):
         if self.prompt and trainer.is_world_process_zero():
             copyfile(self._prompt_file, directory / PROMPT_FILE)
         trainer.accelerator.wait_for_everyone()
+
+    def trained(self) -> Trained:
+        """The form of the questions, and the length of the answers."""
+        prompt = PROMPT_FILE if self.prompt else ""
+        fixed = {"reference": [self.reference], "chat": [self.chat], "prompt": [prompt]}
+        return Trained(self.name, fixed, {"max_new_tokens": self.max_new_tokens})
 
     def reward(self, directory: Path) -> AutoMQM:
         """The judge that `save` wrote, with the questions that it was trained on."""

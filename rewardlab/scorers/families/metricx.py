@@ -41,6 +41,7 @@ from rewardlab.models.metricx_training import (
 from rewardlab.models.weights import find_weights
 from rewardlab.perturbations.failures import failures
 from rewardlab.rewards.metricx import LONGEST, MetricX, Mode, Version
+from rewardlab.rewards.trained import Trained, write_trained
 from rewardlab.scorers.families.like_lengths import LikeLengths
 from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 from rewardlab.trainers.run_log import no_printing
@@ -112,6 +113,12 @@ class MetricXFamily(Family):
     def reward(self, directory: Path) -> MetricX:
         """The reward with the checkpoint that `save` wrote; for ``hybrid``, without references."""
         return self.rewards(directory)[0]
+
+    def trained(self) -> Trained:
+        """Version, mode and length of the inputs; of a hybrid, both modes."""
+        fixed = {"version": [self.version], "mode": [one.mode for one in self.rewards(Path())]}
+        longest = {"max_length": self.max_length} if self.max_length else {}
+        return Trained(self.name, fixed, longest)
 
     def new(
         self, directory: Path, examples: Sequence[TrainingExample], shape: Shape, *, seed: int
@@ -238,6 +245,7 @@ class MetricXFamily(Family):
             )
             tokenizer = cast("PreTrainedTokenizerBase", trainer.processing_class)
             tokenizer.save_pretrained(str(directory))
+            write_trained(directory, self.trained())
         accelerator.wait_for_everyone()
 
     def _inputs(self, rows: Sequence[Rated]) -> list[ModelInput]:

@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from rewardlab.human.rated import TrainingExample
+from rewardlab.rewards.trained import Trained, write_trained
 from rewardlab.types import Reward
 
 SIDES = ("training", "validation")
@@ -99,8 +100,14 @@ class Family(ABC):
     def reward(self, directory: Path) -> Reward:
         """The reward with the checkpoint that `save` wrote."""
 
+    def trained(self) -> Trained:
+        """What the reward has to know to use a trained model; saved beside it."""
+        return Trained(self.name)
+
     def save(self, trainer: Trainer, directory: Path) -> None:
         """Write the trainer's model and tokenizer in the format of the family's published models.
+
+        Beside them ``reward.json`` says what `trained` does.
 
         Args:
             trainer: One that `trainer` returned.
@@ -109,4 +116,5 @@ class Family(ABC):
         trainer.save_model(str(directory))
         if trainer.is_world_process_zero():
             (directory / "training_args.bin").unlink(missing_ok=True)  # a pickle nobody reads
+            write_trained(directory, self.trained())
         trainer.accelerator.wait_for_everyone()
