@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from pathlib import Path
 
-from rich.console import Console
-
+from rewardlab.cli.output import print_tables
 from rewardlab.human.formats import read_gold
 from rewardlab.human.gold import Gold
 from rewardlab.metaeval.meta_evaluate import meta_evaluate
@@ -116,10 +115,7 @@ def measure(
 
 
 def show(found: MetaEvaluation) -> None:
-    console = Console(width=180)
-    for table in (metric_table(found), span_table(found)):
-        if table is not None:
-            console.print(table)
+    print_tables(filter(None, (metric_table(found), span_table(found))))
     print(*(f"note: {note}" for note in found.notes), sep="\n")
 
 
@@ -161,7 +157,7 @@ def run(path: Path, pair: str, resamples: int) -> dict[str, object]:
     first, *others = REFERENCES[pair]
     rewards = rewards_without_options()
     found, spent = measure(gold, rewards, first, LANGUAGES[pair], compare=True, resamples=resamples)
-    Console(width=80).print(gold_table(found))
+    print_tables([gold_table(found)])
     show(found)
     result = {"published_table": table, **found.as_json()}
     for reference in others:

@@ -14,14 +14,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
+from rewardlab.cli.output import print_tables
 from rewardlab.config.ensemble import load_ensemble
 from rewardlab.human.formats import read_gold
 from rewardlab.perturbations.attacks import ATTACKS
 from rewardlab.preflight.honest_texts import Honest, honest_of_gold
 from rewardlab.preflight.preflight import Preflight, preflight
-from rewardlab.report.preflight import agreement_table, exposure_tables, gate_table, verdicts
+from rewardlab.report.preflight import gate_table, preflight_page
 from rewardlab.rewards import LengthRatio, NotEmpty
 from rewardlab.rewards.registry import rewards_without_options
 from rewardlab.store.run_directory import versions
@@ -40,12 +39,7 @@ def say(line: str) -> None:
 
 
 def show(found: Preflight) -> None:
-    console = Console(width=160)
-    table = agreement_table(found)
-    if table is not None:
-        console.print(table)
-    for shown in (*exposure_tables(found.safety), gate_table(found.safety), verdicts(found.safety)):
-        console.print(shown)
+    print_tables(preflight_page(found).tables)
 
 
 def gate_bars(honest: Honest) -> dict[str, object]:
@@ -54,7 +48,7 @@ def gate_bars(honest: Honest) -> dict[str, object]:
     The reward that goes with it costs nothing; only the gates are of interest here.
     """
     found = preflight([Term(NotEmpty())], honest, tell=say)
-    Console(width=160).print(gate_table(found.safety))
+    print_tables([gate_table(found.safety)])
     shares = {
         one.probe.name: one.passed["all"]
         for one in found.safety.attacked

@@ -21,8 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 
+from rewardlab.cli.output import print_tables
 from rewardlab.human.formats import read_gold
 from rewardlab.human.gold import Gold
 from rewardlab.json_values import json_value
@@ -31,7 +31,7 @@ from rewardlab.metaeval.scoring import ask_about, compared_systems
 from rewardlab.preflight.honest_texts import honest_of_gold
 from rewardlab.preflight.preflight import preflight
 from rewardlab.report.metaeval import metric_table, span_table
-from rewardlab.report.preflight import exposure_tables
+from rewardlab.report.preflight import exposure_table
 from rewardlab.report.trained_reward import with_interval
 from rewardlab.rewards.registry import build_reward
 from rewardlab.scorers.examples import only_documents
@@ -163,10 +163,7 @@ def rows(pair: str, one: Gold, scorers: list[object], cases: int) -> None:
         compare=True,
         resamples=1000,
     )
-    console = Console(width=180)
-    for table in (metric_table(found), span_table(found)):
-        if table is not None:
-            console.print(table)
+    print_tables(filter(None, (metric_table(found), span_table(found))))
     write(f"metaeval_trained_{pair}", found.as_json())
     honest = honest_of_gold(
         one,
@@ -175,8 +172,7 @@ def rows(pair: str, one: Gold, scorers: list[object], cases: int) -> None:
         target_lang=one.target_lang,
     )
     attacked = preflight([Term(reward) for reward in everyone], honest, most_cases=cases)
-    for table in exposure_tables(attacked.safety):
-        console.print(table)
+    print_tables([exposure_table(attacked.safety)])
     write(f"preflight_trained_{pair}", {"cases": cases, **attacked.as_json()})
 
 

@@ -31,7 +31,7 @@ def shown(value: object, limit: int = 80) -> str:
         value: The value; texts keep non-Latin scripts, other values are shown in ASCII.
         limit: Maximum number of characters.
     """
-    text = ascii(value) if not isinstance(value, str) else repr(value)
+    text = " ".join(ascii(value).split()) if not isinstance(value, str) else repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

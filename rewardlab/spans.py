@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Integral
+from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, cast, get_args
 
-from rewardlab.errors import finite, shown
+from rewardlab.errors import Problem, UserError, finite, kind_of, nearest, shown
 
 Side = Literal["hypothesis", "source"]
+SIDES = get_args(Side)
 SEVERITIES = ("minor", "major", "critical")
 """Of the error spans of rewards and judges, the mildest first."""
 
@@ -38,8 +39,8 @@ class ErrorSpan:
         explanation: A sentence for a reader, or None.
 
     Raises:
-        ValueError: The span is empty, reversed or negative, its ends are no integers, or the
-            confidence is not in [0, 1].
+        UserError: E026 the span is empty, reversed or negative, the confidence is not in [0, 1], or
+            the side is unknown; E025 a value has the wrong type.
     """
 
     start: int
@@ -51,16 +52,8 @@ class ErrorSpan:
     explanation: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.start, Integral) or not isinstance(self.end, Integral):
-            raise ValueError(  # noqa: TRY004 - as for every other unfit value
-                f"start={self.start!r} and end={self.end!r} of an error span must be integers"
-            )
-        if not 0 <= self.start < self.end:
-            raise ValueError(
-                f"error span [{self.start}, {self.end}) is empty, reversed or negative"
-            )
-        if not 0.0 <= self.confidence <= 1.0:
-            raise ValueError(f"confidence {self.confidence} of an error span is not in [0, 1]")
+        if problems := list(_span_problems(self)):
+            raise UserError(problems)
 
     def __repr__(self) -> str:
         """The place and the severity, and what differs from the defaults.
@@ -89,7 +82,7 @@ class SeverityTable:
         cap: Largest sum of one text's errors, or None.
 
     Raises:
-        ValueError: A weight or the cap is negative, or not finite in float32.
+        UserError: E025, E026 a weight or the cap is no number, negative, or not finite in float32.
     """
 
     name: str
@@ -97,12 +90,8 @@ class SeverityTable:
     cap: float | None = None
 
     def __post_init__(self) -> None:
-        for key, weight in {**self.weights, "cap": self.cap or 0.0}.items():
-            if not (finite(weight) and weight >= 0.0):
-                raise ValueError(
-                    f"severity table {self.name}: {key}={weight} must be at least 0, and finite in "
-                    "float32"
-                )
+        if problems := list(_table_problems(self)):
+            raise UserError(problems)
 
     def weight(self, span: ErrorSpan) -> float:
         """Weight of one error, ``>= 0``.
@@ -142,6 +131,54 @@ class SeverityTable:
         """
         total = math.fsum(self.weight(span) for span in spans)
         return total if self.cap is None else min(total, self.cap)
+
+
+def _span_problems(span: ErrorSpan) -> Iterator[Problem]:
+    """E025, E026 for values that cannot be those of an error."""
+    ends: tuple[tuple[str, object], ...] = (("start", span.start), ("end", span.end))
+    wrong = [one for one in ends if isinstance(one[1], bool) or not isinstance(one[1], Integral)]
+    for name, value in wrong:
+        fix = f"a position in characters: {name}=0" if name == "start" else "start + len(text)"
+        yield Problem("E025", f"ErrorSpan.{name}", f"{kind_of(value)} is not an integer", fix)
+    if not wrong and not 0 <= span.start < span.end:
+        what = f"error span [{span.start}, {span.end}) is empty, reversed or negative"
+        yield Problem("E026", "ErrorSpan", what, "0 <= start < end, in characters of the text")
+    texts = {"severity": span.severity, "category": span.category or ""}
+    for name, value in texts.items():
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            what = f"{kind_of(value)} is not text"
+            fix = "severity='minor'" if name == "severity" else "category='Accuracy/Omission'"
+            yield Problem("E025", f"ErrorSpan.{name}", what, fix)
+    if span.side not in SIDES:
+        fix = nearest(str(span.side), SIDES) or f"one of {', '.join(SIDES)}"
+        yield Problem("E026", "ErrorSpan.side", f"{shown(span.side)} is not a side", fix)
+    confidence: object = span.confidence
+    if not isinstance(confidence, Real):
+        what = f"{kind_of(confidence)} is not a number"
+        yield Problem("E025", "ErrorSpan.confidence", what, "confidence=0.5")
+    elif not 0.0 <= float(confidence) <= 1.0:
+        what = f"{kind_of(confidence)} is not in [0, 1]"
+        yield Problem("E026", "ErrorSpan.confidence", what, "a share from 0 to 1")
+
+
+def _table_problems(table: SeverityTable) -> Iterator[Problem]:
+    """E025, E026 for weights that cannot be those of errors."""
+    where, weights = f"SeverityTable {table.name}", cast("object", table.weights)
+    if not isinstance(weights, Mapping):
+        fix = "weights={'minor': 1.0, 'major': 5.0}"
+        yield Problem("E025", where, f"{kind_of(weights)} is not a mapping", fix)
+        return
+    cap = {} if table.cap is None else {"cap": table.cap}
+    for key, weight in {**cast("Mapping[object, object]", weights), **cap}.items():
+        if not isinstance(key, str):
+            what = f"{kind_of(key)} is not the name of a severity"
+            yield Problem("E025", where, what, "{'minor': 1.0}")
+        elif isinstance(weight, bool) or not isinstance(weight, Real):
+            what = f"{kind_of(weight)} is not a number"
+            yield Problem("E025", f"{where} {key}", what, f"{key}=1.0")
+        elif not (finite(float(weight)) and float(weight) >= 0.0):
+            what = f"{key}={weight} must be at least 0, and finite in float32"
+            yield Problem("E026", where, what, f"{key}=1.0")
 
 
 WMT_MQM = SeverityTable(

@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from rewardlab import composing
-from rewardlab.advantages import CREDIT, combination, reward_rows
+from rewardlab.advantages import CREDIT, combination, group_problems, reward_rows
 from rewardlab.align import AlignedSpans, Decoded, align
 from rewardlab.candidates import Candidate, as_candidates
 from rewardlab.ensemble import RewardEnsemble
@@ -91,11 +91,12 @@ class TokenRow:
         candidate = self.scored.candidate
         found = [span for spans in self.spans.values() for span in spans]
         lines = [marked_text(self.text, found) or "(empty)"]
-        # A closed gate gives every term the same error: the whole text.
-        for name, spans in self.spans.items() if self.scored.gated is None else ():
-            told = "; ".join(once_each(span_with_text(candidate, span) for span in spans))
-            lines += [f"{name}: {told}"] if told else []
-        lines += [f"gated by {self.scored.gated}"] if self.scored.gated else []
+        if self.scored.gated:  # every reward has the same span: the whole text
+            lines.append(f"gated by {self.scored.gated}: every reward gives its worst score")
+        else:
+            for name, spans in self.spans.items():
+                told = "; ".join(once_each(span_with_text(candidate, span) for span in spans))
+                lines += [f"{name}: {told}"] if told else []
         lines = [part for line in lines for part in folded(line, WIDTH - 2)]
         charged = {name: values for name, values in self.credit.items() if values.any()}
         rows = {"token": [_cell(token) for token in self.tokens]}
@@ -206,7 +207,7 @@ def token_advantages(
         ensemble: The rewards. Without a token weight, all tokens of a row have one advantage.
         candidates: N candidates, prompt-major: groups of ``num_generations`` hypotheses of one
             source.
-        num_generations: Group size G.
+        num_generations: Group size G, at least 2.
         preset: How scores and credit are combined: a name of `rewardlab.advantages.PRESETS`.
         credit: How a span's weight is spread over its tokens: a name of ``CREDIT``.
         omission: Which tokens an omission is charged to: a name of ``OMISSION``.
@@ -217,9 +218,9 @@ def token_advantages(
         N rows, in the order of the candidates.
 
     Raises:
-        UserError: E026 a name is unknown; E031 N is not a multiple of G; E107, E108 these are no
-            ensemble or no candidates; E112 the tokenizer cannot be used; E113 the ids do not fit
-            the candidates; and what the ensemble raises.
+        UserError: E026 a name is unknown; E025, E031, E035 G does not fit N, or is below 2; E107,
+            E108 these are no ensemble or no candidates; E112 the tokenizer cannot be used; E113 the
+            ids do not fit the candidates; and what the ensemble raises.
     """
     composing.raise_if_any(composing.ensemble_problems(ensemble, f"{WHERE}.ensemble"))
     rows = as_candidates(candidates, WHERE)
@@ -324,18 +325,15 @@ def _check_sources(sources: Sequence[str], num_generations: int) -> None:
 
 
 def _check_groups(rows: int, num_generations: int) -> None:
-    where = f"{WHERE}.num_generations"
-    if isinstance(num_generations, bool) or not isinstance(num_generations, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-        what = f"{kind_of(num_generations)} is not an integer"
-        raise UserError([Problem("E025", where, what, "num_generations=4")])
-    if num_generations < 1 or rows == 0 or rows % num_generations:
-        fitting = [size for size in range(min(2, rows), rows + 1) if size and rows % size == 0]
-        what = (
-            f"{rows} rows is not a multiple of num_generations={num_generations}; rows must be "
-            "prompt-major, all completions of a prompt one after the other"
-        )
-        fix = f"num_generations={' or '.join(map(str, fitting[:4]))}" if fitting else "give rows"
-        raise UserError([Problem("E031", where, what, fix)])
+    """Refuse no rows at all, and groups that are not whole.
+
+    Raises:
+        UserError: E025, E031, E035 as `rewardlab.advantages.group_problems`; E108 no candidates.
+    """
+    if not rows:
+        fix = "a list of candidates: [Candidate(source, hypothesis, reference), ...]"
+        raise UserError([Problem("E108", f"{WHERE}.candidates", "there are no rows", fix)])
+    composing.raise_if_any(group_problems(rows, num_generations, where=f"{WHERE}.num_generations"))
 
 
 def _tokenizer(given: PreTrainedTokenizerBase | str | Path) -> PreTrainedTokenizerBase:
@@ -388,14 +386,21 @@ def _ids(
     if given is None:
         return [answer_ids(tokenizer, row.prompt or "", row.hypothesis) for row in candidates]
     where, fix = f"{WHERE}.completion_ids", "one list of sampled ids for each candidate"
-    if len(given) != len(candidates):
-        what = f"{len(given)} lists of ids for {len(candidates)} candidates"
-        raise UserError([Problem("E113", where, what, fix)], EXIT_DATA)
     try:
-        ids = [np.asarray(one, np.int64).reshape(-1).tolist() for one in given]
+        lists = list(given)
+        arrays = [np.asarray(one).reshape(-1) for one in lists]
+        whole = [one.size == 0 or np.issubdtype(one.dtype, np.integer) for one in arrays]
+        ids = [one.astype(np.int64).tolist() for one in arrays] if all(whole) else []
     except (TypeError, ValueError, OverflowError) as error:
         what = f"these are not lists of token ids: {one_line(error)}"
         raise UserError([Problem("E113", where, what, fix)], EXIT_DATA) from error
+    if len(lists) != len(candidates):
+        what = f"{len(lists)} lists of ids for {len(candidates)} candidates"
+        raise UserError([Problem("E113", where, what, fix)], EXIT_DATA)
+    if not all(whole):
+        row = whole.index(False)
+        what = f"row {row}: {shown(lists[row], 60)} is not a list of token ids"
+        raise UserError([Problem("E113", where, what, fix)], EXIT_DATA)
     if wrong := [
         row for row, one in enumerate(ids) if any(not 0 <= at < len(tokenizer) for at in one)
     ]:

@@ -11,7 +11,7 @@ if its status is neither ``OK`` nor ``REPAIRED``. No number means "not scored".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
@@ -59,6 +59,7 @@ __all__ = [
     "is_translation",
     "marks_spans",
     "severities_of",
+    "severities_problems",
 ]
 
 
@@ -132,6 +133,10 @@ class RewardOutput:
         >>> [str(status) for status in RewardOutput.of([0.5, None, float("inf"), 1e43]).status]
         ['ok', 'not_applicable', 'non_finite', 'non_finite']
         """
+        if isinstance(scores, (str, bytes)) or not isinstance(scores, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(  # noqa: TRY004 - as for every other unfit value
+                f"scores is {kind_of(scores)}, not a list of numbers"
+            )
         values = np.array([math.nan if score is None else _number(score) for score in scores])
         statuses = list(map(Status, status)) if status is not None else [Status.OK] * len(values)
         if len(statuses) != len(values):
@@ -183,6 +188,8 @@ class RewardOutput:
 
 def _check_spans(spans: Sequence[Sequence[object]]) -> None:
     for row, found in enumerate(spans):
+        if not isinstance(found, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"row {row}: {kind_of(found)} is not a list of spans")  # noqa: TRY004
         for span in found:
             if not isinstance(span, ErrorSpan):
                 raise ValueError(f"row {row}: {kind_of(span)} is not an ErrorSpan")  # noqa: TRY004
@@ -287,8 +294,13 @@ def is_generic(candidate: Candidate) -> bool:
     return candidate.target_lang is None
 
 
-def _severities_problems(reward: str, table: object) -> Iterator[Problem]:
-    """E025: ``severities`` is not a table."""
+def severities_problems(reward: str, table: object) -> Iterator[Problem]:
+    """E025: ``severities`` is not a table.
+
+    Args:
+        reward: What has the severities.
+        table: What was given.
+    """
     if table is not None and not isinstance(table, SeverityTable):
         fix = f"one of SEVERITY_TABLES, by name: {', '.join(SEVERITY_TABLES)}"
         what = f"{kind_of(table)} is not a SeverityTable"
@@ -331,7 +343,7 @@ class Term(metaclass=Checked):
                 *composing.weight_problems(name, weight=weight, token_weight=token_weight),
                 *composing.spans_problems(name, token_weight, marks=marks),
                 *composing.applies_problems(name, self.applies),
-                *_severities_problems(name, self.severities),
+                *severities_problems(name, self.severities),
             ]
         )
 

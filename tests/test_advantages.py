@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rewardlab import advantages
 from rewardlab.advantages import RewardRows
 from rewardlab.align import AlignedSpans
+from rewardlab.errors import UserError
 from rewardlab.types import WMT_MQM, Scores, Status
 
 NAN = math.nan
@@ -217,8 +218,10 @@ def test_dr_grpo_and_rloo_keep_the_units():
 
 
 def test_rows_must_come_in_whole_groups():
-    with pytest.raises(ValueError, match="12 rows is not a multiple of num_generations=5"):
+    with pytest.raises(UserError, match="12 rows is not a multiple of num_generations=5"):
         advantages.settle(rows([[0.0]] * 12), 5)
+    with pytest.raises(UserError, match=r"E035\] num_generations: num_generations=0: a group"):
+        advantages.settle(rows([[0.0]] * 12), 0)
 
 
 def test_reward_rows_from_scores():

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from rewardlab.ensemble import BREAKER_AFTER, RewardEnsemble
+from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import Problem, RewardFailed, RewardUnavailable, TooManyFailures, UserError
+from rewardlab.reward_calls import BREAKER_AFTER
 from rewardlab.rewards import NotEmpty
 from rewardlab.types import (
     WMT_MQM,

@@ -39,6 +39,7 @@ ROOMS = (
     ("perturbations", "text"),
     ("judges", "text"),
     ("rewards", "text"),
+    ("reward_calls", "text"),
     ("ensemble", "text"),
     ("token_text", "tensor"),
     ("align", "tensor"),

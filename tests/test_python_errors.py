@@ -5,15 +5,22 @@ import inspect
 import re
 from dataclasses import dataclass
 
+import gold_scores
 import numpy as np
 import pytest
 import tiny_tokenizers
+import torch
 
 import rewardlab
-from rewardlab import Candidate, Gate, RewardEnsemble, Term
+from rewardlab import Candidate, ErrorSpan, Gate, RewardEnsemble, SeverityTable, Term
 from rewardlab.adapters.trl import trl_rewards
-from rewardlab.advantages import combination
+from rewardlab.advantages import combination, gdpo, group_zscore, reward_rows
 from rewardlab.errors import UserError
+from rewardlab.human.formats import read_gold
+from rewardlab.metaeval.meta_evaluate import meta_evaluate
+from rewardlab.metaeval.scoring import compared_systems, score_gold
+from rewardlab.preflight.honest_texts import honest_of_texts
+from rewardlab.preflight.preflight import preflight
 from rewardlab.rewards import (
     BLEU,
     TER,
@@ -25,6 +32,7 @@ from rewardlab.rewards import (
     NoRepetition,
     NotEmpty,
 )
+from rewardlab.rewards.registry import parse_reward
 
 
 def polite(candidates):
@@ -32,6 +40,7 @@ def polite(candidates):
 
 
 ONE = Candidate("the dog", "der Hund", "der Hund")
+GOLD = gold_scores.gold()
 CHRF, GATE = Term(ChrF()), Gate(NotEmpty(), below=0.5)
 
 
@@ -40,6 +49,19 @@ def advantages(**options):
     settings = {"num_generations": 2, "candidates": [ONE] * 4, **options}
     tokenizer = settings.pop("tokenizer", None) or tiny_tokenizers.byte_level_bpe()
     return rewardlab.token_advantages(tokenizer, ensemble, settings.pop("candidates"), **settings)
+
+
+def preset(rows=None, spans=None, mask=None, **options):
+    """GDPO of two rows."""
+    rows = reward_rows(RewardEnsemble([CHRF])([ONE] * 2)) if rows is None else rows
+    mask = torch.ones(2, 3, dtype=torch.bool) if mask is None else mask
+    return gdpo(rows, spans, mask, num_generations=2, **options)
+
+
+def trainer(**arguments):
+    """A trainer that is refused before its model is read."""
+    settings = {"model": "nowhere", "ensemble": RewardEnsemble([CHRF]), **arguments}
+    return rewardlab.GRPOTrainer(settings.pop("model"), **settings)
 
 
 MISTAKES = {
@@ -419,9 +441,35 @@ MISTAKES = {
         lambda: advantages(num_generations=3),
         (
             "error[E031] token_advantages.num_generations: 4 rows is not a multiple of "
-            "num_generations=3; rows must be prompt-major, all completions of a "
-            "prompt one after the "
-            "other. fix: num_generations=2 or 4"
+            "num_generations=3; rows must be prompt-major. fix: num_generations=2 or 4"
+        ),
+    ),
+    "groups of one": (
+        lambda: advantages(num_generations=1),
+        (
+            "error[E035] token_advantages.num_generations: num_generations=1: a group baseline "
+            "needs at least 2 completions. fix: num_generations=2 or 4"
+        ),
+    ),
+    "groups of none": (
+        lambda: advantages(num_generations=0),
+        (
+            "error[E035] token_advantages.num_generations: num_generations=0: a group baseline "
+            "needs at least 2 completions. fix: num_generations=2 or 4"
+        ),
+    ),
+    "a group size that is text": (
+        lambda: advantages(num_generations="4"),
+        (
+            "error[E025] token_advantages.num_generations: the text '4' is not an integer. "
+            "fix: num_generations=2 or 4"
+        ),
+    ),
+    "no candidates for groups": (
+        lambda: advantages(candidates=[]),
+        (
+            "error[E108] token_advantages.candidates: there are no rows. "
+            "fix: a list of candidates: [Candidate(source, hypothesis, reference), ...]"
         ),
     ),
     "no tokenizer": (
@@ -446,6 +494,254 @@ MISTAKES = {
             "outside the vocabulary of "
             f"{len(tiny_tokenizers.byte_level_bpe()):,} tokens. fix: leave out padding such as -100"
         ),
+    ),
+    "one list of ids for all": (
+        lambda: advantages(completion_ids=5),
+        (
+            "error[E113] token_advantages.completion_ids: these are not lists of token ids: 'int' "
+            "object is not iterable. fix: one list of sampled ids for each candidate"
+        ),
+    ),
+    "ids that are no integers": (
+        lambda: advantages(completion_ids=[[1.5]] * 4),
+        (
+            "error[E113] token_advantages.completion_ids: row 0: [1.5] is not a list of token ids. "
+            "fix: one list of sampled ids for each candidate"
+        ),
+    ),
+    "a preset by name in a trainer": (
+        lambda: trainer(advantage="gdpo"),
+        (
+            "error[E025] advantage: the text 'gdpo' is the name of a preset, not a function. fix: "
+            "advantage=combination('gdpo'), with combination from rewardlab.advantages"
+        ),
+    ),
+    "a misspelt preset in a trainer": (
+        lambda: trainer(advantage="gdop"),
+        (
+            "error[E026] advantage: 'gdop' is not a preset. fix: advantage=combination('gdpo'), "
+            "with combination from rewardlab.advantages"
+        ),
+    ),
+    "a method in a trainer": (
+        lambda: trainer(advantage="grpo"),
+        (
+            "error[E026] advantage: 'grpo' is not a preset. fix: one of gdpo, translategemma, "
+            "sum_then_normalize, dr_grpo, rloo; sum_then_normalize is GRPO's"
+        ),
+    ),
+    "no advantage": (
+        lambda: trainer(advantage=None),
+        (
+            "error[E025] advantage: nothing is not an advantage. fix: "
+            "advantage=combination('gdpo'), with combination from rewardlab.advantages"
+        ),
+    ),
+    "an equation for an advantage": (
+        lambda: trainer(advantage=group_zscore),
+        (
+            "error[E025] advantage: group_zscore cannot be called as an advantage: multiple values "
+            "for argument 'num_generations'. fix: advantage=combination('gdpo'), with combination "
+            "from rewardlab.advantages; or a function called as advantage(rows, spans, mask, "
+            "num_generations=..., sum_ranks=...)"
+        ),
+    ),
+    "options as a mapping": (
+        lambda: trainer(args={"max_steps": 1}),
+        (
+            "error[E025] args: a mapping is not a GRPOConfig. fix: args=GRPOConfig(**args), with "
+            "GRPOConfig from trl"
+        ),
+    ),
+    "an argument of earlier versions": (
+        lambda: trainer(tokenizer=None),
+        ("error[E023] tokenizer: the trainer has no such argument. fix: processing_class=..."),
+    ),
+    "a misspelt argument": (
+        lambda: trainer(advantages=gdpo),
+        "error[E023] advantages: the trainer has no such argument. fix: advantage=...",
+    ),
+    "reward functions for an ensemble": (
+        lambda: trainer(reward_funcs=[polite]),
+        (
+            "error[E034] reward_funcs: the ensemble holds the rewards. "
+            "fix: ensemble=RewardEnsemble([Term(reward)])"
+        ),
+    ),
+    "no model": (
+        lambda: trainer(model=None),
+        (
+            "error[E025] model: nothing is not a model. fix: model='DIRECTORY', or a model of "
+            "transformers"
+        ),
+    ),
+    "scores for rows": (
+        lambda: preset(rows=[1.0, 2.0]),
+        (
+            "error[E025] rows: a list is not RewardRows. fix: reward_rows(ensemble(candidates)), "
+            "with reward_rows from rewardlab.advantages"
+        ),
+    ),
+    "spans that are not aligned": (
+        lambda: preset(spans=[[], []]),
+        (
+            "error[E025] spans: a list is not AlignedSpans. fix: align(decoded, scores.spans, "
+            "scores.severities, length=T), from rewardlab.align"
+        ),
+    ),
+    "a mask of integers": (
+        lambda: preset(mask=torch.ones(2, 3, dtype=torch.long)),
+        (
+            "error[E025] mask: a tensor of int64 and shape (2, 3) is not a mask. fix: a bool "
+            "tensor (rows of this process, tokens), such as mask.bool()"
+        ),
+    ),
+    "a mask of other rows": (
+        lambda: preset(mask=torch.ones(3, 3, dtype=torch.bool)),
+        (
+            "error[E025] mask: it has 3 rows, and this process has 2. fix: one row for each of "
+            "this process's completions"
+        ),
+    ),
+    "a token credit by name": (
+        lambda: preset(credit="span"),
+        (
+            "error[E025] credit: the text 'span' is not a function. fix: CREDIT[name], with a name "
+            "of span, divided, to_go"
+        ),
+    ),
+    "a misspelt token option": (
+        lambda: preset(omision=None),
+        "error[E023] omision: unknown option of a preset. fix: omission",
+    ),
+    "candidates for scores": (
+        lambda: reward_rows([ONE]),
+        "error[E025] scores: a list is not Scores. fix: reward_rows(ensemble(candidates))",
+    ),
+    "one reward without its column": (
+        lambda: group_zscore(torch.tensor([1.0, 2.0]), 2),
+        (
+            "error[E025] values: a tensor of shape (2,) is not a tensor of shape (N, R). fix: one "
+            "row per completion and one column per reward: values[:, None] for one reward"
+        ),
+    ),
+    "a span of another side": (
+        lambda: ErrorSpan(0, 3, "minor", side="target"),
+        "error[E026] ErrorSpan.side: 'target' is not a side. fix: one of hypothesis, source",
+    ),
+    "a misspelt side": (
+        lambda: ErrorSpan(0, 3, "minor", side="hypotesis"),
+        "error[E026] ErrorSpan.side: 'hypotesis' is not a side. fix: hypothesis",
+    ),
+    "a span in reverse": (
+        lambda: ErrorSpan(3, 0, "minor"),
+        (
+            "error[E026] ErrorSpan: error span [3, 0) is empty, reversed or negative. "
+            "fix: 0 <= start < end, in characters of the text"
+        ),
+    ),
+    "a severity as a number": (
+        lambda: ErrorSpan(0, 3, 5),
+        "error[E025] ErrorSpan.severity: the integer 5 is not text. fix: severity='minor'",
+    ),
+    "a confidence in words": (
+        lambda: ErrorSpan(0, 3, "minor", confidence="high"),
+        "error[E025] ErrorSpan.confidence: the text 'high' is not a number. fix: confidence=0.5",
+    ),
+    "severities without weights": (
+        lambda: SeverityTable("own", ["minor"]),
+        (
+            "error[E025] SeverityTable own: a list is not a mapping. "
+            "fix: weights={'minor': 1.0, 'major': 5.0}"
+        ),
+    ),
+    "a weight of an error as text": (
+        lambda: SeverityTable("own", {"minor": "1"}),
+        "error[E025] SeverityTable own minor: the text '1' is not a number. fix: minor=1.0",
+    ),
+    "a path for human scores": (
+        lambda: compared_systems("gold.tsv"),
+        (
+            "error[E025] gold: the text 'gold.tsv' is not Gold, which read_gold returns. "
+            "fix: read_gold(path), with read_gold from rewardlab.human.formats"
+        ),
+    ),
+    "one system to exclude": (
+        lambda: compared_systems(GOLD, exclude="A"),
+        "error[E025] exclude: the text 'A' is not a list. fix: exclude=['A']",
+    ),
+    "one reward for a list": (
+        lambda: score_gold(NotEmpty(), GOLD, systems=["A", "B"]),
+        (
+            "error[E025] rewards: the value NotEmpty(name='not_empty') is not a list. "
+            "fix: rewards=[ChrF()]"
+        ),
+    ),
+    "a term to be compared with people": (
+        lambda: score_gold([CHRF], GOLD, systems=["A", "B"]),
+        ("error[E107] Term: a Term is not a reward. fix: give its reward: Term(term.reward, ...)"),
+    ),
+    "an unknown system": (
+        lambda: score_gold([NotEmpty()], GOLD, systems=["A", "D"]),
+        "error[E250] systems: no system 'D' in the human judgements. fix: one of A, B, C, refA",
+    ),
+    "an unknown reference": (
+        lambda: score_gold([NotEmpty()], GOLD, systems=["A"], reference_system="ref"),
+        ("error[E250] reference_system: no system 'ref' in the human judgements. fix: refA"),
+    ),
+    "rewards that were not scored": (
+        lambda: meta_evaluate(GOLD, [ChrF()], systems=["A", "B"]),
+        (
+            "error[E025] metrics[0]: ChrF is not Scored. "
+            "fix: metrics=score_gold(rewards, gold, systems=systems)"
+        ),
+    ),
+    "resamples in words": (
+        lambda: meta_evaluate(GOLD, [], systems=["A", "B"], resamples="many"),
+        (
+            "error[E025] resamples: the text 'many' is not an integer. "
+            "fix: resamples=1000; 0 for no intervals"
+        ),
+    ),
+    "severities of judgements by name": (
+        lambda: read_gold("gold.tsv", severities="wmt"),
+        (
+            "error[E025] read_gold.severities: the text 'wmt' is not a SeverityTable. "
+            "fix: one of SEVERITY_TABLES, by name: wmt, wmt-no-source, xcomet"
+        ),
+    ),
+    "no path": (
+        lambda: read_gold(None),
+        "error[E201] path: cannot be read: nothing is no path. fix: the path of one file",
+    ),
+    "a reward for its name": (
+        lambda: parse_reward(None),
+        "error[E104] reward: nothing is not text. fix: parse_reward('chrf:word_order=2')",
+    ),
+    "one term to attack": (
+        lambda: preflight(CHRF, []),
+        (
+            "error[E107] RewardEnsemble: terms is Term, not a list. "
+            "fix: terms=[Term(ChrF(), weight=1.0)]"
+        ),
+    ),
+    "texts to attack": (
+        lambda: preflight([CHRF], ["der Hund"]),
+        (
+            "error[E025] honest: a list is not Honest. fix: honest_of_gold(gold, ...) or "
+            "honest_of_texts(sources, translations, references, ...)"
+        ),
+    ),
+    "translations without a system": (
+        lambda: honest_of_texts(["a"], ["b"], None, source_lang="en", target_lang="de"),
+        (
+            "error[E025] translations: a list is not a mapping. "
+            "fix: translations={'my system': texts}"
+        ),
+    ),
+    "translations of other sources": (
+        lambda: honest_of_texts(["a"], {"one": []}, None, source_lang="en", target_lang="de"),
+        "error[E204] one: 0 texts for 1 sources. fix: one for each",
     ),
 }
 

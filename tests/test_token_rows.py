@@ -91,7 +91,7 @@ def test_the_printed_form_names_text_spans_and_advantages():
     assert printed[at + 3].split()[:4] == ["token", "Die", "␣", "Hun"]
     assert printed[at + 4].split()[:3] == ["credit", "-5", "0"]
     assert printed[at + 5].split()[0] == "advantage"
-    assert "  gated by not_empty" in printed
+    assert "  gated by not_empty: every reward gives its worst score" in printed
     assert repr(found) == (
         f"<TokenAdvantages: 4 rows in 2 groups of 2, {int(found.mask.sum())} tokens, preset gdpo>"
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rewardlab.adapters.trl import trl_rewards
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import UserError
 from rewardlab.rewards import FromFunction
 from rewardlab.types import (
     SEVERITY_TABLES,
@@ -29,12 +30,12 @@ from rewardlab.types import (
 
 @pytest.mark.parametrize(("start", "end"), [(3, 3), (4, 2), (-1, 2)])
 def test_empty_reversed_and_negative_spans_are_refused(start, end):
-    with pytest.raises(ValueError, match="empty, reversed or negative"):
+    with pytest.raises(UserError, match=r"E026.*empty, reversed or negative"):
         ErrorSpan(start, end, "minor")
 
 
 def test_confidence_is_a_probability():
-    with pytest.raises(ValueError, match="not in"):
+    with pytest.raises(UserError, match=r"E026.*not in"):
         ErrorSpan(0, 1, "minor", confidence=1.5)
 
 
@@ -174,7 +175,7 @@ def test_outputs_of_a_wrong_length_or_kind_are_told():
         RewardOutput.of([1.0], status=["fine"])
     with pytest.raises(ValueError, match=r"row 0: the value .* is not an ErrorSpan"):
         RewardOutput.of([1.0], spans=[[(0, 1, "minor")]])
-    with pytest.raises(ValueError, match="must be integers"):
+    with pytest.raises(UserError, match=r"E025.*is not an integer"):
         ErrorSpan(0.0, 1.5, "minor")
     with pytest.raises(ValueError, match=r"row 0 has score 1e\+43 and status ok"):
         RewardOutput(np.array([1e43]), [Status.OK])
@@ -182,7 +183,7 @@ def test_outputs_of_a_wrong_length_or_kind_are_told():
 
 @pytest.mark.parametrize("weight", [-1.0, math.nan, 1e39])
 def test_weights_of_errors_are_finite_where_they_are_used(weight):
-    with pytest.raises(ValueError, match=r"severity table own: minor=.* must be at least 0"):
+    with pytest.raises(UserError, match=r"SeverityTable own: minor=.* must be at least 0"):
         SeverityTable("own", {"minor": weight})
-    with pytest.raises(ValueError, match="severity table own: cap="):
+    with pytest.raises(UserError, match="SeverityTable own: cap="):
         SeverityTable("own", {"minor": 1.0}, cap=weight)

@@ -148,16 +148,18 @@ def _batch_problems(
     options: SimpleNamespace, block: Mapping[str, Any], document: Document
 ) -> Iterator[Problem]:
     """Groups must be whole: ``N = P·G``."""
+    from rewardlab.advantages import group_problems
+
     group = options.num_generations or 0
-    if group < 2:  # noqa: PLR2004 - one completion has nothing to be compared with
-        what = f"num_generations={group}: a group baseline needs at least 2 completions"
-        keys = ("trainer", "num_generations")
-        yield document.problem("E035", keys, what, "num_generations: 8")
-        return
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     steps = options.steps_per_generation or options.gradient_accumulation_steps
     rows = options.generation_batch_size or options.per_device_train_batch_size * ranks * steps
-    if rows % group == 0:
+    problem = next(group_problems(rows, group), None)
+    if problem is None:
+        return
+    if problem.code != "E031":
+        keys = ("trainer", "num_generations")
+        yield document.problem(problem.code, keys, problem.what, "num_generations: 8")
         return
     key, fits = "per_device_train_batch_size", options.per_device_train_batch_size
     while fits * ranks * steps % group:
@@ -165,8 +167,7 @@ def _batch_problems(
     if options.generation_batch_size is not None:
         key, fits = "generation_batch_size", rows + -rows % group
     at = "num_generations" if "num_generations" in block and key not in block else key
-    what = f"{rows} rows is not a multiple of num_generations={group}; rows must be prompt-major"
-    yield document.problem("E031", ("trainer", at), what, f"{key}: {fits}")
+    yield document.problem("E031", ("trainer", at), problem.what, f"{key}: {fits}")
 
 
 def _refused(

@@ -11,13 +11,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from os import PathLike
 from pathlib import Path
 from statistics import median
 from typing import BinaryIO
 
 from rewardlab.data.encodings import STDIN, decoded, some_rows
 from rewardlab.data.readers import Files, ParallelText, Segment
-from rewardlab.errors import Problem, UserError, refuse
+from rewardlab.errors import Problem, UserError, kind_of, refuse
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ def read_lines(path: str | Path) -> TextFile:
     Raises:
         UserError: E201 it cannot be read; otherwise as `lines_of`. Exit code 3.
     """
+    if not isinstance(path, (str, PathLike)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        fix = "the path of one file"
+        refuse(Problem("E201", "path", f"cannot be read: {kind_of(path)} is no path", fix))
     try:
         data = Path(path).read_bytes()
     except (OSError, ValueError) as error:

@@ -27,7 +27,7 @@ from rewardlab.human.language_pairs import check_languages, of_one_pair
 from rewardlab.human.quoting import plain_cells
 from rewardlab.human.tables import Line, bare_name, filled_lines, some_of
 from rewardlab.registry import Registry
-from rewardlab.types import WMT_MQM, SeverityTable
+from rewardlab.types import WMT_MQM, SeverityTable, severities_problems
 
 AUTO = "auto"
 HEADER = "system doc docSegId rater source target category severity"
@@ -107,17 +107,19 @@ def read_gold(
         The scores. Languages are those of the file, or the ones asked for if it names none.
 
     Raises:
-        UserError: E026, there is no such format (exit code 2). E201..E203, E205, E206 the file
-            cannot be read or has no rows; E220 it is in none of the formats; E221 rows that cannot
-            be read; E222 scores that are not finite numbers; E223 fewer than two systems; E224
-            systems with different numbers of segments; E226 JSON that is not a rating; E228
-            severities that the table does not contain; E229 texts that do not belong to the scores;
-            E281 no rows of these languages, or rows of several language pairs; E282 scores of one
-            translation that are not those of several raters (3).
+        UserError: E026 there is no such format, E025 ``severities`` is no table (exit code 2).
+            E201..E203, E205, E206 the file cannot be read or has no rows; E220 it is in none of the
+            formats; E221 rows that cannot be read; E222 scores that are not finite numbers; E223
+            fewer than two systems; E224 systems with different numbers of segments; E226 JSON that
+            is not a rating; E228 severities that the table does not contain; E229 texts that do not
+            belong to the scores; E281 no rows of these languages, or rows of several language
+            pairs; E282 scores of one translation that are not those of several raters (3).
     """
     if format not in format_names():
         what, fix = f"{shown(format)} is not a choice", f"one of {', '.join(format_names())}"
         refuse(Problem("E026", "format", what, fix), exit_code=EXIT_USAGE)
+    if wrong := list(severities_problems("read_gold", severities)):
+        refuse(*wrong, exit_code=EXIT_USAGE)
     file, *languages = of_one_pair(plain_cells(read_lines(path)), source_lang, target_lang)
     name, why = _format_of(file, format)
     gold = FORMATS.load(name).read(file, severities)

@@ -6,13 +6,16 @@ statistics are in `system_level`, `segment_level` and `span_agreement`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from rewardlab.errors import Problem, UserError, kind_of
 from rewardlab.human.gold import FEWEST_SYSTEMS, Gold
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
+from rewardlab.metaeval.arguments import check_systems, listed, resamples_problems
 from rewardlab.metaeval.comparison import rankings
 from rewardlab.metaeval.correlations import Grouping
 from rewardlab.metaeval.intervals import intervals_of
@@ -49,12 +52,13 @@ def meta_evaluate(
             There are no intervals for a single segment either.
 
     Raises:
-        ValueError: Two metrics have the same name, or a metric has other systems or segments.
+        UserError: E025, E026 an argument is of another kind or out of range; E250 an unknown
+            system; E036 two metrics have the same name.
+        ValueError: A metric has other systems or segments.
     """
+    check_systems(gold, systems, reference_system)
+    _check_metrics(metrics, resamples)
     human = gold.scores.only(systems)
-    names = [metric.name for metric in metrics]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"two metrics are named {twice[0]!r}")
     for metric in metrics:
         if (metric.scores.systems, metric.scores.segments) != (human.systems, human.segments):
             raise ValueError(f"{metric.name} is of other systems or segments, or in another order")
@@ -80,6 +84,30 @@ def meta_evaluate(
         rankings=ranked,
     )
     return replace(result, notes=(*notes_on(result), *left_out))
+
+
+def _check_metrics(metrics: Sequence[object], resamples: object) -> None:
+    """Refuse metrics that are not scored, and two of one name."""
+    given = listed(metrics, "metrics", "score_gold(rewards, gold, systems=systems)")
+    problems = [*resamples_problems(resamples)]
+    problems += [
+        Problem(
+            "E025",
+            f"metrics[{at}]",
+            f"{kind_of(one) if isinstance(one, str) else type(one).__name__} is not Scored",
+            "metrics=score_gold(rewards, gold, systems=systems)",
+        )
+        for at, one in enumerate(given)
+        if not isinstance(one, Scored)
+    ]
+    names = [one.name for one in given if isinstance(one, Scored)]
+    problems += [
+        Problem("E036", "metrics", f"two metrics are named {name!r}", "give one another name")
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+    if problems:
+        raise UserError(problems)
 
 
 def _result(gold: Gold, human: Floats, metric: Scored) -> MetricResult:

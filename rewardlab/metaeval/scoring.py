@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import EXIT_USAGE, Problem, nearest, refuse, shown
+from rewardlab.errors import EXIT_USAGE, Problem, refuse
 from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.human.score_matrix import ScoreMatrix
+from rewardlab.metaeval.arguments import check_gold, check_systems, listed, named_systems, unknown
 from rewardlab.rewards.base import reads_of
 from rewardlab.rewards.language_use import words_by_script
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
@@ -64,16 +66,18 @@ def compared_systems(
         exclude_references: Whether to leave out systems that `is_reference_name` recognises.
 
     Raises:
-        UserError: E250 an unknown system, E251 fewer than two are left; exit code 3.
+        UserError: E025 ``gold`` or ``exclude`` is of another kind; E250 an unknown system, E251
+            fewer than two are left; exit code 3.
     """
+    check_gold(gold)
     systems = gold.scores.systems
-    named = [("--exclude-systems", name) for name in exclude]
+    excluded = listed(exclude, "exclude", f"[{systems[0]!r}]")
+    named: list[tuple[str, object]] = [("--exclude-systems", name) for name in excluded]
     named += [("--reference-system", reference_system)] if reference_system is not None else []
-    # a reference may be in the file as a text without human scores
-    known = sorted({*systems, *gold.unscored, *(system for system, _ in gold.hypotheses)})
-    if problems := [_unknown(where, name, known) for where, name in named if name not in known]:
+    known = named_systems(gold)
+    if problems := [unknown(where, name, known) for where, name in named if name not in known]:
         refuse(*problems)
-    out = {name for _, name in named}
+    out = {str(name) for _, name in named}
     if exclude_references or reference_system is not None:
         out |= {name for name in systems if is_reference_name(name)}
     left = tuple(name for name in systems if name not in out)
@@ -82,11 +86,6 @@ def compared_systems(
         fix = f"leave out fewer than {', '.join(sorted(out)) or 'none'}"
         refuse(Problem("E251", "--gold", what, fix))
     return left
-
-
-def _unknown(where: str, name: str, known: Sequence[str]) -> Problem:
-    fix = nearest(name, known) or f"one of {', '.join(known)}"
-    return Problem("E250", where, f"no system {shown(name)} in the human judgements", fix)
 
 
 # ── scoring ─────────────────────────────────────────────────────────────────────────────────────
@@ -219,12 +218,15 @@ def score_gold(
         target_lang: Overrides the target language that the gold file names.
 
     Raises:
-        UserError: As `check_texts`.
+        UserError: E025 an argument is of another kind; E107 something is no reward; E250 an unknown
+            system; otherwise as `check_texts`.
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: A reward left too many translations unscored.
     """
+    terms = [Term(cast("Reward", one)) for one in listed(rewards, "rewards", "[ChrF()]")]
+    check_systems(gold, systems, reference_system)
     check_texts(rewards, gold, reference_system)
-    if not rewards:
+    if not terms:
         return []
     rows = candidates(
         gold,
@@ -234,7 +236,7 @@ def score_gold(
         target_lang=target_lang,
     )
     # one call, so that a text that several systems wrote is scored once
-    ensemble = RewardEnsemble([Term(reward) for reward in rewards], timeout=deadline(len(rows)))
+    ensemble = RewardEnsemble(terms, timeout=deadline(len(rows)))
     scores = ensemble(list(rows.values()))
     shape = gold.scores.only(systems)
     return [

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.errors import Problem, refuse
+from rewardlab.errors import Problem, kind_of, refuse
 from rewardlab.human.gold import Gold
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.metaeval.scoring import candidates, compared_systems
 from rewardlab.perturbations.attacks import Case, cases
+from rewardlab.text.languages import language_problems
 from rewardlab.types import Candidate
 
 MOSTLY = 0.5
@@ -107,8 +108,24 @@ def honest_of_texts(
         target_lang: Language code.
 
     Raises:
-        UserError: E240 nothing to attack, E241 the texts are the references; exit code 3.
+        UserError: E025 ``translations`` is no mapping; E204 lists of different lengths; E260 an
+            unknown language; E240 nothing to attack, E241 the texts are the references.
     """
+    if not isinstance(translations, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        what = f"{kind_of(translations)} is not a mapping"
+        refuse(Problem("E025", "translations", what, "translations={'my system': texts}"))
+    texts_by_name = {**translations, **({} if references is None else {"references": references})}
+    problems = (
+        [
+            Problem("E204", name, f"{len(texts)} texts for {len(sources)} sources", "one for each")
+            for name, texts in texts_by_name.items()
+            if len(texts) != len(sources)
+        ]
+        + [*language_problems("source_lang", [source_lang])]
+        + [*language_problems("target_lang", [target_lang])]
+    )
+    if problems:
+        refuse(*problems)
     segments = tuple(str(number) for number in range(1, len(sources) + 1))
     texts_by_cell = {
         (system, segment): Candidate(

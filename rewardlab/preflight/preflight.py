@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rewardlab import composing
+from rewardlab.errors import Problem, UserError, kind_of
 from rewardlab.human.score_matrix import Floats
 from rewardlab.json_values import json_value
 from rewardlab.metaeval.correlations import kendall, pearson
@@ -132,10 +135,15 @@ def preflight(
         tell: Function called with each line of progress.
 
     Raises:
+        UserError: E025, E026, E107 an argument is of another kind or out of range.
         RewardFailed: A reward raised or broke its contract.
         RewardUnavailable: A gate could not judge a text.
         TooManyFailures: A reward was unavailable for most texts.
     """
+    composing.members(terms, "Term", "terms")
+    composing.members(own_gates, "Gate", "own_gates")
+    if problems := list(_problems(honest, most_cases)):
+        raise UserError(problems)
     rows = None
     if most_cases is not None and most_cases < len(honest.cases):
         drawn = np.random.default_rng(seed).choice(len(honest.cases), most_cases, replace=False)
@@ -155,6 +163,20 @@ def preflight(
         if len(gold) > 1
     }
     return Preflight(safety, agreement, within_sources, honest)
+
+
+def _problems(honest: object, most_cases: object) -> Iterator[Problem]:
+    if not isinstance(honest, Honest):
+        fix = "honest_of_gold(gold, ...) or honest_of_texts(sources, translations, references, ...)"
+        yield Problem("E025", "honest", f"{kind_of(honest)} is not Honest", fix)
+    if most_cases is None:
+        return
+    if isinstance(most_cases, bool) or not isinstance(most_cases, Integral):
+        what = f"{kind_of(most_cases)} is not an integer"
+        yield Problem("E025", "most_cases", what, "most_cases=1000; None for all")
+    elif int(most_cases) < 1:
+        what = f"{kind_of(most_cases)} is out of range"
+        yield Problem("E026", "most_cases", what, "most_cases=1000; None for all")
 
 
 def _agreement(gold: Floats, metric: Floats) -> Agreement:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type
 
 from rewardlab import rewards
 from rewardlab.arguments import WANTED, BadArgument
-from rewardlab.errors import Problem, UserError, nearest, one_line, shown
+from rewardlab.errors import Problem, UserError, kind_of, nearest, one_line, shown
 from rewardlab.registry import Registry
 from rewardlab.types import Reward
 
@@ -177,6 +177,9 @@ def parse_reward(spec: str, *, where: str = "reward") -> Reward:
     >>> parse_reward("no_repetition:n=3")
     NoRepetition(name='no_repetition', n=3)
     """
+    if not isinstance(spec, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        what = f"{kind_of(spec)} is not text"
+        raise UserError([Problem("E104", where, what, "parse_reward('chrf:word_order=2')")])
     name, colon, rest = spec.partition(":")
     name, flag = name.strip(), f"{where} " if where.startswith("--") else ""
     options: dict[str, object] = {}

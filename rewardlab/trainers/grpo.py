@@ -17,9 +17,10 @@ from torch import Tensor
 from trl import GRPOConfig
 from trl import GRPOTrainer as TRLGRPOTrainer
 
-from rewardlab.advantages import gdpo
+from rewardlab.advantages import check_result, gdpo
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.models.boundary import prompt_ids
+from rewardlab.trainers.arguments import check_arguments
 from rewardlab.trainers.planted_check import PlantedCheck
 from rewardlab.trainers.reward_phase import RewardPhase, stop_together
 from rewardlab.trainers.rollout import Rollout, answer_bounds, check_training
@@ -41,14 +42,14 @@ class GRPOTrainer(NoModelCard, TRLGRPOTrainer):
     Args:
         model: Path or model, as in TRL.
         ensemble: The ensemble that scores the completions.
-        advantage: A preset of `rewardlab.advantages`, or `functools.partial` of one.
+        advantage: A preset of `rewardlab.advantages`, or what its `combination` returns.
         args: TRL's configuration.
         train_dataset: TRL's, with the columns above.
         **trl_options: Other arguments of TRL's trainer, except ``reward_funcs``.
 
     Raises:
-        ValueError: An option is refused.
-        UserError: The ensemble cannot train on the data sets: E032, E038, E109.
+        UserError: E023, E025, E026, E034 an argument cannot be used; E032, E038, E109 the ensemble
+            cannot train on the data sets.
     """
 
     config_class: ClassVar[type[GRPOConfig]] = GRPOConfig
@@ -63,8 +64,14 @@ class GRPOTrainer(NoModelCard, TRLGRPOTrainer):
         train_dataset: Any = None,
         **trl_options: Any,
     ) -> None:
-        if args is not None and (refused := self.refused_options(args)):
-            raise ValueError("with token-level advantages " + "; ".join(refused))
+        check_arguments(
+            type(self),
+            TRLGRPOTrainer,
+            model=model,
+            advantage=advantage,
+            args=args,
+            trl_options=trl_options,
+        )
         evaluated = trl_options.get("eval_dataset")
         check_training(ensemble, train_dataset=train_dataset, eval_dataset=evaluated)
         self.ensemble = ensemble
@@ -159,7 +166,7 @@ class GRPOTrainer(NoModelCard, TRLGRPOTrainer):
         """TRL's batch with ``advantages`` (n, T) instead of (n,).
 
         Raises:
-            UserError: E076, an advantage is not finite; exit code 2.
+            UserError: E025 the advantage is not one number per token; E076 one is not finite.
         """
         batch = super()._generate_and_score_completions(inputs)
         assert self.rollout is not None  # noqa: S101 - set while TRL calculated the rewards
@@ -176,6 +183,7 @@ class GRPOTrainer(NoModelCard, TRLGRPOTrainer):
             num_generations=size,
             sum_ranks=self.reward_phase.sum_ranks,
         )
+        check_result(advantages, mask)
         advantages = advantages.to(torch.float32)
         stop_together(bad_advantages(self.rollout, advantages, step=self.state.global_step + 1))
         batch["advantages"] = advantages.to(self.accelerator.device)

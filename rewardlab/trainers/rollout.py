@@ -13,6 +13,7 @@ from rewardlab.advantages import RewardRows
 from rewardlab.align import Decoded, decode
 from rewardlab.data.candidate_rows import check_dataset
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import EXIT_DATA, Problem, UserError
 from rewardlab.models.boundary import ids_before, written_separator
 from rewardlab.text.prompts import Prompt
 from rewardlab.text.reasoning import answer_start, closing_tags
@@ -95,4 +96,10 @@ def check_training(ensemble: RewardEnsemble, **datasets: Any) -> None:
     for name, given in datasets.items():
         several = cast("Mapping[str, Any]", given) if isinstance(given, dict) else {"": given}
         for key, dataset in several.items():
-            check_dataset(dataset, ensemble.needing_references, where=f"{name}.{key}".rstrip("."))
+            where = f"{name}.{key}".rstrip(".")
+            check_dataset(dataset, ensemble.needing_references, where=where)
+            columns = getattr(dataset, "column_names", None)
+            if isinstance(columns, list) and "prompt" not in columns:
+                what = f"the data set needs a column 'prompt'; it has {', '.join(columns)}"
+                fix = "add the text that the policy continues as column 'prompt'"
+                raise UserError([Problem("E109", where, what, fix)], EXIT_DATA)

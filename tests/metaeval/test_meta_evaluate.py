@@ -6,6 +6,7 @@ import gold_scores
 import numpy as np
 import pytest
 
+from rewardlab.errors import UserError
 from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.scoring import Scored
 from rewardlab.types import ErrorSpan
@@ -69,7 +70,7 @@ def test_metrics_of_other_systems_or_one_name_are_refused():
     with pytest.raises(ValueError, match="m is of other systems"):
         meta_evaluate(gold, [other], systems=SYSTEMS)
     metric = Scored("m", gold_scores.matrix(gold_scores.GOOD))
-    with pytest.raises(ValueError, match="two metrics are named 'm'"):
+    with pytest.raises(UserError, match=r"E036.*are named 'm'"):
         meta_evaluate(gold, [metric, metric], systems=SYSTEMS)
 
 

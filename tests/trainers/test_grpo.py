@@ -422,8 +422,14 @@ def test_conversations_are_sampled_and_scored(tmp_path):
     ],
 )
 def test_options_that_would_change_meaning_are_refused(tmp_path, options, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(UserError, match=rf"E034.*{reason}"):
         ours(tmp_path, [Term(Words())], **options)
+
+
+def test_an_advantage_of_another_shape_is_refused(tmp_path):
+    trainer = ours(tmp_path, [Term(Words())], advantage=lambda rows, *_, **__: rows.values[:, 0])
+    with pytest.raises(UserError, match=r"E025.*returned a tensor of float64 and shape \(12,\)"):
+        trainer.train()
 
 
 def test_missing_columns_are_named(tmp_path):
