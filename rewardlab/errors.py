@@ -46,6 +46,20 @@ def one_line(reason: object, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def quantity(count: int, noun: str) -> str:
+    """A number of things, for a message.
+
+    Args:
+        count: The number.
+        noun: The singular; its plural ends in s or es.
+
+    >>> quantity(1, "rater"), quantity(2000, "process")
+    ('1 rater', '2,000 processes')
+    """
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{plural}"
+
+
 def kind_of(value: object) -> str:
     """A value with its type, for a message.
 

@@ -16,7 +16,8 @@ from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Literal, cast, get_args
 
-from rewardlab.errors import Problem, UserError, finite, kind_of, nearest, shown
+from rewardlab.arguments import BadArgument
+from rewardlab.errors import Problem, finite, kind_of, nearest, shown
 
 Side = Literal["hypothesis", "source"]
 SIDES = get_args(Side)
@@ -53,7 +54,7 @@ class ErrorSpan:
 
     def __post_init__(self) -> None:
         if problems := list(_span_problems(self)):
-            raise UserError(problems)
+            raise BadArgument(problems)
 
     def __repr__(self) -> str:
         """The place and the severity, and what differs from the defaults.
@@ -91,7 +92,7 @@ class SeverityTable:
 
     def __post_init__(self) -> None:
         if problems := list(_table_problems(self)):
-            raise UserError(problems)
+            raise BadArgument(problems)
 
     def weight(self, span: ErrorSpan) -> float:
         """Weight of one error, ``>= 0``.

@@ -17,18 +17,22 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from rewardlab.cli.usage import USAGE_ERROR, Command, usage_problem
 from rewardlab.errors import (
     EXIT_REWARD,
+    EXIT_USAGE,
     Problem,
     RewardFailed,
     RewardUnavailable,
     TooManyFailures,
     UserError,
+    nearest,
+    refuse,
     shown,
 )
 from rewardlab.registry import Registry
@@ -66,10 +70,6 @@ REWARD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     RewardUnavailable: ("E402", "start what it needs, then run this again"),
     TooManyFailures: ("E403", "see why above; the other rewards can be scored without it"),
 }
-MOVED = {("rewardlab evaluate", "--compare"): "rewardlab compare A B --metric chrf"}
-"""Former options that are now commands, with the fix that the message gives."""
-# typer has moved its usage errors between releases; this public class's parent covers them all.
-USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 class Commands(TyperGroup):
@@ -80,11 +80,18 @@ class Commands(TyperGroup):
         self.commands = dict.fromkeys(sorted(COMMANDS.names()))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
-        """The command with this name; None if there is no such command."""
+        """The command with this name; None if there is no such command.
+
+        Raises:
+            UserError: E040, there is no such command, but one with a similar name; exit code 2.
+        """
         if cmd_name not in self.commands:
+            if near := nearest(cmd_name, self.commands):
+                what, fix = f"No such command {shown(cmd_name)}", f"rewardlab {near}"
+                refuse(Problem("E040", "rewardlab", what, fix), exit_code=EXIT_USAGE)
             return None
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(COMMANDS.load(cmd_name))
+        single.command(cmd_name, cls=Command)(COMMANDS.load(cmd_name))
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -148,37 +155,13 @@ def as_user_error(error: Exception) -> UserError:
         return error
     text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, USAGE_ERROR):
-        if (refused := _refused_value(error)) is not None:
-            return UserError([refused])
-        message: str = getattr(error, "format_message", lambda: text)()
-        command = getattr(getattr(error, "ctx", None), "command_path", None) or "rewardlab"
-        what = " ".join(message.split()).rstrip(".")
-        option = getattr(error, "option_name", "")
-        fix = MOVED.get((command, option), f"see {command} --help")
-        return UserError([Problem("E040", command, what, fix)])
+        return UserError([usage_problem(error)])
     for kind, (code, fix) in REWARD_ERRORS.items():
         if isinstance(error, kind):
             return UserError([Problem(code, "reward", text, fix)], EXIT_REWARD)
     what = f"a bug in rewardlab: {type(error).__name__}: {text}"
     fix = "report it with the output of --debug"
     return UserError([Problem("E900", "rewardlab", what, fix)], EXIT_BUG)
-
-
-def _refused_value(error: Exception) -> Problem | None:
-    """E040: a value of the wrong type or out of range; None for another usage error.
-
-    typer checks values by pydantic, and its message leaves the value out.
-    """
-    cause, param = error.__cause__, getattr(error, "param", None)
-    if param is None or not hasattr(cause, "errors"):
-        return None
-    details: dict[str, Any] = cast("Any", cause).errors()[0]
-    option = param.opts[0]
-    reason = details["msg"].partition(",")[0].replace("Input should be", "it should be")
-    command = error.ctx.command_path if getattr(error, "ctx", None) else "rewardlab"  # pyright: ignore[reportAttributeAccessIssue]
-    default = getattr(param, "default", None)
-    fix = f"{option} {default}" if isinstance(default, int) else f"see {command} --help"
-    return Problem("E040", command, f"{option} is {shown(details['input'])}; {reason}", fix)
 
 
 def _print_version(wanted: bool) -> None:

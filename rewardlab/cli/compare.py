@@ -67,7 +67,7 @@ def command(
 
 
 def _names(first: str, second: str) -> list[str]:
-    """File names without their suffixes, or more of the path if those are equal.
+    """File names without their suffixes, or the part of the paths that tells them apart.
 
     Raises:
         UserError: E072, one file is given twice; exit code 2.
@@ -79,6 +79,9 @@ def _names(first: str, second: str) -> list[str]:
     for names in ([stem(first), stem(second)], [path.name for path in paths]):
         if names[0] != names[1]:
             return names
+    for one, two in zip(reversed(paths[0].parts), reversed(paths[1].parts), strict=False):
+        if one != two:
+            return [one, two]
     return [first, second]
 
 
@@ -100,7 +103,6 @@ def _metrics(
         found.add(options.without_references([metric.reward for metric in metrics], METRIC))
     if source is None:
         found.add(options.without_sources([metric.reward for metric in metrics], METRIC))
-    found.add(options.repeated([metric.name for metric in metrics], METRIC))
     if not specifications:
         what, fix = "no metric is given", "--metric chrf --metric ter"
         found.add([Problem("E040", "rewardlab compare", what, fix)])

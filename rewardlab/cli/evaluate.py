@@ -33,7 +33,7 @@ from rewardlab.decoding.translate import prompts_digest
 from rewardlab.dry_run.decoding import check_decoding, signed_generator
 from rewardlab.dry_run.findings import valid
 from rewardlab.dry_run.rewards import check_rewards
-from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
+from rewardlab.errors import EXIT_USAGE, Problem, quantity, refuse, shown
 from rewardlab.evaluation.evaluate import Evaluation, System, evaluate
 from rewardlab.generate import Generator
 from rewardlab.preflight.planted import spread_rows
@@ -186,7 +186,9 @@ def work(ready: Ready) -> Outcome:
         )
         for system in config.systems
     ]
-    say(f"measuring {len(systems)} systems by {len(config.metrics)} metrics")
+    say(
+        f"measuring {quantity(len(systems), 'system')} by {quantity(len(config.metrics), 'metric')}"
+    )
     evaluation = evaluate(
         ready.rows,
         systems,
@@ -225,7 +227,7 @@ def texts_of(ready: Ready) -> tuple[dict[str, list[str]], dict[str, Costs]]:
             "seed": config.seed,
             "prompts": prompts_digest(prompts),
         }
-        say(f"decoding {len(rows):,} rows with {name}")
+        say(f"decoding {quantity(len(rows), 'row')} with {name}")
         with Journal.open(config.run / JOURNALS / f"{name}.sqlite", settings, note=say) as journal:
             done = decode_rows(config, translations, rows, journal)
         texts[name] = [translation.texts[0] for translation in done.translations]

@@ -15,7 +15,7 @@ from rewardlab.config.history import History, history, run_of, training_texts
 from rewardlab.data.corpora import Row
 from rewardlab.decoding.outputs import read_outputs
 from rewardlab.dry_run.findings import Findings, valid
-from rewardlab.errors import UserError
+from rewardlab.errors import UserError, quantity
 
 Overlaps = dict[str, dict[str, int]]
 
@@ -101,7 +101,7 @@ def overlap(rows: Sequence[Row], histories: Mapping[str, History]) -> tuple[Over
         if either:
             warnings.append(
                 f"{name} was trained on texts of {either:,} of {len(rows):,} test rows: "
-                f"{sum(sources):,} sources, {sum(references):,} references"
+                f"{quantity(sum(sources), 'source')}, {quantity(sum(references), 'reference')}"
             )
     return overlaps, warnings
 

@@ -58,5 +58,4 @@ def show(evaluation: Evaluation, costs: Mapping[str, Costs], notes: Sequence[str
     say(*reading_aid(evaluation))
     for name, cost in costs.items():
         say(f"{name}: {cost['tokens']:,} tokens in {cost['seconds']:.1f} s")
-    say(f"peak memory {peak_memory_mb():,.0f} MiB")
     say(*(f"note: {note}" for note in (*evaluation.notes, *notes)))

@@ -8,15 +8,20 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import EXIT_USAGE, Problem, nearest, refuse, shown
 from rewardlab.human.formats import AUTO, FORMATS, format_names
 
 
 def registered(name: str) -> str:
-    """The name of a format; an unknown name is a usage error that lists the choices."""
+    """The name of a format.
+
+    Raises:
+        UserError: E040, there is no such format; exit code 2.
+    """
     if name not in (names := format_names()):
-        choices = ", ".join(map(repr, names))
-        raise typer.BadParameter(f"{shown(name)} is not one of {choices}.")
+        near = nearest(name, names)
+        fix = f"--format {near}" if near else f"one of {', '.join(names)}"
+        refuse(Problem("E040", "--format", f"no format {shown(name)}", fix), exit_code=EXIT_USAGE)
     return name
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rewardlab.cli.output import report, say
+from rewardlab.config.checks import run_that_writes
 from rewardlab.config.load import examine, file_places
 from rewardlab.config.sections import Options, Section
 from rewardlab.config.strict_yaml import Document
@@ -108,7 +109,12 @@ def read_config(
     )
     if config is None:
         raise UserError(problems)
-    found = Findings(places=file_places(document))
+
+    def maker(name: str) -> str | None:
+        path = Path(name)
+        return run_that_writes(path, document) or run_that_writes(path.parent, document)
+
+    found = Findings(places=file_places(document), maker=maker)
     found.add(problems)
     return config, found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from rewardlab.cli.output import print_page, report, say, write_page
 from rewardlab.config.evaluate import UNFIT
 from rewardlab.config.severities import load_severities
 from rewardlab.dry_run.findings import Findings
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import Problem, quantity, shown
 from rewardlab.heartbeat import heartbeat
 from rewardlab.human.formats import AUTO, read_gold
 from rewardlab.human.gold import Gold
@@ -110,7 +111,7 @@ def command(
     if export is not None:
         check_names(systems, "--export")
     from_files, file_notes = read_all(files, human, systems)
-    progress = f"scoring {len(systems) * len(human.scores.segments):,} translations"
+    progress = f"scoring {quantity(len(systems) * len(human.scores.segments), 'translation')}"
     with heartbeat(say, lambda: f"{progress} ..."):
         scored = score_gold(
             rewards,
@@ -155,7 +156,7 @@ def metrics_of(
     Returns:
         The rewards, and the files by name.
     """
-    built = parse_rewards(rewards, found)
+    built = parse_rewards(rewards, found, columns=(CONSTANT, HUMAN))
     files: list[tuple[str, ScoreFile]] = []
     for given in scores:
         name, equals, path = given.partition("=")
@@ -170,22 +171,30 @@ def metrics_of(
         what = "no metric to compare with human judgements"
         fix = "--reward chrf, or --scores NAME=FILE"
         found.add([Problem("E040", "rewardlab metaeval", what, fix)])
-    found.add(_name_problems([reward.name for reward in built], [name for name, _ in files]))
+    found.add(_name_problems([reward.name for reward in built], files))
     return built, dict(files)
 
 
-def _name_problems(rewards: Sequence[str], files: Sequence[str]) -> Iterator[Problem]:
-    earlier: set[str] = set()
-    named = [("--reward", name) for name in rewards] + [("--scores", name) for name in files]
-    for where, name in named:
-        fix = f"{name}:name={name}_2" if where == "--reward" else f"--scores {name}_2=FILE"
-        if name in earlier:
-            yield Problem("E036", where, f"{name} is asked for twice", fix)
-        elif name in (CONSTANT, HUMAN):
-            yield Problem("E116", where, f"{shown(name)} is a row of the table already", fix)
-        elif UNFIT & {*name} or not name.isprintable() or name.startswith("."):
+def _name_problems(
+    rewards: Sequence[str], files: Sequence[tuple[str, ScoreFile]]
+) -> Iterator[Problem]:
+    """E036, E116: names that two metrics have, that the table uses, or that cannot name a file."""
+    for where, name in [
+        *(("--reward", one) for one in rewards),
+        *(("--scores", one) for one, _ in files),
+    ]:
+        if UNFIT & {*name} or not name.isprintable() or name.startswith("."):
             fix = "take letters, digits, spaces and - _ . + only"
             yield Problem("E116", where, f"{shown(name)} cannot name a file", fix)
+    earlier, proposed = {*rewards}, {*rewards, *(name for name, _ in files)}
+    for name, file in files:
+        new = next(new for at in count(2) if (new := f"{name}_{at}") not in proposed)
+        fix = f"--scores {new}={file.path}" + (f":{file.column}" if file.column else "")
+        if name in earlier:
+            yield Problem("E036", "--scores", f"{name} is asked for twice", fix)
+            proposed.add(new)
+        elif name in (CONSTANT, HUMAN):
+            yield Problem("E116", "--scores", f"{shown(name)} is a row of the table already", fix)
         earlier.add(name)
 
 

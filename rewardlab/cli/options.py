@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -12,7 +12,7 @@ from rewardlab.cli.judgements import output_problems
 from rewardlab.dry_run.findings import Findings
 from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
 from rewardlab.rewards.base import reads_of
-from rewardlab.rewards.registry import parse_reward
+from rewardlab.rewards.registry import parse_reward, with_another_name
 from rewardlab.text.languages import UnknownLanguage, language_notes, written_code
 from rewardlab.types import Reward
 
@@ -79,29 +79,40 @@ def pair_notes(source_lang: str | None, target_lang: str | None) -> list[str]:
 
 
 def parse_rewards(
-    specifications: Iterable[str], found: Findings, *, where: str = "--reward"
+    specifications: Iterable[str],
+    found: Findings,
+    *,
+    where: str = "--reward",
+    names: Iterable[str] = (),
+    columns: Collection[str] = (),
 ) -> list[Reward]:
     """Build the rewards that can be built.
 
     Args:
         specifications: Specifications such as ``chrf`` and ``no_repetition:n=4``.
-        found: Receives E101..E104 of the rewards that cannot be built.
+        found: Receives E101..E104 of the rewards that cannot be built, E036 of names that an
+            earlier reward has, E116 of names that the output uses for something else.
         where: The option with the specifications.
+        names: Names of rewards that are given elsewhere.
+        columns: Names that the output uses for something else.
     """
-    built = [found.attempt(parse_reward, one, where=where) for one in specifications]
-    return [reward for reward in built if reward is not None]
-
-
-def repeated(names: Sequence[str], where: str = "--reward") -> Iterator[Problem]:
-    """E036 for every name that an earlier reward also has.
-
-    Args:
-        names: Names of the rewards, in order.
-        where: The option with the rewards.
-    """
-    for at, name in enumerate(names):
-        if name in names[:at]:
-            yield Problem("E036", where, f"{name} is asked for twice", f"{name}:name={name}_2")
+    rewards: list[Reward] = []
+    taken, proposed = {*names}, {*columns}
+    for one in specifications:
+        reward = found.attempt(parse_reward, one, where=where)
+        if reward is None:
+            continue
+        free, renamed = with_another_name(one, reward.name, taken | proposed)
+        fix = f"{where} {renamed}"
+        if reward.name in columns:
+            what = f"{shown(reward.name)} is the name of a column or row of the output"
+            found.add([Problem("E116", where, what, fix)])
+        elif reward.name in taken:
+            found.add([Problem("E036", where, f"{reward.name} is asked for twice", fix)])
+            proposed.add(free)
+        taken.add(reward.name)
+        rewards.append(reward)
+    return rewards
 
 
 def without_references(

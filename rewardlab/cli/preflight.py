@@ -15,11 +15,17 @@ from rewardlab.config.ensemble import load_ensemble
 from rewardlab.config.severities import load_severities
 from rewardlab.data.lines import TextFile
 from rewardlab.dry_run.findings import Findings
-from rewardlab.errors import Problem, shown
+from rewardlab.errors import Problem, quantity, shown
 from rewardlab.heartbeat import heartbeat
 from rewardlab.human.formats import AUTO, read_gold
 from rewardlab.metaeval.results import CONSTANT
-from rewardlab.preflight.honest_texts import Honest, honest_of_gold, honest_of_texts
+from rewardlab.metaeval.scoring import check_texts
+from rewardlab.preflight.honest_texts import (
+    Honest,
+    check_texts_to_attack,
+    honest_of_gold,
+    honest_of_texts,
+)
 from rewardlab.preflight.preflight import preflight
 from rewardlab.preflight.safety import TOTAL
 from rewardlab.report.preflight import preflight_page
@@ -78,7 +84,11 @@ def command(
     hypotheses = [*([] if hypothesis is None else [hypothesis]), *(other_hypothesis or ())]
     excluded = judgements.split_names(exclude_systems)
     found = Findings()
-    texts = {"-s": source, "-t": hypotheses, "-r": reference}
+    texts = {
+        "-s": [source] if source else [],
+        "-t": hypotheses,
+        "-r": [reference] if reference else [],
+    }
     found.add(_usage_problems(reward, ensemble, gold, texts, [*excluded, reference_system]))
     if gold is None:
         found.add(_language_problems(source_lang, target_lang))
@@ -89,8 +99,9 @@ def command(
     )
     found.add(options.output_file_problems("--html", html, read=inputs, like="preflight.html"))
     terms, own_gates = build_ensemble(reward or (), ensemble, found)
-    referenced = reference if gold is None else reference_system
-    found.add(_reward_problems(terms, ensemble, of_gold=gold is not None, referenced=referenced))
+    found.add(
+        _reward_problems(terms, ensemble, referenced=gold is not None or reference is not None)
+    )
     found.raise_if_any()
     if gold is not None:
         human = read_gold(
@@ -100,6 +111,9 @@ def command(
             source_lang=source_lang,
             target_lang=target_lang,
         )
+        check_texts_to_attack(human)
+        rewards, where = [term.reward for term in terms], _rewards_option(ensemble)
+        check_texts(rewards, human, reference_system, where=where)
         human = human.in_languages(
             source_lang, target_lang, where="--gold", fix=options.LANGUAGE_OPTIONS
         )
@@ -111,11 +125,11 @@ def command(
             reference_system=reference_system,
             exclude=excluded,
         )
-        notes = [human.funnel]
+        notes = [human.funnel, *(f"note: {note}" for note in human.notes)]
     else:
         files = read_texts([one for one in (source, *hypotheses, reference) if one is not None])
         honest = honest_of_files(files, len(hypotheses), source_lang or "", target_lang or "")
-        notes = [note for file in files for note in file.notes]
+        notes = [f"note: {note}" for file in files for note in file.notes]
     notes += [*options.pair_notes(source_lang, target_lang), *_counts(honest)]
     say(*notes)
     steps = [""]
@@ -143,16 +157,16 @@ def _usage_problems(
     rewards: Sequence[str] | None,
     ensemble: Path | None,
     gold: str | None,
-    texts: Mapping[str, object],
+    texts: Mapping[str, Sequence[str]],
     systems: Sequence[str | None],
 ) -> Iterator[Problem]:
-    """E110: options that exclude or require each other.
+    """E110, E115: options that exclude or require each other, and names of systems.
 
     Args:
         rewards: Specifications, or None.
         ensemble: Configuration of an RL run, or None.
         gold: File of human judgements, or None.
-        texts: Option -> files of texts; empty or None if the option is not given.
+        texts: Option -> files of texts; empty if the option is not given.
         systems: The named systems of the gold file.
     """
     command = "rewardlab preflight"
@@ -164,6 +178,11 @@ def _usage_problems(
             what = f"--gold has its own texts, and {', '.join(mixed)} gives others"
             yield Problem("E110", "--gold", what, "keep one of the two")
         return
+    named = [one for one in texts["-t"] if "=" in one and not Path(one).exists()]
+    for one in named:
+        file = one.partition("=")[2]
+        what = f"{shown(one)} is not a file; systems have no names here"
+        yield Problem("E115", "-t", what, f"-t {file}; --other-hypothesis FILE for a second system")
     if not (texts["-s"] and texts["-t"]):
         fix = "--gold FILE --reference-system NAME, or -s FILE -t FILE"
         yield Problem("E110", command, "no honest translations are given", fix)
@@ -194,30 +213,32 @@ def build_ensemble(
     """
     if ensemble is not None:
         return found.attempt(load_ensemble, ensemble) or ([], [])
-    return [Term(reward) for reward in options.parse_rewards(rewards, found)], []
+    return [
+        Term(reward) for reward in options.parse_rewards(rewards, found, columns={CONSTANT, TOTAL})
+    ], []
 
 
 def _reward_problems(
-    terms: Sequence[Term], ensemble: Path | None, *, of_gold: bool, referenced: str | None
+    terms: Sequence[Term], ensemble: Path | None, *, referenced: bool
 ) -> Iterator[Problem]:
-    """E036, E042, E116: problems with names and references of the rewards.
+    """E042, E116: problems with names and references of the rewards.
 
     Args:
         terms: The terms to judge.
         ensemble: The configuration that the terms come from, or None.
-        of_gold: True if the texts come from a gold file.
-        referenced: The file or system with the references; None if there are no references.
+        referenced: There are references; whether a gold file has them, its reader says.
     """
-    where = "--reward" if ensemble is None else "--ensemble"
+    where = _rewards_option(ensemble)
     rewards = [term.reward for term in terms]
-    if referenced is None:
-        by_name = "name the system that wrote them: --reference-system NAME"
-        fix = by_name if of_gold else "give them with -r FILE"
-        yield from options.without_references(rewards, where, fix)
-    yield from options.repeated([reward.name for reward in rewards], where)
-    for name in {reward.name for reward in rewards} & {CONSTANT, TOTAL}:
+    if not referenced:
+        yield from options.without_references(rewards, where)
+    for name in {reward.name for reward in rewards} & {CONSTANT, TOTAL} if ensemble else ():
         what = f"{shown(name)} is a row of the table already"
-        yield Problem("E116", where, what, f"{name}:name={name}_2")
+        yield Problem("E116", where, what, f"name: {name}_2")
+
+
+def _rewards_option(ensemble: Path | None) -> str:
+    return "--reward" if ensemble is None else "--ensemble"
 
 
 # ── texts ───────────────────────────────────────────────────────────────────────────────────────
@@ -251,8 +272,10 @@ def honest_of_files(
 def _counts(honest: Honest) -> Iterator[str]:
     sources = len({case.honest.source for case in honest.cases})
     systems = len(honest.gold.systems)
-    yield f"{len(honest.cases):,} honest texts of {sources:,} sources by {systems} systems"
+    texts, of = quantity(len(honest.cases), "honest text"), quantity(sources, "source")
+    yield f"{texts} of {of} by {quantity(systems, 'system')}"
     if honest.left_out:
-        yield f"{honest.left_out:,} translations left out: empty, or without another text"
+        yield f"{quantity(honest.left_out, 'translation')} left out: empty, or without another text"
     if honest.equal:
-        yield f"{honest.equal:,} of {len(honest.cases):,} translations equal their reference"
+        of = quantity(len(honest.cases), "translation")
+        yield f"{honest.equal:,} of {of} equal their reference"

@@ -28,6 +28,7 @@ from rewardlab.decoding.translate import (
 from rewardlab.dry_run.decoding import check_decoding, signed_generator
 from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.errors import quantity
 from rewardlab.generate import Generator
 from rewardlab.json_values import json_value
 from rewardlab.preflight.planted import spread_rows
@@ -129,7 +130,7 @@ def work(ready: Ready) -> Outcome | None:
         if decoding.is_finished(config.run):
             return None
         sampled = _samples(ready, journal)
-        say(f"scoring {config.samples} samples of each of {len(rows):,} rows")
+        say(f"scoring {config.samples} samples of each of {quantity(len(rows), 'row')}")
         judged = judge_samples(
             rows,
             {row.id: row.texts for row in sampled.translations},
@@ -162,7 +163,7 @@ def _samples(ready: Ready, journal: Journal) -> Translated:
     if isinstance(ready.samples_by, list):
         say(f"taking {config.samples} samples of each source from {config.samples_from}")
         return Translated(ready.samples_by, cost_of(ready.samples_by))
-    say(f"sampling {config.samples} translations of each of {len(ready.rows):,} rows")
+    say(f"sampling {config.samples} translations of each of {quantity(len(ready.rows), 'row')}")
     sampled = decoding.decode_rows(
         config, ready.samples_by, ready.rows, journal, samples=config.samples
     )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -24,7 +31,7 @@ from rewardlab.cli.aligned import named_files, read_aligned_texts, stdin_problem
 from rewardlab.cli.output import console, say
 from rewardlab.dry_run.findings import Findings
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import Problem, RewardUnavailable, shown
+from rewardlab.errors import Problem, RewardUnavailable, quantity, shown
 from rewardlab.evaluation.system_scores import (
     SystemScores,
     corpus_score,
@@ -47,14 +54,14 @@ def command(
     overrides: options.Overrides = None,
     *,
     hypothesis: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--hypothesis",
             "-t",
             metavar="[NAME=]FILE",
             help="Translations of a system, named like its file; - is stdin; may be repeated.",
         ),
-    ],
+    ] = None,
     source: options.SourceFile = None,
     reference: options.ReferenceFile = None,
     reward: options.Rewards = None,
@@ -85,12 +92,14 @@ def command(
           --ensemble rl.yaml --reward bleu
     """  # noqa: D301 - click keeps the lines after this mark
     found = Findings()
-    files, of_names = named_files(hypothesis, option="-t")
+    files, of_names = named_files(hypothesis or (), option="-t")
     found.add(of_names)
     found.add(stdin_problems({"-s": [source], "-t": [*files.values()], "-r": [reference]}))
-    asked = _ensemble(reward or (), ensemble, overrides or (), found)
-    keys = long or len(files) > 1
-    found.add(_ensemble_problems(asked, source=source, reference=reference, keys=keys))
+    if not hypothesis and not any(Path(one).is_file() for one in overrides or ()):
+        found.add([Problem("E040", "rewardlab score", "no translations are given", "-t FILE")])
+    columns = LONG_KEYS if long or len(files) > 1 else ()
+    asked = _ensemble(reward or (), ensemble, overrides or (), found, columns=columns)
+    found.add(_ensemble_problems(asked, source=source, reference=reference, columns=columns))
     found.raise_if_any()
     languages = {"source_lang": source_lang, "target_lang": target_lang}
     texts = read_aligned_texts(files, source=source, reference=reference, **languages, stdin=True)
@@ -141,7 +150,12 @@ class Asked(NamedTuple):
 
 
 def _ensemble(
-    specifications: Sequence[str], path: Path | None, overrides: Sequence[str], found: Findings
+    specifications: Sequence[str],
+    path: Path | None,
+    overrides: Sequence[str],
+    found: Findings,
+    *,
+    columns: Collection[str],
 ) -> Asked:
     """The terms and gates. Beside an ensemble, ``--reward`` only measures: its weight is 0.
 
@@ -150,7 +164,8 @@ def _ensemble(
         path: A YAML file with an ensemble, or None.
         overrides: Arguments ``key=value`` for the file.
         found: Receives E040 nothing to score with, or arguments without a file; E001..E036 of the
-            file; E101..E104, E331 of the rewards.
+            file; E036, E101..E104, E116, E331 of the rewards.
+        columns: Names that a reward must not have.
     """
     from rewardlab.config.ensemble import load_ensemble  # keeps the help of the command light
 
@@ -165,22 +180,24 @@ def _ensemble(
         what, fix = "no reward is given", "--reward chrf, or --ensemble rl.yaml"
         found.add([Problem("E040", "rewardlab score", what, fix)])
     where = ["--ensemble"] * len(terms)
-    measured = options.parse_rewards(specifications, found)
+    measured = options.parse_rewards(
+        specifications, found, names=[term.reward.name for term in terms], columns=columns
+    )
     terms = [*terms, *(Term(one, weight=0.0 if path is not None else 1.0) for one in measured)]
     where += ["--reward"] * len(measured) + ["--ensemble"] * len(gates)
     return Asked(terms, gates, where)
 
 
 def _ensemble_problems(
-    asked: Asked, *, source: str | None, reference: str | None, keys: bool
+    asked: Asked, *, source: str | None, reference: str | None, columns: Collection[str]
 ) -> Iterator[Problem]:
-    """E036, E042, E074, E116: what these rewards cannot be used with.
+    """E042, E074, E116: what these rewards cannot be used with.
 
     Args:
         asked: The rewards.
         source: File of the sources, or None.
         reference: File of the references, or None.
-        keys: The names are columns beside those of the long form.
+        columns: Names that a reward must not have.
     """
     rewards = [entry.reward for entry in (*asked.terms, *asked.gates)]
     for one, where in zip(rewards, asked.where, strict=True):
@@ -189,11 +206,10 @@ def _ensemble_problems(
         if source is None:
             yield from options.without_sources([one], where)
     names = [term.reward.name for term in asked.terms]
-    yield from options.repeated(names)
     for name, where in zip(names, asked.where, strict=False):  # the gates come after the terms
-        if keys and name in LONG_KEYS:
+        if where == "--ensemble" and name in columns:
             what = f"{shown(name)} is a column of the long form already"
-            yield Problem("E116", where, what, f"give another name: name={name}_2")
+            yield Problem("E116", where, what, f"name: {name}_2")
         elif not name.isprintable():
             what = f"{shown(name)} cannot be the heading of a column"
             yield Problem("E116", where, what, "take letters, digits and - _ . +")
@@ -227,7 +243,7 @@ def _progress(rows: int) -> Generator[Callable[[int], None]]:
     task = bar.add_task("", total=rows)
 
     def line() -> str:
-        return f"scored {int(bar.tasks[0].completed):,} of {rows:,} rows ..."
+        return f"scored {int(bar.tasks[0].completed):,} of {quantity(rows, 'row')} ..."
 
     with bar if terminal.is_terminal else heartbeat(say, line):
         yield lambda more: bar.advance(task, more)

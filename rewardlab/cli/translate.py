@@ -14,6 +14,7 @@ from rewardlab.config.translate import TranslateConfig, check_translate
 from rewardlab.data.corpora import Corpus
 from rewardlab.decoding.translate import Translated, prompts_digest
 from rewardlab.dry_run.decoding import check_decoding, signed_generator
+from rewardlab.errors import quantity
 from rewardlab.generate import Generator
 
 
@@ -74,7 +75,8 @@ def work(ready: Ready) -> Translated | None:
     with decoding.open_run(config, origin, signatures=[signature]) as journal:
         if decoding.is_finished(config.run):
             return None
-        say(f"translating {len(rows):,} rows; the same command resumes if it is interrupted")
+        todo = quantity(len(rows), "row")
+        say(f"translating {todo}; the same command resumes if it is interrupted")
         return decoding.decode_rows(config, ready.generator, rows, journal, samples=config.samples)
 
 

@@ -135,12 +135,21 @@ def run_that_writes(model: Path, document: Document) -> str | None:
         if (found := re.search(r"^run:[ ]*([^#\n]+)", text, re.MULTILINE)) is None:
             continue
         if Path(found[1].strip().strip("'\"")) == run:
-            kinds = {"stages": "train-reward", "rewards": "rl"}
-            names = (
-                name for key, name in kinds.items() if re.search(f"^{key}:", text, re.MULTILINE)
-            )
-            return f"rewardlab {next(names, 'sft')} {file}"
+            keys = re.findall(r"^(\w+):", text, re.MULTILINE)
+            return f"rewardlab {command_of(keys)} {file}"
     return None
+
+
+def command_of(keys: Iterable[str]) -> str:
+    """The command of a configuration with these keys."""
+    keys = {*keys}
+    if "stages" in keys:
+        return "train-reward"
+    if "systems" in keys:
+        return "evaluate"
+    if "rewards" in keys:
+        return "rerank" if keys & {"model", "samples_from"} else "rl"
+    return "translate" if "model" in keys else "sft"
 
 
 def check_run_directory(run: Path) -> None:
@@ -286,14 +295,17 @@ def _placed(problem: Problem, keys: Keys, entry: Rewarded, document: Document) -
 
     The registry reports a misspelt ``weight`` as an unknown option of the reward.
     """
-    option, fix = problem.where.rpartition(".")[2], problem.fix
+    option, what, fix = problem.where.rpartition(".")[2], problem.what, problem.fix
     if option in entry.options:
         close = nearest(option, type(entry).model_fields.keys() - {"reward"})
         fix = f"{close}: {entry.options[option]}" if close is not None else fix
     own = "." in problem.where and option in type(entry).model_fields
     if option in entry.options or own:
         keys = (*keys, option)
-    return dataclasses.replace(problem, where=document.where(keys), fix=fix)
+    elif problem.where.endswith(f"{entry.reward}.{option}"):
+        what = f"{entry.reward}.{option} {what}"  # the file has no such key to point at
+        fix = f"{fix}, as in {{reward: {entry.reward}, {fix}}}"
+    return dataclasses.replace(problem, where=document.where(keys), what=what, fix=fix)
 
 
 def build_terms(rewards: Iterable[RewardConfig]) -> list[Term]:

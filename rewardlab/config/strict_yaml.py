@@ -98,7 +98,9 @@ class Document:
                 from the command line.
         """
         where = self.where(keys)
-        return Problem(code, where, what, _as_argument(fix, keys) if where[:9] == ARGUMENT else fix)
+        if where.startswith(ARGUMENT):
+            fix = _as_argument(fix, keys, where.removeprefix(ARGUMENT))
+        return Problem(code, where, what, fix)
 
     def texts(self) -> Iterator[tuple[Keys, str]]:
         """Every text in the document, with its place."""
@@ -118,12 +120,21 @@ _FIXED_KEY = re.compile(r"([A-Za-z_]\w*): (.+?)((?:;|, or) .*)?")
 _MISSING_KEY = re.compile(r"add (\w+): to the file")
 
 
-def _as_argument(fix: str, keys: Keys) -> str:
+def _as_argument(fix: str, keys: Keys, argument: str) -> str:
     """A fix in the form of command-line arguments.
 
-    >>> _as_argument("beta: 0.1", ("trainer", "bta")), _as_argument("write text", ("run",))
-    ('trainer.beta=0.1', 'write text')
+    Args:
+        fix: The fix in the form of YAML.
+        keys: The place of the value.
+        argument: The argument as it was given; a key without a value replaces one of its keys.
+
+    >>> _as_argument("beta: 0.1", ("trainer", "bta"), "trainer.bta=0.1")
+    'trainer.beta=0.1'
+    >>> _as_argument("trainer:", ("trianer",), "trianer.beta=0.1")
+    'trainer.beta=0.1'
     """
+    if fix.endswith(":") and argument.startswith(f"{dotted(keys)}."):
+        return dotted((*keys[:-1], fix[:-1])) + argument.removeprefix(dotted(keys))
     if found := _FIXED_KEY.fullmatch(fix):
         return quote(f"{dotted((*keys[:-1], found[1]))}={found[2]}") + (found[3] or "")
     if _MISSING_KEY.fullmatch(fix):

@@ -214,8 +214,11 @@ def _reporter_problems(options: Any, document: Document, at: Keys) -> Iterator[P
         try:
             INTEGRATION_TO_CALLBACK[name]()
         except Exception as error:  # noqa: BLE001 - each integration refuses in its own way
-            what = f"{shown(name)} cannot be used: {one_line(error, 160)}"
-            yield document.problem("E064", keys, what, f"pip install {name}, or remove report_to")
+            what, fix = f"{shown(name)} cannot be used: {one_line(error, 160)}", "remove report_to"
+            if "install" in str(error):  # transformers also proposes other packages and versions
+                what = f"{shown(name)} cannot be used: its package is not installed"
+                fix = f"pip install {name}, or remove report_to"
+            yield document.problem("E064", keys, what, fix)
 
 
 def _precision_problems(options: Any, document: Document, at: Keys) -> Iterator[Problem]:

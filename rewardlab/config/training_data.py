@@ -285,6 +285,7 @@ def _notes(
 ) -> Iterator[str]:
     for gold in judged:
         yield f"{gold.name}: {gold.funnel}"
+        yield from (f"note: {note}" for note in gold.notes)
     whole = sum(map(len, texts.values()))
     for side in ("train", "validation", "test"):
         documents: frozenset[str] = getattr(split, side)

@@ -12,7 +12,7 @@ from pathlib import Path
 from rewardlab.data.encodings import some_rows
 from rewardlab.data.funnel import Funnel
 from rewardlab.data.readers import READERS, Files
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.text.languages import language_notes, language_problems
 from rewardlab.types import Candidate
 
@@ -134,7 +134,7 @@ def read_parallel(
     corpus = Corpus(rows, Funnel(len(rows)))
     corpus = corpus.without("empty", lambda row: not all(text.strip() for text in row.texts))
     if max_characters is not None:
-        reason = f"over {max_characters} characters"
+        reason = f"over {quantity(max_characters, 'character')}"
         corpus = corpus.without(reason, lambda row: max(map(len, row.texts)) > max_characters)
     if not corpus.rows:
         refuse(Problem("E206", str(source), f"no rows: {corpus.funnel}", "give a file with text"))
@@ -181,7 +181,9 @@ def split(corpus: Corpus, heldout: float) -> tuple[Corpus, Corpus]:
     kept, held = _divided(corpus, _documents(corpus.rows[::-1]), heldout, reason="held out")
     train = apart(kept, held)
     if not train.rows:
-        what = f"holding out {len(held):,} of {len(corpus):,} rows leaves none to train on"
+        what = (
+            f"holding out {len(held):,} of {quantity(len(corpus), 'row')} leaves none to train on"
+        )
         refuse(Problem("E207", "heldout", what, "hold out fewer, or split longer documents"))
     return train, held
 
@@ -204,7 +206,7 @@ def validation_split(train: Corpus, validation: float, *, seed: int) -> tuple[Co
     """
     documents = _documents(train.rows)
     random.Random(seed).shuffle(documents)  # noqa: S311 - a draw of rows, not a secret
-    reason = "set aside to decide when to stop"
+    reason = "set aside for validation"
     rest, aside = _divided(train, documents, validation, reason=reason)
     kept = apart(rest, aside)
     if not kept.rows:

@@ -22,7 +22,7 @@ from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
 
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "stdin"
@@ -210,7 +210,7 @@ def some_rows(numbers: Sequence[int | str], total: int) -> str:
     """
     some = ", ".join(str(number) for number in numbers[:LISTED])
     first = f"first {LISTED}" if len(numbers) > LISTED else "at"
-    return f"{len(numbers):,} of {total:,} rows; {first}: {some}"
+    return f"{len(numbers):,} of {quantity(total, 'row')}; {first}: {some}"
 
 
 # ── files that are not text ─────────────────────────────────────────────────────────────────────

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from rewardlab.errors import quantity
+
 
 @dataclass(frozen=True)
 class Funnel:
@@ -16,7 +18,7 @@ class Funnel:
         parts: The funnels of the corpora that were joined; empty for a single corpus.
 
     >>> str(Funnel(1997).without("empty", 3).without("over 300 characters", 40))
-    '1,997 lines: 3 empty, 40 over 300 characters left out; 1,954 rows'
+    '1,997 lines: 1,954 rows; left out: 3 empty, 40 over 300 characters'
     """
 
     start: int = 0
@@ -44,6 +46,6 @@ class Funnel:
         return replace(self, steps=(*self.steps, (reason, count))) if count else self
 
     def __str__(self) -> str:
-        start = " + ".join(map(str, self.parts)) or f"{self.start:,} lines"
+        start = " + ".join(map(str, self.parts)) or quantity(self.start, "line")
         left_out = ", ".join(f"{count:,} {reason}" for reason, count in self.steps)
-        return f"{start}: {left_out} left out; {self.kept:,} rows" if left_out else start
+        return f"{start}: {quantity(self.kept, 'row')}; left out: {left_out}" if left_out else start

@@ -8,7 +8,7 @@ ordinary characters. `rewardlab.data.encodings` decides which bytes are text.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from os import PathLike
@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from rewardlab.data.encodings import STDIN, decoded, some_rows
 from rewardlab.data.readers import Files, ParallelText, Segment
-from rewardlab.errors import Problem, UserError, kind_of, refuse
+from rewardlab.errors import Problem, UserError, kind_of, quantity, refuse
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,24 @@ def read_aligned(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) 
                 files.append(read_lines(path))
         except UserError as error:
             problems.extend(error.problems)
-    for other in files[1:] if not problems else ():
-        first, have, want = files[0], len(other.lines), len(files[0].lines)
-        if have != want:
-            what = f"{have:,} lines, but {first.name} has {want:,}"
-            line = drift(first.lines, other.lines)
-            problems.append(Problem("E204", other.name, what, f"look near line {line:,}"))
-    if problems:
+    if problems := problems or [*_not_aligned(files)]:
         refuse(*problems)
     return files
+
+
+def _not_aligned(files: Sequence[TextFile]) -> Iterator[Problem]:
+    """E204 for every file whose number of lines is not that of the first file with lines."""
+    first, *others = [file for file in files if file.lines] or files[:1]
+    for file in files:
+        if first.lines and not file.lines:
+            what = f"is empty, but {first.name} has {quantity(len(first.lines), 'line')}"
+            yield Problem("E204", file.name, what, "give a file with as many lines")
+    for other in others:
+        have, want = len(other.lines), len(first.lines)
+        if have != want:
+            what = f"{quantity(have, 'line')}, but {first.name} has {want:,}"
+            line = drift(first.lines, other.lines)
+            yield Problem("E204", other.name, what, f"look near line {line:,}")
 
 
 def read_lines(path: str | Path) -> TextFile:

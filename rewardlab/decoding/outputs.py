@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from rewardlab.data.corpora import Row
 from rewardlab.data.lines import TextFile, read_lines
 from rewardlab.decoding.files import TRANSLATIONS
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.json_values import json_kind
 from rewardlab.text.reasoning import answer_start
 
@@ -59,7 +59,8 @@ def read_outputs(path: str | Path, rows: Sequence[Row]) -> tuple[list[str], tupl
         texts, notes = _matched([*_parsed(file)], rows, file.name)
         return _answers(texts, file.name, (*file.notes, *notes))
     if len(file.lines) != len(rows):
-        what = f"{len(file.lines):,} lines, but the test set has {len(rows):,} rows"
+        have, want = quantity(len(file.lines), "line"), quantity(len(rows), "row")
+        what = f"{have}, but the test set has {want}"
         fix = "translate exactly these rows, or give their ids in a .jsonl file"
         refuse(Problem("E209", file.name, what, fix))
     return _answers(file.lines, file.name, file.notes)
@@ -119,10 +120,10 @@ def _matched(
     # Equal sources prove that the ids mean the same rows; the other ids are then extra rows.
     proven = all(row_id in by_id and by_id[row_id].source == sources[row_id] for row_id in sources)
     wrong = {
-        "have no translation": [row_id for row_id in sources if row_id not in counts],
-        "are not in the test set": [] if proven else unknown,
-        "have several": [row_id for row_id, count in counts.items() if count > 1],
-        "have another source text": [
+        "without a translation": [row_id for row_id in sources if row_id not in counts],
+        "not in the test set": [] if proven else unknown,
+        "with several translations": [row_id for row_id, count in counts.items() if count > 1],
+        "with another source text": [
             row_id
             for row_id, output in by_id.items()
             if output.source is not None and output.source != sources.get(row_id, output.source)
@@ -131,11 +132,15 @@ def _matched(
     if problems := [_of(ids, what) for what, ids in wrong.items() if ids]:
         fix = "translate exactly the rows of this test set: same data, same split"
         refuse(Problem("E209", name, "; ".join(problems), fix))
-    notes = [f"{name}: {len(unknown):,} translations of other rows left out"] if unknown else []
+    notes = (
+        [f"{name}: {quantity(len(unknown), 'translation')} of other rows left out"]
+        if unknown
+        else []
+    )
     return [by_id[row.id].text for row in rows], notes
 
 
 def _of(ids: Sequence[str], what: str) -> str:
-    """``37 ids have no translation (3, 8, 9, 12, 40, ...)``."""
+    """``37 ids without a translation (3, 8, 9, 12, 40, ...)``."""
     some = ", ".join(ids[:LISTED]) + (", ..." if len(ids) > LISTED else "")
-    return f"{len(ids):,} ids {what} ({some})"
+    return f"{quantity(len(ids), 'id')} {what} ({some})"

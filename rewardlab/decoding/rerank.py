@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rewardlab.data.corpora import Row
 from rewardlab.ensemble import RewardEnsemble
-from rewardlab.errors import RewardUnavailable
+from rewardlab.errors import RewardUnavailable, quantity
 from rewardlab.heartbeat import heartbeat
 from rewardlab.json_values import json_value
 from rewardlab.statistics import zscore
@@ -104,7 +104,9 @@ def judge_samples(
         left += [call] if before is None else []
         done.update((one.id, one) for one in before or ())
     start = time.monotonic()
-    with heartbeat(say, lambda: f"scored the samples of {len(done):,} of {len(rows):,} rows"):
+    with heartbeat(
+        say, lambda: f"scored the samples of {len(done):,} of {quantity(len(rows), 'row')}"
+    ):
         for call in left:
             candidates = [one for row in call for one in _candidates(row, samples[row.id], pairs)]
             scores = ensemble(candidates)

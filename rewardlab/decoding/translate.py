@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from rewardlab.errors import quantity
 from rewardlab.generate import Generator, Prompt, Sampling
 from rewardlab.heartbeat import heartbeat
 from rewardlab.json_values import json_value
@@ -205,6 +206,6 @@ def _progress(fresh: Sized, *, total: int) -> Callable[[], str]:
     def line() -> str:
         rate = len(fresh) / (time.monotonic() - start)
         left = f", {(total - len(fresh)) / rate / 60:.0f} min left" if rate else ""
-        return f"{len(fresh):,} of {total:,} rows, {rate:.1f} rows/s{left}"
+        return f"{len(fresh):,} of {quantity(total, 'row')}, {rate:.1f} rows/s{left}"
 
     return line

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rewardlab.errors import Problem
+from rewardlab.errors import Problem, quantity
 
 
 class Batches(NamedTuple):
@@ -121,7 +121,7 @@ def too_few_prompts(prompts: int, rollouts: Rollouts) -> Iterator[Problem]:
     what = (
         f"{prompts:,} training prompts do not fill one generation: {rollouts.per_generation:,} "
         f"completions are sampled at once, {rollouts.per_prompt} for each of "
-        f"{rollouts.prompts_per_generation:,} prompts"
+        f"{quantity(rollouts.prompts_per_generation, 'prompt')}"
     )
     fix = "lower per_device_train_batch_size or gradient_accumulation_steps, or give more rows"
     yield Problem("E063", "trainer", what, fix)

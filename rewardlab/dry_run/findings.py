@@ -26,6 +26,7 @@ class Findings:
         exit_code: Exit code for the most basic kind of problem: 2 configuration, 3 data, 4 rewards;
             0 without problems.
         places: File name -> the place of the configuration that names it.
+        maker: The command that writes a missing file, by the file's name; None if unknown.
         cause: The first exception behind the problems; `--debug` shows it.
     """
 
@@ -33,6 +34,7 @@ class Findings:
     notes: list[str] = field(default_factory=list)
     exit_code: int = 0
     places: Mapping[str, str] = field(default_factory=dict[str, str])
+    maker: Callable[[str], str | None] = lambda _name: None
     cause: BaseException | None = None
 
     def attempt(
@@ -84,7 +86,9 @@ class Findings:
         if problem.code != "E201" or where is None:
             return problem
         fix = problem.fix
-        if not Path(problem.where).is_absolute():
+        if command := self.maker(problem.where):
+            fix = f"first run: {command}"
+        elif not Path(problem.where).is_absolute():
             fix = f"{fix}; it is relative to {Path.cwd()}"
         return replace(problem, where=where, what=f"{shown(problem.where)} {problem.what}", fix=fix)
 

@@ -105,7 +105,7 @@ def _closing(gate: Gate, rows: Sequence[PlantedRow], scores: PlantedScores) -> I
         first = rows[closed[0]]["reference"].id
         yield (
             f"the gate {scores.reward} closes on the reference of row {first}: it scores "
-            f"{references[closed[0]]:g}, below {gate.below:g} ({len(closed)} of {len(rows)} rows)"
+            f"{references[closed[0]]:g}, below {gate.below:g} ({len(closed)} of {len(rows):,} rows)"
         )
 
 

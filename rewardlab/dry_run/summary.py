@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rewardlab.dry_run.rewards import reward_table
+from rewardlab.errors import quantity
 
 WIDTH = 80
 SHOWN_SHARE = 0.01
@@ -35,28 +36,28 @@ def _tokens(tokens: Mapping[str, Any]) -> Iterator[str]:
                 f"longest {counts['max']:,}"
             )
     limits = [f"{key}={value}" for key, value in tokens.items() if key.startswith("max_")]
-    yield f"{', '.join(limits)} cuts {tokens['cut']:,} of {_count(tokens['measured'], 'row')}"
+    yield f"{', '.join(limits)} cuts {tokens['cut']:,} of {quantity(tokens['measured'], 'row')}"
 
 
 def _batches(batches: Mapping[str, Any]) -> Iterator[str]:
-    factors = [_count(batches["rows_per_process"], "row")]
+    factors = [quantity(batches["rows_per_process"], "row")]
     if batches["accumulation"] > 1:
         factors.append(f"{batches['accumulation']:,} accumulated")
     if batches["processes"] > 1:
-        factors.append(f"{batches['processes']:,} processes")
+        factors.append(quantity(batches["processes"], "process"))
     rows = " x ".join(factors)
     if len(factors) > 1:
-        rows += f" = {batches['rows_per_step']:,} rows"
+        rows += f" = {quantity(batches['rows_per_step'], 'row')}"
     yield f"each step: {rows}"
     yield (
         f"steps: {batches['steps']:,}, which is {batches['epochs']:g} epochs of "
-        f"{_count(batches['steps_per_epoch'], 'step')}"
+        f"{quantity(batches['steps_per_epoch'], 'step')}"
     )
 
 
 def _rollouts(rollouts: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"sampling: {rollouts['per_generation']:,} completions at a time, "
+        f"sampling: {quantity(rollouts['per_generation'], 'completion')} at a time, "
         f"{rollouts['per_prompt']:,} for each of {rollouts['prompts_per_generation']:,} prompts; "
         f"{rollouts['total']:,} in all"
     )
@@ -93,10 +94,6 @@ def _memory_on_gpu(memory: Mapping[str, Any]) -> Iterator[str]:
 
 def _rewards(rewards: Mapping[str, Any]) -> Iterator[str]:
     yield from reward_table(rewards).splitlines()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _size(gib: float) -> str:

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from typing import Generic, TypeAlias, TypeVar, cast
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.human.gold import Cell, Gold
 from rewardlab.human.marked_text import FAULTS, Marked, Stretch, moved
 from rewardlab.human.score_matrix import ScoreMatrix
@@ -325,13 +325,14 @@ class ErrorAnnotations(Annotations[RatedError]):
 
     def _funnel(self, gold: Gold) -> Iterator[str]:
         left_out = counted({what: self.counts[what] for what in LEFT_OUT})
-        yield f"{self._rows:,} rows" + (f": {left_out} left out" if left_out else "")
+        yield quantity(self._rows, "row") + (f": {left_out} left out" if left_out else "")
         systems, segments = gold.scores.values.shape
         rated, size = self.rated().values(), systems * segments
         yield (
-            f"{systems:,} systems x {segments:,} segments ({segment_order(self.numbers)[1]}), "
-            f"{sum(map(len, rated)):,} ratings of {gold.raters:,} raters, "
-            f"{size - len(rated):,} of {size:,} translations without one"
+            f"{quantity(systems, 'system')} x {quantity(segments, 'segment')} "
+            f"({segment_order(self.numbers)[1]}), "
+            f"{quantity(sum(map(len, rated)), 'rating')} of {quantity(gold.raters, 'rater')}, "
+            f"{size - len(rated):,} of {quantity(size, 'translation')} without one"
         )
         self.counts[ONLY_CHECKS] = sum(
             rater not in self.ratings[system, key] for system, key, rater in self._checks

@@ -31,7 +31,7 @@ from statistics import fmean
 from typing import NamedTuple, TypeAlias
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.human import headers
 from rewardlab.human.annotations import Annotations, segment_id
 from rewardlab.human.formats import Format, Match
@@ -161,7 +161,7 @@ def read(file: TextFile, _severities: SeverityTable) -> Gold:
     rows = len(filled_lines(file)) - 1
     noted = counted(scores.counts)
     gold = scores.gold(file, mean_score, kind="direct")
-    return replace(gold, funnel=f"{rows:,} rows" + (f": {noted}" if noted else ""))
+    return replace(gold, funnel=quantity(rows, "row") + (f": {noted}" if noted else ""))
 
 
 ESA = Format(recognises, read)

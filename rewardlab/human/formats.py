@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.data.lines import TextFile, read_lines
-from rewardlab.errors import EXIT_USAGE, Problem, refuse, shown
+from rewardlab.errors import EXIT_USAGE, Problem, quantity, refuse, shown
 from rewardlab.human.gold import FEWEST_SYSTEMS, Gold
 from rewardlab.human.language_pairs import check_languages, of_one_pair
 from rewardlab.human.quoting import plain_cells
@@ -128,7 +128,7 @@ def read_gold(
         gold,
         source_lang=gold.source_lang or languages[0] or source_lang,
         target_lang=gold.target_lang or languages[1] or target_lang,
-        funnel="; ".join((gold.funnel, *file.notes)),
+        notes=(*gold.notes, *file.notes),
     )
     if lower_is_better and gold.severities is None:
         gold = replace(gold, scores=gold.scores.negated(), negated=True)
@@ -178,11 +178,11 @@ def _scored_systems(gold: Gold, name: str) -> Gold:
     parts = [gold.funnel]
     if gold.severities is None:  # the funnel of marked errors has these numbers already
         parts += [
-            f"{len(systems)} systems x {len(kept.segments):,} segments",
-            f"{missing:,} of {kept.values.size:,} scores missing" if missing else "",
+            f"{quantity(len(systems), 'system')} x {quantity(len(kept.segments), 'segment')}",
+            f"{missing:,} of {quantity(kept.values.size, 'score')} missing" if missing else "",
         ]
     parts += [
-        f"{empty:,} segments without a score" if empty else "",
+        f"{quantity(empty, 'segment')} without a score" if empty else "",
         f"systems without a score left out: {some_of(unscored)}" if unscored else "",
     ]
     return replace(gold, scores=kept, unscored=unscored, funnel="; ".join(filter(None, parts)))

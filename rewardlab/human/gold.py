@@ -32,7 +32,8 @@ class Gold:
         documents: (M,), empty if unknown.
         numbers: (M,), number of each segment in its test set or document, None if the file does not
             say; empty if unknown.
-        funnel: What was read, left out and noticed, in one line.
+        funnel: What was read and left out, in one line.
+        notes: What was changed on reading, one line each.
         raters: Number of raters; 0 if the file does not say.
         sources: (M,), or None if the file has no sources.
         hypotheses: (system, segment id) -> text, where known; also of systems without scores.
@@ -64,6 +65,7 @@ class Gold:
     negated: bool = False
     name: str = ""
     reference_system: str | None = None
+    notes: tuple[str, ...] = ()
 
     def in_languages(
         self, source_lang: str | None, target_lang: str | None, *, where: str, fix: str

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeAlias, cast
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse
+from rewardlab.errors import Problem, quantity, refuse
 from rewardlab.human.headers import (
     DOCUMENTS,
     LANGUAGE_PAIRS,
@@ -84,7 +84,7 @@ def of_one_pair(file: TextFile, source_lang: str | None, target_lang: str | None
             for pair, line in zip(pairs, file.lines, strict=True)
         ]
         others = some_of([shown_pair(pair) for pair in counts if pair != kept])
-        note = f"{file.name}: {out:,} rows of other language pairs left out ({others})"
+        note = f"{file.name}: {quantity(out, 'row')} of other language pairs left out ({others})"
         file = replace(file, lines=lines, notes=(*file.notes, note))
     return OnePair(file, *kept)
 
@@ -149,7 +149,7 @@ def _ambiguous(
 ) -> Problem:
     """E281: several pairs fit what is asked for, or none."""
     pairs = sorted(counts, key=shown_pair)
-    rows = [f"{shown_pair(one)}: {counts[one]:,} rows" for one in pairs if counts[one]]
+    rows = [f"{shown_pair(one)}: {quantity(counts[one], 'row')}" for one in pairs if counts[one]]
     has = ", ".join(rows) or shown_pair(pairs[0])
     if left:
         what = f"rows of {len(counts):,} language pairs, whose scores cannot be mixed ({has})"

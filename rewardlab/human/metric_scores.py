@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rewardlab.data.lines import TextFile, read_lines
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.human.annotations import segment_id
 from rewardlab.human.direct_assessment import COLUMNS, ESA, mean_score, read_rows, score_columns
 from rewardlab.human.formats import Match
@@ -127,17 +127,17 @@ def _missing(found: Collection[Cell], gold: Gold, may_miss: Collection[str]) -> 
     systems, segments = {system for system, _ in found}, {segment for _, segment in found}
     lost = _distinct(system for system, _ in wanted if system not in systems)
     if lost:
-        yield f"{len(lost):,} systems are missing ({some_of(lost)})"
+        yield f"{quantity(len(lost), 'system')} missing ({some_of(lost)})"
     gone = _distinct(segment for _, segment in wanted if segment not in segments)
     if gone:
-        yield f"{len(gone):,} segments are missing ({some_of(gone)})"
+        yield f"{quantity(len(gone), 'segment')} missing ({some_of(gone)})"
     cells = [
         f"{system} {segment}"
         for system, segment in wanted
         if (system, segment) not in found and system in systems and segment in segments
     ]
     if cells:
-        yield f"{len(cells):,} translations are missing ({some_of(cells)})"
+        yield f"{quantity(len(cells), 'translation')} missing ({some_of(cells)})"
 
 
 def _extra(found: Collection[Cell], gold: Gold) -> Iterator[str]:
@@ -145,10 +145,10 @@ def _extra(found: Collection[Cell], gold: Gold) -> Iterator[str]:
     systems = _distinct(system for system, _ in found)
     others = [one for one in systems if one not in {*gold.scores.systems, *gold.unscored}]
     if others:
-        yield f"{len(others):,} systems without human scores ({some_of(others)})"
+        yield f"{quantity(len(others), 'system')} without human scores ({some_of(others)})"
     unknown = _distinct(one for _, one in found if one not in {*gold.scores.segments})
     if unknown:
-        yield f"{len(unknown):,} segments without human scores ({some_of(unknown)})"
+        yield f"{quantity(len(unknown), 'segment')} without human scores ({some_of(unknown)})"
 
 
 def _fix_of_missing(found: Collection[Cell], gold: Gold, may_miss: Collection[str]) -> str:

@@ -18,7 +18,7 @@ from typing import NoReturn
 import numpy as np
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.human.formats import Format, Match
 from rewardlab.human.gold import Gold
 from rewardlab.human.json_ratings import read_evalset_ratings, read_standalone_ratings
@@ -42,7 +42,7 @@ def _read_lists(file: TextFile, _severities: SeverityTable) -> Gold:
     gold = Gold(
         ScoreMatrix(tuple(scores), segments, values, signature),
         documents=("",) * len(segments),
-        funnel=f"{values.size:,} rows",
+        funnel=quantity(values.size, "row"),
     )
     return gold if is_whole else _with_texts(gold, read_texts_beside(path), file.name)
 
@@ -129,8 +129,8 @@ def _with_texts(gold: Gold, beside: TextsBeside, name: str) -> Gold:
     have = beside.sources or beside.documents
     if have is not None and len(have) != len(gold.scores.segments):
         what = (
-            f"scores of {len(gold.scores.segments):,} segments, but the test set they lie in has "
-            f"{len(have):,}"
+            f"scores of {quantity(len(gold.scores.segments), 'segment')}, but the test set they "
+            f"lie in has {len(have):,}"
         )
         refuse(Problem("E229", name, what, "write None for segments without a score"))
     return replace(

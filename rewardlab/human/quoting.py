@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse
+from rewardlab.errors import Problem, quantity, refuse
 from rewardlab.human.headers import SYSTEMS
 from rewardlab.human.tables import column_name, number_of, some_of
 
@@ -117,7 +117,9 @@ def _joined(file: TextFile, records: Records, note: str) -> TextFile:
         lines[start] = TAB.join(_BREAK.sub(" ", cell) for cell in cells)
     notes = [f"{file.name}: {note}"]
     if broken:
-        notes.append(f"{file.name}: {broken:,} cells with a tab or line break: read as a space")
+        notes.append(
+            f"{file.name}: {quantity(broken, 'cell')} with a tab or line break: read as a space"
+        )
     return replace(file, lines=lines, notes=(*file.notes, *notes))
 
 

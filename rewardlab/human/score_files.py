@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import Problem, refuse, shown
+from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.human.formats import Format, Match
 from rewardlab.human.gold import Gold
 from rewardlab.human.headers import SEGMENTS, SYSTEMS, key_names
@@ -170,7 +170,7 @@ def read(file: TextFile, _severities: SeverityTable) -> Gold:
     """
     matrix = read_table(file)
     rows = len(filled_lines(file)) - 1
-    return Gold(matrix, documents=("",) * len(matrix.segments), funnel=f"{rows:,} rows")
+    return Gold(matrix, documents=("",) * len(matrix.segments), funnel=quantity(rows, "row"))
 
 
 TABLE = Format(recognises, read)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rewardlab.data.lines import TextFile
-from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse, shown
+from rewardlab.errors import EXIT_DATA, Problem, UserError, quantity, refuse, shown
 
 LISTED = 5
 FIX = "give a file with scores or annotations"
@@ -257,7 +257,7 @@ def _of_rows(places: Sequence[tuple[int, str]], total: int) -> str:
     lines = list(dict.fromkeys(line for line, _ in places))  # a row may have several such cells
     some = ", ".join(map(str, lines[:LISTED]))
     first = f"first {LISTED}" if len(lines) > LISTED else "at"
-    return f"{len(lines):,} of {total:,} rows; {first}: {some}"
+    return f"{len(lines):,} of {quantity(total, 'row')}; {first}: {some}"
 
 
 def some_of(words: Sequence[str]) -> str:
@@ -274,4 +274,9 @@ def some_of(words: Sequence[str]) -> str:
 
 def counted(counts: Mapping[str, int]) -> str:
     """Text such as ``3 of this, 1 of that``: the counts that are not 0, in their order."""
-    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    singular = {what: re.sub(r"s\b", "", what, count=1) for what in counts}
+    return ", ".join(
+        f"{count:,} {singular[what] if count == 1 else what}"
+        for what, count in counts.items()
+        if count
+    )

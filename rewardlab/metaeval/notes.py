@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rewardlab.errors import quantity
 from rewardlab.human.gold import FEWEST_SYSTEMS
 from rewardlab.human.score_matrix import Floats
 from rewardlab.metaeval.correlations import known_cells
@@ -25,13 +26,14 @@ standard error of a zero correlation."""
 
 def notes_on(evaluation: MetaEvaluation) -> Iterator[str]:
     """Notes on what the numbers do not show, one line each."""
+    yield from evaluation.gold.notes
     human = evaluation.gold.scores.only(evaluation.systems).values
     if missing := int(np.isnan(human).sum()):
         yield f"{missing:,} of {human.size:,} translations have no human score and count nowhere"
     if len(evaluation.systems) < FEW_SYSTEMS:
         yield (
             f"{len(evaluation.systems)} systems are few: what is said of systems rests on "
-            f"{math.comb(len(evaluation.systems), 2)} pairs"
+            f"{quantity(math.comb(len(evaluation.systems), 2), 'pair')}"
         )
     ties = evaluation.constant.segment["item"]["acc_eq"]
     if not math.isnan(ties):
@@ -73,6 +75,7 @@ def _notes_on_signs(evaluation: MetaEvaluation) -> Iterator[str]:
     errors below 0: a guard that gives nearly all translations the same score can have a slightly
     negative correlation by chance.
     """
+    yield from evaluation.gold.notes
     human = evaluation.gold.scores.only(evaluation.systems).values
     known: list[str] = []
     negative: list[str] = []

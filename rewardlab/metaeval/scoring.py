@@ -161,13 +161,20 @@ def candidates(
     }
 
 
-def check_texts(rewards: Sequence[Reward], gold: Gold, reference_system: str | None) -> None:
+def check_texts(
+    rewards: Sequence[Reward],
+    gold: Gold,
+    reference_system: str | None,
+    *,
+    where: str = "--reward",
+) -> None:
     """Refuse rewards that need texts which the gold file lacks.
 
     Args:
         rewards: The rewards to be used.
         gold: Human scores, perhaps with texts.
         reference_system: System whose texts are the references, or None.
+        where: The option with the rewards.
 
     Raises:
         UserError: E042 no references (exit code 2), E252 no texts or no sources (3).
@@ -191,7 +198,7 @@ def check_texts(rewards: Sequence[Reward], gold: Gold, reference_system: str | N
     fix = f"--reference-system {people[0] if people else 'NAME'}"
     what = "reads references, and no system is named as one"
     if problems := [
-        Problem("E042", "--reward", f"{reward.name} {what}", fix)
+        Problem("E042", where, f"{reward.name} {what}", fix)
         for reward in rewards
         if reward.needs_reference and reference_system is None
     ]:

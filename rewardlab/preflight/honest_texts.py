@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rewardlab.errors import Problem, kind_of, refuse
+from rewardlab.errors import Problem, kind_of, quantity, refuse
 from rewardlab.human.gold import Gold
 from rewardlab.human.score_matrix import Floats, ScoreMatrix
 from rewardlab.metaeval.scoring import candidates, compared_systems
@@ -72,11 +72,7 @@ def honest_of_gold(
         UserError: E240 nothing to attack, E241 the texts are the references, E242 no texts or no
             sources, E250 an unknown system, E251 fewer than two systems are left; exit code 3.
     """
-    if not gold.hypotheses or gold.sources is None:
-        lacking = "sources" if gold.hypotheses else "texts"
-        what = f"holds human scores and no {lacking}, so there is nothing to attack"
-        fix = "give ratings with texts (MQM), or -s FILE -t FILE in place of --gold"
-        refuse(Problem("E242", "--gold", what, fix))
+    check_texts_to_attack(gold)
     systems = compared_systems(
         gold, reference_system=reference_system, exclude=exclude, exclude_references=True
     )
@@ -88,6 +84,19 @@ def honest_of_gold(
         target_lang=target_lang,
     )
     return _honest(texts, gold.scores.only(systems), "--gold")
+
+
+def check_texts_to_attack(gold: Gold) -> None:
+    """Refuse judgements without the texts that are attacked.
+
+    Raises:
+        UserError: E242, no texts or no sources; exit code 3.
+    """
+    if not gold.hypotheses or gold.sources is None:
+        lacking = "sources" if gold.hypotheses else "texts"
+        what = f"holds human scores and no {lacking}, so there is nothing to attack"
+        fix = "give ratings with texts (MQM), or -s FILE -t FILE in place of --gold"
+        refuse(Problem("E242", "--gold", what, fix))
 
 
 def honest_of_texts(
@@ -163,7 +172,7 @@ def _honest(texts: Mapping[tuple[str, str], Candidate], gold: ScoreMatrix, where
         cells += [(row, columns[case.honest.id]) for case in usable]
         equal += same
     if not made:
-        what = f"none of {len(texts):,} translations can be attacked"
+        what = f"none of {quantity(len(texts), 'translation')} can be attacked"
         fix = "give translations of two source texts, not empty and not the same"
         problems.append(Problem("E240", where, what, fix))
     if problems:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rewardlab.errors import quantity
 from rewardlab.evaluation.evaluate import MACRO, Evaluation
 from rewardlab.evaluation.metrics import Metric, Relation
 from rewardlab.evaluation.significance import Score
-from rewardlab.report.table import Cell, Column, Table, table_of
+from rewardlab.report.table import Cell, Column, Table, filled, table_of
 from rewardlab.report.terminal import ends, number
 from rewardlab.spans import printable
 
@@ -37,7 +38,11 @@ def score_table(evaluation: Evaluation, place: str) -> Table:
         evaluation: An evaluation.
         place: A direction, or `MACRO`.
     """
-    title = f"{place}, {evaluation.rows[place]:,} rows" if place != MACRO else "mean of directions"
+    title = (
+        f"{place}, {quantity(evaluation.rows[place], 'row')}"
+        if place != MACRO
+        else "mean of directions"
+    )
     seeds = ["sd of seeds"] if evaluation.groups else []
     against = [f"to {evaluation.baseline}", "95%", "p"] if evaluation.baseline else []
     columns = [
@@ -75,7 +80,7 @@ def text_table(evaluation: Evaluation, place: str) -> Table:
         ]
         for team, texts in evaluation.texts[place].items()
     ]
-    return table_of(columns, rows)
+    return filled(table_of(columns, rows))
 
 
 def reading_aid(evaluation: Evaluation) -> Iterator[str]:

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from rewardlab.errors import quantity
+from rewardlab.metaeval.comparison import ALPHA
 from rewardlab.metaeval.correlations import GROUPINGS, Grouping
 from rewardlab.metaeval.intervals import Intervals
 from rewardlab.metaeval.results import MetaEvaluation, MetricResult
@@ -26,6 +28,12 @@ SPAN_STATISTICS = (
 Cell: TypeAlias = Callable[[MetricResult], str]
 Cells: TypeAlias = tuple[Column, Cell]
 """A column, and the function that writes a metric's cell in it."""
+TESTED = (
+    "p: chance of a difference this large between equally good metrics (one-sided); "
+    f"{ALPHA} or less opens a new rank"
+)
+TESTS = {"acc_eq": "acc_eq", "spa": "SPA", "pairwise_accuracy": "pairs"}
+"""Headings of the compared statistics in the table of metrics."""
 TIES, SPA, SYSTEMS = "ties", "SPA", "systems"
 """Parts of the table of metrics, which is split between them on a narrow terminal."""
 LEGEND = (
@@ -36,8 +44,14 @@ LEGEND = (
 
 def metaeval_page(evaluation: MetaEvaluation) -> Page:
     """All tables, their legend and the notes."""
-    tables = (gold_table(evaluation), metric_table(evaluation), span_table(evaluation))
-    notes = (*LEGEND, *(f"note: {note}" for note in evaluation.notes))
+    tables = (
+        gold_table(evaluation),
+        metric_table(evaluation),
+        *comparison_tables(evaluation),
+        span_table(evaluation),
+    )
+    tested = (TESTED,) if evaluation.rankings else ()
+    notes = (*LEGEND, *tested, *(f"note: {note}" for note in evaluation.notes))
     return Page(
         "Meta-evaluation",
         tuple(table for table in tables if table is not None),
@@ -57,8 +71,9 @@ def metric_table(evaluation: MetaEvaluation) -> Table:
     some metric with the next lower rank number.
     """
     title = (
-        f"{len(evaluation.metrics)} metrics on {len(evaluation.systems)} systems x "
-        f"{len(evaluation.gold.scores.segments):,} segments"
+        f"{quantity(len(evaluation.metrics), 'metric')} on "
+        f"{quantity(len(evaluation.systems), 'system')} x "
+        f"{quantity(len(evaluation.gold.scores.segments), 'segment')}"
     )
     columns = list(_columns(evaluation))
     rows = [
@@ -66,6 +81,19 @@ def metric_table(evaluation: MetaEvaluation) -> Table:
         for metric in (*_best_first(evaluation.metrics), evaluation.constant)
     ]
     return table_of([column for column, _ in columns], rows, title=title)
+
+
+def comparison_tables(evaluation: MetaEvaluation) -> Iterator[Table]:
+    """A table of p-values for each compared statistic: is the metric of the row the better one?"""
+    for statistic, ranking in evaluation.rankings.items():
+        names = [*ranking.values]
+        p = {(one.first, one.second): one.p for one in ranking.comparisons}
+        rows = [
+            [better, *(number(p.get((better, other), math.nan)) for other in names[1:])]
+            for better in names[:-1]
+        ]
+        columns = [Column("better", "name"), *map(Column, names[1:])]
+        yield table_of(columns, rows, title=f"p-values of differences in {TESTS[statistic]}")
 
 
 def _columns(evaluation: MetaEvaluation) -> Iterator[Cells]:

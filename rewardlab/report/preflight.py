@@ -21,7 +21,7 @@ from rewardlab.preflight.safety import (
     Judgement,
     Safety,
 )
-from rewardlab.report.table import Cell, Column, Page, Table, table_of
+from rewardlab.report.table import Cell, Column, Page, Table, filled, table_of
 from rewardlab.report.terminal import ends, number
 from rewardlab.statistics import Estimate
 
@@ -78,7 +78,8 @@ def agreement_table(result: Preflight) -> Table | None:
         return None
     measured = [column for column, _ in (*AGREEMENT, *DISCRIMINATION)]
     rows: list[list[Cell | str]] = []
-    for name in {**result.discrimination, **result.agreement}:
+    names = {**result.discrimination, **result.agreement}
+    for name in names if result.agreement else [one for one in names if one != CONSTANT]:
         agreement, within = result.agreement.get(name), result.discrimination.get(name)
         rows.append(
             [
@@ -88,7 +89,7 @@ def agreement_table(result: Preflight) -> Table | None:
             ]
         )
     columns = [Column("reward", "name"), *measured]
-    return table_of(columns, rows, title="within the translations of one source")
+    return filled(table_of(columns, rows, title="within the translations of one source"))
 
 
 def exposure_table(safety: Safety) -> Table:

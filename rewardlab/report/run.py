@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from rewardlab.errors import quantity
 from rewardlab.report import terminal
 from rewardlab.report.table import Cell, Column, Table, table_of
 from rewardlab.spans import once_each
@@ -217,7 +218,8 @@ def curve_table(steps: Steps, width: int, *, title: str = "") -> Table:
         curve = terminal.sparkline(steps.series(name), size)
         shown = Cell(curve, "yellow" if failing else "")
         rows.append([name, f"{points[0]:z.4g}", shown, f"{points[-1]:z.4g}"])
-    over = f"steps {steps.rows[0]['step']:,} to {steps.last:,}"
+    start = steps.rows[0]["step"]
+    over = f"step {start:,}" if start == steps.last else f"steps {start:,} to {steps.last:,}"
     columns = [Column("metric", "name"), Column("first"), Column(over), Column("last")]
     return table_of(columns, rows, title=title)
 
@@ -280,4 +282,4 @@ def _cut(text: str) -> str:
 
 
 def _more(text: str) -> str:
-    return f" … ({len(text):,} characters)" if len(text) > LONGEST_TEXT else ""
+    return f" … ({quantity(len(text), 'character')})" if len(text) > LONGEST_TEXT else ""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from rich.table import Table
 
+from rewardlab.errors import quantity
 from rewardlab.evaluation.system_scores import SystemScores
 from rewardlab.spans import printable
 
@@ -67,19 +68,19 @@ def score_notes(systems: Sequence[SystemScores], corpus: CorpusScores) -> Iterat
         closed = Counter(gate for gate in one.gated if gate is not None)
         if closed:
             by = ", ".join(f"{gate} {count:,}" for gate, count in closed.items())
-            total = f"{closed.total():,} of {len(one):,} rows{place}"
+            total = f"{closed.total():,} of {quantity(len(one), 'row')}{place}"
             yield printable(f"gated: {total}, which have the worst score ({by})")
         for at, reward in enumerate(one.names):
             counts = one.statuses(at).items()
             lost = {status: count for status, count in counts if not status.scored}
             if lost:
                 reasons = ", ".join(f"{status} {count:,}" for status, count in lost.items())
-                total = f"{sum(lost.values()):,} of {len(one):,} rows{place}"
+                total = f"{sum(lost.values()):,} of {quantity(len(one), 'row')}{place}"
                 yield printable(f"not scored by {reward}: {total} ({reasons})")
         for part, values in one.components.items():
             reward, _, kind = part.rpartition("/")
             if kind == "truncated" and (cut := int(np.nansum(values))):
-                yield printable(f"truncated: {reward} read {cut:,} texts{place} in part")
+                yield printable(f"truncated: {reward} read {quantity(cut, 'text')}{place} in part")
     yield "mean, std: of the rows that were scored"
     if any(corpus.values()):
         yield "corpus: sacrebleu's score of the whole file, in the sign of the reward"

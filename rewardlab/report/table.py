@@ -103,6 +103,16 @@ def table_of(
     return Table(tuple(columns), cells, title, keys)
 
 
+def filled(table: Table) -> Table:
+    """The table without the columns that have no value in any row; its keys stay.
+
+    Args:
+        table: A table, perhaps with columns that do not apply.
+    """
+    full = [at for at in range(len(table.columns)) if at < table.keys or _content(table, at)]
+    return _columns(table, full, table.title)
+
+
 def folded(text: str, width: int) -> str:
     r"""A name in lines of a width, broken behind spaces and marks where possible.
 

@@ -192,7 +192,8 @@ class CometKiwi(_CometReward):
         batch_tokens: See `Comet`.
         device: See `Comet`.
         dtype: See `Comet`.
-        pickle_sha256: See `Comet`.
+        pickle_sha256: SHA-256 of ``model.ckpt``, a pickle, as published; without this option no
+            pickle is read.
         worst: See `Comet`. A model that ends in a sigmoid (``final_activation``) is bounded by 0,
             others are unbounded.
 
@@ -228,7 +229,8 @@ class XComet(_CometReward):
         batch_tokens: See `Comet`.
         device: See `Comet`.
         dtype: See `Comet`.
-        pickle_sha256: See `Comet`.
+        pickle_sha256: SHA-256 of ``model.ckpt``, a pickle, as published; without this option no
+            pickle is read.
         worst: See `Comet`. A score is at most 1, and the model is trained on scores of 0 to 1.
 
     Raises:

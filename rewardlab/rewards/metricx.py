@@ -53,7 +53,8 @@ class MetricX(BaseReward):
         device: ``auto`` is the accelerator if there is one, else the CPU; or torch's name.
         dtype: Precision; ``auto`` is that of the checkpoint.
         pickle_sha256: The published SHA-256 of a checkpoint that is a pickle
-            (`pytorch_model.bin`); see `rewardlab.models.weights.load_state_dict`.
+            (`pytorch_model.bin`); without this option no pickle is read. For shards, the SHA-256
+            of their hexadecimal digests, concatenated in the order of the file names.
 
     Raises:
         ValueError: An option is out of range.

@@ -74,7 +74,7 @@ class NumbersKept(Guard):
     items cost, and its span is minor (1 to 5 in WMT's weights), because "2" may correctly become
     "two". Lost items are spans in the source, added items are spans in the hypothesis.
 
-    Numbers are compared by value (`rewardlab.text.numbers`): digits of all scripts, decimal and
+    Numbers are compared by value: digits of all scripts, decimal and
     grouping separators of all locales (1,000.5 = 1.000,5 = 1 000,5 = 1'000.5 = ١٬٠٠٠٫٥,
     1,00,000 = 100,000), without insignificant zeros (05 = 5, 2.50 = 2,5). A lone separator before
     exactly three digits is a grouping separator: 1.000 is a thousand in every language. Words that

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,15 @@ from rewardlab.types import Reward
 GROUP = "rewardlab.rewards"
 LISTING = "rewardlab rewards"
 """The command that lists the rewards, and shows the options of one."""
+PUBLISHED = {
+    "chrf++": "chrf:word_order=2",
+    "chrf2++": "chrf:word_order=2",
+    "chrfpp": "chrf:word_order=2",
+    "spbleu": "bleu:tokenize=flores200",
+    "exact-match": "exact_match",
+    "sacrebleu": "bleu",
+}
+"""Published names of a reward with certain options, and other usual names, in lower case."""
 
 
 def reward_names() -> list[str]:
@@ -42,9 +52,7 @@ def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
     """
     registry = _registry()
     if name not in registry.names():
-        near = nearest(name, reward_names())
-        fix = f"{near} ({LISTING} lists all)" if near else f"{LISTING} lists all"
-        raise UserError([Problem("E101", where, f"unknown reward {shown(name)}", fix)])
+        raise UserError([_unknown_reward(name, where)])
     try:
         loaded = registry.load(name)
     except Exception as error:  # what a plug-in raises on import is not ours to know
@@ -53,6 +61,36 @@ def reward_class(name: str, *, where: str = "reward") -> type[Reward]:
         what = f"the entry point {name} is {shown(loaded)}, not a dataclass"
         raise UserError([Problem("E331", where, what, "see docs/add_a_reward.md")])
     return loaded
+
+
+def _unknown_reward(name: str, where: str, options: str = "") -> Problem:
+    """E101, with the reward that was probably meant.
+
+    Args:
+        name: The unknown name.
+        where: The place that the message names.
+        options: The options as they were given on the command line.
+    """
+    near = _near_reward(name)
+    if near and options:
+        near += ("," if ":" in near else ":") + options
+    elif near in reward_names():
+        near = _written_example(near, required_only=True)
+    fix = f"{near} ({LISTING} lists all)" if near else f"{LISTING} lists all"
+    return Problem("E101", where, f"unknown reward {shown(name)}", fix)
+
+
+def _near_reward(name: str) -> str | None:
+    """What an unknown name was probably meant to be.
+
+    A published model is named by its family and more: ``xcomet-xl``, ``wmt22-cometkiwi-da``.
+    """
+    plain = name.lower()
+    if near := PUBLISHED.get(plain) or nearest(name, reward_names()):
+        return near
+    families = {one.replace("_", ""): one for one in reward_names()}
+    words = re.split(r"[^a-z]+", plain.replace("comet-kiwi", "cometkiwi"))
+    return next((families[word] for word in words if word in families), None)
 
 
 def _broken_plugin(name: str, where: str, error: Exception) -> Problem:
@@ -80,8 +118,11 @@ def is_required(field: dataclasses.Field[Any]) -> bool:
     return field.init and field.default is field.default_factory is dataclasses.MISSING
 
 
-Form: TypeAlias = Callable[[str, str], str]
-"""Writes an option and its value as the user would: in YAML, or on the command line."""
+Form: TypeAlias = Callable[[str, str, str], str]
+"""Writes an option and its value as the user would: in YAML, or on the command line.
+
+The third argument is the option that is replaced by it; the command line keeps all others.
+"""
 
 
 def build_reward(
@@ -101,7 +142,7 @@ def build_reward(
     >>> build_reward("no_repetition", {"n": "3"})
     NoRepetition(name='no_repetition', n=3)
     """
-    return _built(name, options or {}, where, lambda option, value: f"{option}: {value}")
+    return _built(name, options or {}, where, lambda option, value, _: f"{option}: {value}")
 
 
 def _built(name: str, options: Mapping[str, object], where: str, form: Form) -> Reward:
@@ -116,17 +157,17 @@ def _built(name: str, options: Mapping[str, object], where: str, form: Form) -> 
         if option not in fields:
             near = nearest(option, fields)
             others = f"one of {', '.join(sorted(fields))}; see {LISTING} {name}"
-            fix = form(near, str(value)) if near else others
+            fix = form(near, str(value), option) if near else others
             problems.append(Problem("E102", place, "no such option", fix))
             continue
         try:
             values[option] = _converted(value, hints[option])
         except ValueError as error:
-            fix = form(option, example(fields[option], hints[option]))
+            fix = form(option, example(fields[option], hints[option]), option)
             problems.append(Problem("E103", place, f"{shown(value)} {error}", fix))
     for option, field in fields.items():
         if is_required(field) and option not in options:
-            fix = form(option, example(field, hints[option]))
+            fix = form(option, example(field, hints[option]), option)
             problems.append(Problem("E103", f"{where}: {name}.{option}", "is required", fix))
     if problems:
         raise UserError(problems)
@@ -198,16 +239,51 @@ def parse_reward(spec: str, *, where: str = "reward") -> Reward:
         what = f"{shown(spec)}: the name is missing"
         raise UserError([Problem("E104", where, what, flag + _written_example(name))])
 
-    def form(option: str, value: str) -> str:
-        return f"{flag}{name}:{option}={value}"
+    if name not in reward_names():
+        raise UserError([_unknown_reward(name, where, rest)])
+
+    def form(option: str, value: str, instead: str) -> str:
+        kept = {option if key == instead else key: each for key, each in options.items()}
+        return flag + _written(name, {**kept, option: value})
 
     return _built(name, options, where, form)
 
 
-def _written_example(name: str) -> str:
-    """A specification with an option of this reward, or the general form."""
+def with_another_name(spec: str, name: str, taken: Container[str]) -> tuple[str, str]:
+    """A name that is free, and the specification with this name and the same options.
+
+    Args:
+        spec: The command-line form of a reward that can be built.
+        name: The name of that reward.
+        taken: Names that it must not have.
+
+    >>> with_another_name("chrf:word_order=2", "chrf", {"chrf", "chrf_2"})
+    ('chrf_3', 'chrf:word_order=2,name=chrf_3')
+    """
+    free = next(new for at in count(2) if (new := f"{name}_{at}") not in taken)
+    kept, colon, options = spec.partition(":")
+    parts = re.split(r"(?<!\\),", options) if colon else []
+    others = [part for part in parts if part.partition("=")[0].strip() != "name"]
+    return free, f"{kept}:{','.join([*others, f'name={free}'])}"
+
+
+def _written(name: str, options: Mapping[str, object]) -> str:
+    """The command-line form of a reward."""
+    parts = (f"{key}={str(value).replace(',', chr(92) + ',')}" for key, value in options.items())
+    return f"{name}:{','.join(parts)}"
+
+
+def _written_example(name: str, *, required_only: bool = False) -> str:
+    """A specification with an option of this reward, or the general form.
+
+    Args:
+        name: A name, perhaps that of a reward.
+        required_only: Without an option, if the reward requires none.
+    """
     if name in reward_names():
         cls = cast("type[Any]", reward_class(name))
+        if required_only and not any(map(is_required, dataclasses.fields(cls))):
+            return name
         for field in dataclasses.fields(cls):
             if field.init and field.name != "name":
                 return f"{name}:{field.name}={example(field, get_type_hints(cls)[field.name])}"

@@ -32,7 +32,7 @@ class Remote(BaseReward):
     (no connection, 408, 409, 425, 429, 5xx, an invalid answer) is repeated with jitter. A request
     that is refused because of its content (400, 413, 422) is split until the row that causes the
     refusal is alone. A row without an answer ``timeout`` seconds after the call is ``UNAVAILABLE``;
-    if no row has an answer, `rewardlab.errors.RewardUnavailable` is raised with the reason.
+    if no row has an answer, the reward is unavailable, with the reason.
 
     The service states a signature. With ``expects`` no other signature is accepted, and the scores
     can be cached. Without ``expects``, the process expects the first signature that it sees from

@@ -101,7 +101,7 @@ def test_a_reward_that_reads_the_source_gets_it(outputs, run):
         (
             ["a.txt", "one.txt", "-r", "ref.txt", "--metric", "chrf"],
             3,
-            "error[E204] one.txt: 1 lines, but ref.txt has 40. fix: look near line 1\n",
+            "error[E204] one.txt: 1 line, but ref.txt has 40. fix: look near line 1\n",
         ),
         (
             ["a.txt", "none", "-r", "ref.txt", "--metric", "chrf"],
@@ -158,3 +158,19 @@ def test_a_terminal_shows_tables_or_json_and_not_both(outputs, run, monkeypatch)
     assert (code, out) == (0, "")
     assert "chrf" in err
     assert json.loads(run(*arguments, "--json", "-")[1])
+
+
+def test_systems_of_one_file_name_are_named_by_what_tells_them_apart(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("one", "a b c\n"), ("two", "a b d\n")):
+        (tmp_path / name / "out").mkdir(parents=True)
+        (tmp_path / name / "out" / "hyp.txt").write_text(text * 3)
+    (tmp_path / "three.txt").write_text("a b c\n" * 3)
+    code, out, err = run(
+        "compare", "one/out/hyp.txt", "two/out/hyp.txt", "-r", "three.txt", "--metric", "chrf"
+    )
+    assert code == 0, err
+    assert [*json.loads(out)["systems"]] == ["one", "two"]
+    assert "to one" in err
+    assert "copies" not in err  # without sources there are none to count
+    assert "peak memory" not in err

@@ -373,7 +373,7 @@ def test_a_rewritten_configuration_reads_back(files, run):
             "two.txt",
             "один\n",
             (
-                "error[E209] two.txt: 1 lines, but the test set has 2 rows. "
+                "error[E209] two.txt: 1 line, but the test set has 2 rows. "
                 "fix: translate exactly these rows, or give their ids in a .jsonl file"
             ),
         ),
@@ -384,8 +384,8 @@ def test_a_rewritten_configuration_reads_back(files, run):
                 '{"id": "x", "texts": ["c"]}\n'
             ),
             (
-                "error[E209] two.jsonl: 1 ids have no translation (10); 1 ids are not in the test "
-                "set (x); 1 ids have several (9); 1 ids have another source text (9). "
+                "error[E209] two.jsonl: 1 id without a translation (10); 1 id not in the test "
+                "set (x); 1 id with several translations (9); 1 id with another source text (9). "
                 "fix: translate exactly the rows of this test set: same data, same split"
             ),
         ),
@@ -441,12 +441,12 @@ def test_translations_of_more_rows_are_taken_where_their_sources_say_so(files, p
     del lines[-1]["source"]
     code, _, err = evaluated()
     assert code == 3
-    unknown = "error[E209] all.jsonl: 8 ids are not in the test set (1, 2, 3, 4, 5, ...). fix: "
+    unknown = "error[E209] all.jsonl: 8 ids not in the test set (1, 2, 3, 4, 5, ...). fix: "
     assert err.startswith(unknown)
     lines[-1]["source"] = "another ship"
     code, _, err = evaluated()
     assert code == 3
-    assert "1 ids have another source text (10)" in err
+    assert "1 id with another source text (10)" in err
     lines[-1]["source"] = pairs[-1][0]
     code, out, err = evaluated()
     assert code == 0, err

@@ -169,7 +169,7 @@ def test_data_that_has_changed_since_is_refused(export, translated):
     Path("en.txt").write_text("".join(f"{line}\n" for line in ["new", *lines[1:]]))
     code, (message,) = refused(export, translated, "--out", "a.tsv")
     assert code == 3
-    assert "1 ids have another source text (1)" in message
+    assert "1 id with another source text (1)" in message
     assert not Path("a.tsv").exists()
 
 

@@ -115,27 +115,25 @@ def test_the_version_is_the_package_s(call):
     [
         (
             ["scor"],
-            (
-                "error[E040] rewardlab: No such command 'scor'. Did you mean 'score'? "
-                "fix: see rewardlab --help\n"
-            ),
+            ("error[E040] rewardlab: No such command 'scor'. fix: rewardlab score\n"),
         ),
         (
             ["--verison"],
-            (
-                "error[E040] rewardlab: No such option: --verison (Possible options: --version). "
-                "fix: see rewardlab --help\n"
-            ),
+            ("error[E040] rewardlab: No such option: --verison. fix: --version\n"),
         ),
         (
             ["score", "--foo"],
             "error[E040] rewardlab score: No such option: --foo. fix: see rewardlab score --help\n",
         ),
         (
-            ["score", "-s", "a"],
+            ["score", "-s", "a", "--reward", "not_empty"],
+            "error[E040] rewardlab score: no translations are given. fix: -t FILE\n",
+        ),
+        (
+            ["metaeval", "--reward", "ter"],
             (
-                "error[E040] rewardlab score: Missing option '--hypothesis' / '-t'. "
-                "fix: see rewardlab score --help\n"
+                "error[E040] rewardlab metaeval: Missing option '--gold'. "
+                "fix: see rewardlab metaeval --help\n"
             ),
         ),
     ],

@@ -314,21 +314,21 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
         (
             (*GOLD, *GOOD, *GOOD),
             2,
-            "error[E036] --scores: good is asked for twice. fix: --scores good_2=FILE\n",
+            "error[E036] --scores: good is asked for twice. fix: --scores good_2=good.seg.score\n",
         ),
         (
             (*GOLD, "--reference-system", "refA", "--reward", "ter", "--scores", "ter=good.tsv"),
             2,
-            "error[E036] --scores: ter is asked for twice. fix: --scores ter_2=FILE\n",
+            "error[E036] --scores: ter is asked for twice. fix: --scores ter_2=good.tsv\n",
         ),
         (
             (*GOLD, "--scores", "constant=good.seg.score", "--scores", "a/b=good.seg.score"),
             2,
             (
-                "error[E116] --scores: 'constant' is a row of the table already. "
-                "fix: --scores constant_2=FILE\n"
                 "error[E116] --scores: 'a/b' cannot name a file. "
                 "fix: take letters, digits, spaces and - _ . + only\n"
+                "error[E116] --scores: 'constant' is a row of the table already. "
+                "fix: --scores constant_2=good.seg.score\n"
             ),
         ),
         (
@@ -417,7 +417,7 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
             (
                 f"error[E220] mqm.tsv:1: no file of scores begins with {HEADER!r}. "
                 "fix: write system and score lines, or a table separated by tabs\n"
-                "error[E225] commas.csv: commas is not of these translations: 2 systems are "
+                "error[E225] commas.csv: commas is not of these translations: 2 systems "
                 "missing ('B', 'C'). fix: score every translation of the gold file, under its "
                 "names, or leave systems out: --exclude-systems B,C\n"
             ),
@@ -451,7 +451,7 @@ def test_an_unknown_reward_is_refused_before_anything_is_read(files, run):
 @pytest.mark.parametrize(
     ("scores", "says"),
     [
-        ("A 1\nA 2\nB 1\nB 2\n", "1 systems are missing ('C')"),
+        ("A 1\nA 2\nB 1\nB 2\n", "1 system missing ('C')"),
         ("A 1\nB 1\nC 1\n", "1 scores for each system, and the human scores are of 2 segments"),
     ],
 )
@@ -469,7 +469,7 @@ def test_segments_that_are_missing_are_refused(files, run):
     (files / "short.tsv").write_text("system\td:1\td:3\nA\t1\t2\nB\t1\t2\nC\t1\t2\n")
     code, _, err = run("metaeval", *GOLD, "--scores", "short=short.tsv")
     assert code == 3
-    assert "1 segments are missing ('d:2'); 1 segments without human scores ('d:3')" in err
+    assert "1 segment missing ('d:2'); 1 segment without human scores ('d:3')" in err
 
 
 def test_files_that_are_wrong_are_all_named(files, run):
@@ -517,7 +517,7 @@ def test_columns_of_a_long_table_are_metrics(files, run):
     result = json.loads(out)
     assert result["metrics"]["good"]["system"]["kendall"] == 1.0
     assert result["metrics"]["other"]["system"]["kendall"] == -1.0
-    left_out = "left out 1 systems without human scores ('extra')"
+    left_out = "left out 1 system without human scores ('extra')"
     assert f"good: {left_out}" in result["notes"]
     assert f"note: other: {left_out}" in err
     numbers = "long.tsv: segments are found by their number in the test set"

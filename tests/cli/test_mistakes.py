@@ -21,6 +21,9 @@ FILES = {
     "word.yaml": "rewards: [{reward: chrf, weight: two}]\n",
     "text.yaml": "rewards: chrf\n",
     "option.yaml": "rewards: [{reward: no_repetition, n: four}]\n",
+    "comet.yaml": "rewards: [{reward: comet}]\n",
+    "scorer.yaml": "run: runs/scorer\nstages: []\n",
+    "none": "",
     "two.yaml": "rewards: [chrf, chrf]\n",
     "rl.yaml": (
         "run: runs/rl\nprompt: arrow\npolicy: {path: nowhere}\nrewards: [chrf]\n"
@@ -52,8 +55,115 @@ class Mistake(NamedTuple):
 
 
 MISTAKES = {
-    "misspelt command": Mistake(("scor",), "E040", "'scor'", "rewardlab --help"),
-    "misspelt option": Mistake((*SCORE, "--rewards", "chrf"), "E040", "--rewards", "score --help"),
+    "misspelt command": Mistake(("scor",), "E040", "'scor'", "rewardlab score"),
+    "misspelt option": Mistake((*SCORE, "--rewards", "chrf"), "E040", "--rewards", "--reward"),
+    "option of another command": Mistake(
+        (*SCORE, "--metric", "chrf"), "E040", "--metric", "--reward"
+    ),
+    "option of another command, the other way": Mistake(
+        (*COMPARE, "--reward", "chrf"), "E040", "--reward", "--metric"
+    ),
+    "option of another tool": Mistake(
+        ("score", "-t", "hyp", "--ref", "ref"), "E040", "--ref", "--reference"
+    ),
+    "two references": Mistake(
+        (*SCORE, "--reference", "short", "--reward", "chrf"),
+        "E040",
+        "-r takes one value and is given 2: 'ref', 'short'",
+        "keep one, -r short",
+    ),
+    "two systems of a preflight": Mistake(
+        (*PREFLIGHT, "-t", "ref", "--reward", "not_empty"),
+        "E040",
+        "-t takes one value and is given 2: 'hyp', 'ref'",
+        "-t hyp --other-hypothesis ref",
+    ),
+    "two gold files": Mistake(
+        ("metaeval", "--gold", "a", "--gold=b", "--reward", "ter"),
+        "E040",
+        "--gold takes one value and is given 2: 'a', 'b'",
+        "keep one, --gold b",
+    ),
+    "two numbers": Mistake(
+        (*SCORE, "--reward", "chrf", "--precision", "1", "--precision", "2"),
+        "E040",
+        "'1', '2'",
+        "keep one, --precision 2",
+    ),
+    "named system of a preflight": Mistake(
+        (*PREFLIGHT[:3], "-t", "a=hyp", "--reward", "not_empty", *PREFLIGHT[5:]),
+        "E115",
+        "'a=hyp' is not a file",
+        "-t hyp; --other-hypothesis FILE",
+    ),
+    "translations without -t": Mistake(
+        ("score", "hyp", "-r", "ref", "--reward", "chrf"), "E040", "'hyp'", "-t hyp"
+    ),
+    "file of a --json that prints": Mistake(
+        (*SCORE, "--reward", "chrf", "--json", "out.json"),
+        "E040",
+        "'out.json'",
+        "--json > out.json",
+    ),
+    "--json -": Mistake((*SCORE, "--reward", "chrf", "--json", "-"), "E040", "'-'", "--json"),
+    "format in capitals": Mistake(
+        ("metaeval", "--gold", "hyp", "--format", "MQM", "--reward", "ter"),
+        "E040",
+        "'MQM'",
+        "--format mqm",
+    ),
+    "published name of a reward": Mistake(
+        (*SCORE, "--reward", "chrF++:lowercase=true"),
+        "E101",
+        "'chrF++'",
+        "chrf:word_order=2,lowercase=true (rewardlab rewards lists all)",
+    ),
+    "published name of a model": Mistake(
+        (*SCORE, "--reward", "xcomet-xl"), "E101", "'xcomet-xl'", "xcomet:model=PATH"
+    ),
+    "published name of a model on the hub": Mistake(
+        (*COMPARE, "--metric", "Unbabel/wmt22-cometkiwi-da"),
+        "E101",
+        "'Unbabel/wmt22-cometkiwi-da'",
+        "comet_kiwi:model=PATH",
+    ),
+    "wrong value beside a right one": Mistake(
+        (*SCORE, "--reward", "chrf:char_order=3,word_order=x"),
+        "E103",
+        "'x'",
+        "--reward chrf:char_order=3,word_order=0",
+    ),
+    "same reward with options twice": Mistake(
+        (*SCORE, "--reward", "chrf:word_order=2", "--reward", "chrf:word_order=2"),
+        "E036",
+        "chrf is asked for twice",
+        "--reward chrf:word_order=2,name=chrf_2",
+    ),
+    "required option of a reward in YAML": Mistake(
+        (*SCORE, "--ensemble", "comet.yaml"),
+        "E103",
+        "comet.model is required",
+        "model: PATH, as in {reward: comet, model: PATH}",
+    ),
+    "ensemble of a scorer's training": Mistake(
+        (*SCORE, "--ensemble", "scorer.yaml"),
+        "E024",
+        "is a configuration of rewardlab train-reward",
+        "--reward, such as metricx:model=RUN",
+    ),
+    "misspelt section on the command line": Mistake(
+        ("rl", "rl.yaml", "trianer.learning_rate=1e-4"),
+        "E023",
+        "argument trianer.learning_rate=1e-4",
+        "trainer.learning_rate=1e-4",
+    ),
+    "empty file": Mistake(
+        ("score", "-t", "hyp", "-r", "none", "--reward", "chrf"),
+        "E204",
+        "none: is empty, but hyp has 3 lines",
+        "as many lines",
+        3,
+    ),
     "number out of range": Mistake(
         (*SCORE, "--reward", "chrf", "--precision", "-1"), "E040", "'-1'", "--precision 4"
     ),
@@ -164,7 +274,10 @@ MISTAKES = {
         (*SCORE, "--ensemble", "x.yaml"), "E001", "x.yaml", "give the path"
     ),
     "YAML without rewards": Mistake(
-        (*SCORE, "--ensemble", "sft.yaml"), "E024", "sft.yaml:1:1 rewards", "add rewards:"
+        (*SCORE, "--ensemble", "sft.yaml"),
+        "E024",
+        "sft.yaml: is a configuration of rewardlab sft",
+        "rewards: [chrf]",
     ),
     "rewards in the singular": Mistake(
         (*SCORE, "--ensemble", "reward.yaml"), "E023", "reward.yaml:1:1 reward", "rewards: chrf"

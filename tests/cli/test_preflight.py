@@ -145,7 +145,7 @@ def test_what_is_left_out_is_told(files, run):
     (files / "hyp").write_text(lines([SYSTEMS["refA"][0], "", *SYSTEMS["A"][2:]]), encoding="utf-8")
     code, out, err = run("preflight", "--reward", "chrf", *TEXTS)
     assert code == 0
-    assert "1 translations left out: empty, or without another text" in err
+    assert "1 translation left out: empty, or without another text" in err
     assert "1 of 23 translations equal their reference" in json.loads(out)["notes"]
 
 
@@ -176,7 +176,10 @@ def test_what_is_left_out_is_told(files, run):
         (("--reward", "chrf", *GOLD, "--cases", "0"), 2, ["E040"]),
         (("--reward", "chrf", *GOLD, "--severity", "none"), 2, ["E026"]),
         (("--reward", "chrf", "--gold", "no.tsv", *GOLD[2:]), 3, ["E201"]),
-        (("--reward", "chrf", *GOLD, "--reference-system", "refB"), 3, ["E250"]),
+        (("--reward", "chrf", *GOLD[:2], *LANGUAGES, "--reference-system", "refB"), 3, ["E250"]),
+        (("--reward", "chrf", "--gold", "table.tsv", *LANGUAGES), 3, ["E242"]),
+        (("--reward", "chrf", *TEXTS, "-t", "ref"), 2, ["E040"]),
+        (("--reward", "not_empty", "-s", "src", "-t", "a=hyp", *LANGUAGES), 2, ["E115"]),
         (("--reward", "chrf", *GOLD, "--exclude-systems", "A"), 3, ["E251"]),
         (("--reward", "chrf", "--gold", "table.tsv", *GOLD[2:]), 3, ["E242"]),
         (("--reward", "chrf", "-s", "src", "-t", "ref", "-r", "ref", *LANGUAGES), 3, ["E241"]),

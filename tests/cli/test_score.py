@@ -141,7 +141,7 @@ def test_what_was_done_to_the_text_is_said(call):
             2,
             (
                 "error[E036] --reward: not_empty is asked for twice. "
-                "fix: not_empty:name=not_empty_2\n"
+                "fix: --reward not_empty:name=not_empty_2\n"
             ),
         ),
         (

@@ -62,7 +62,7 @@ def test_a_policy_from_scratch_from_yaml_to_its_directory(here, run):
     assert summary["peak_memory_mb"] > 50
     assert summary["seconds"] > 0
     assert f"validation loss {losses[0]:.4f}" in err
-    assert "10 lines: 2 held out, 2 set aside to decide when to stop left out; 6 rows" in err
+    assert "10 lines: 6 rows; left out: 2 held out, 2 set aside for validation" in err
     assert "max_steps: 30" in (directory / "config.yaml").read_text()
     assert (directory / "versions.json").exists()
     assert not (directory / "signature.txt").exists()
@@ -228,7 +228,7 @@ def test_broken_data_ends_with_its_own_exit_code(here, run):
     (here / "ru.txt").write_text("слишком мало\n")
     code, out, err = run("sft", "sft.yaml")
     assert (code, out) == (3, "")
-    assert err.startswith("error[E204] ru.txt: 1 lines, but en.txt has 10.")
+    assert err.startswith("error[E204] ru.txt: 1 line, but en.txt has 10.")
 
 
 def test_a_run_too_short_to_be_measured_is_measured_at_its_end(here, run):

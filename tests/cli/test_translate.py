@@ -132,7 +132,7 @@ def test_the_output_has_a_line_for_every_line_of_the_input(call):
         flat = " ".join(texts.get(number, "").splitlines())
         assert " ".join(written[number - 1].split()) == " ".join(flat.split())
     assert (told["lines"], told["lines_without_source"]) == (7, 3)
-    assert "7 lines: 2 empty, 1 over 20 characters left out; 4 rows" in err
+    assert "7 lines: 4 rows; left out: 2 empty, 1 over 20 characters" in err
 
 
 def test_several_corpora_stand_one_after_another(call):

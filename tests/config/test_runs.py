@@ -444,7 +444,8 @@ def test_what_a_run_left_is_told_with_what_to_do(tmp_path):
     policy.mkdir()
     (policy / "model.safetensors").touch()
     assert _refusal(run).endswith(
-        f"its policy is in {policy}; train it further with policy.path={policy} run={run}-2"
+        f"its policy is in {policy}; train it further with rewardlab sft {run}/config.yaml "
+        f"policy.path={policy} run={run}-2"
     )
     (run / "model").mkdir()
     (run / "model" / "config.json").touch()

@@ -64,7 +64,7 @@ def test_what_cannot_sample_or_has_no_meaning_in_rl(option, code, words):
         ("gradient_accumulation_steps=0", "E026", "at least 1"),
         ("warmup_steps=-1", "E026", "at least 0"),
         ("logging_steps=0", "E026", "above 0"),
-        ("report_to=tensorboard", "E064", "TensorBoardCallback requires tensorboard"),
+        ("report_to=tensorboard", "E064", "its package is not installed"),
         ("report_to=tensorbord", "E026", "fix: trainer.report_to=tensorboard"),
         ("optim=adamw_bnb_8bit", "E064", "bitsandbytes"),
         ("optim=adamx", "E026", "is not a choice"),

@@ -51,7 +51,7 @@ def test_empty_and_long_rows_are_left_out_and_counted(write):
     assert [row.id for row in corpus.rows] == ["1", "3"]
     assert corpus.funnel == Funnel(5, (("empty", 2), ("over 3 characters", 1)))
     assert corpus.funnel.kept == 2
-    assert str(corpus.funnel) == "5 lines: 2 empty, 1 over 3 characters left out; 2 rows"
+    assert str(corpus.funnel) == "5 lines: 2 rows; left out: 2 empty, 1 over 3 characters"
 
 
 def test_without_reference_only_the_source_counts(write):
@@ -80,7 +80,7 @@ def test_a_file_without_rows_is_refused(write):
     path = write("src.txt", "\n \n")
     assert refused(read_parallel, path, source_lang="da", target_lang="nb") == [
         (
-            f"error[E206] {path}: no rows: 2 lines: 2 empty left out; 0 rows. "
+            f"error[E206] {path}: no rows: 2 lines: 0 rows; left out: 2 empty. "
             "fix: give a file with text"
         )
     ]
@@ -142,7 +142,7 @@ def test_sources_on_both_sides_leave_the_training_side():
     assert [row.source for row in train.rows] == ["a", "a", "c"]
     assert train.funnel == Funnel(5, (("held out", 1), ("whose source is also held out", 1)))
     assert str(train.funnel) == (
-        "5 lines: 1 held out, 1 whose source is also held out left out; 3 rows"
+        "5 lines: 3 rows; left out: 1 held out, 1 whose source is also held out"
     )
     assert held.funnel == Funnel(5, (("to train on", 4),))
 
@@ -185,7 +185,7 @@ def test_joined_corpora_need_different_ids():
     both = join([corpus, other])
     assert [row.id for row in both.rows] == ["1", "2", "x:1"]
     assert (both.funnel.start, both.funnel.parts) == (3, (corpus.funnel, other.funnel))
-    assert str(both.funnel) == "2 lines + 3 lines: 2 empty left out; 1 rows"
+    assert str(both.funnel) == "2 lines + 3 lines: 1 row; left out: 2 empty"
     assert join([other]).funnel == other.funnel
     assert both.notes == ("a note",)
     with pytest.raises(ValueError, match="2 ids appear twice, first 1: name the corpora"):
@@ -208,7 +208,7 @@ def test_validation_is_whole_documents_apart_from_the_rest():
     assert len(set(documents(aside))) == 2
     assert not set(documents(aside)) & set(documents(kept))
     assert len(kept) == 24
-    assert kept.funnel == Funnel(30, (("set aside to decide when to stop", 6),))
+    assert kept.funnel == Funnel(30, (("set aside for validation", 6),))
 
 
 def test_validation_follows_the_seed_and_not_the_order_of_the_file():

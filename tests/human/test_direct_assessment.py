@@ -39,7 +39,7 @@ def test_a_score_is_the_mean_over_raters():
     assert found.sources == ("Ja.", "Hej.")
     assert found.hypotheses["B", "d:1"] == "Yeah."
     assert found.raters == 2
-    assert found.funnel == "5 rows: 1 rows without a score"
+    assert found.funnel == "5 rows: 1 row without a score"
 
 
 def test_what_a_rater_said_again_is_averaged_first_and_the_same_row_counts_once():
@@ -52,7 +52,7 @@ def test_what_a_rater_said_again_is_averaged_first_and_the_same_row_counts_once(
         "B\t1\tr1\t1",
     )
     assert found.scores.values.tolist() == [[15.0], [1.0]]  # ((0 + 10) / 2 + 25) / 2
-    assert found.funnel == "5 rows: 1 exact duplicates, 1 scores that a rater gave again"
+    assert found.funnel == "5 rows: 1 exact duplicate, 1 score that a rater gave again"
     assert (found.sources, found.hypotheses, found.documents) == (None, {}, ("",))
 
 

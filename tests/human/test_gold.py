@@ -165,7 +165,7 @@ def test_texts_beside_scores_that_are_not_of_the_same_segments_are_refused(write
     path = write("wmt/human-scores/da-en.mqm.seg.score", "A 1\nB 3\n")
     assert refused(read_gold, path) == [
         (
-            f"error[E229] {path}: scores of 1 segments, but the test set they lie in has 2. "
+            f"error[E229] {path}: scores of 1 segment, but the test set they lie in has 2. "
             "fix: write None for segments without a score"
         )
     ]
@@ -202,7 +202,7 @@ def test_standalone_ratings_are_known_by_their_name(write):
 def test_direct_scores_and_tables_are_known_by_their_headers(write):
     direct = read_gold(write("x.tsv", "system\tseg_id\tscore\nA\t1\t80\nB\t1\t90\n"))
     assert direct.published == {"A": 80.0, "B": 90.0}
-    assert direct.funnel == "esa by its first line: 2 rows; 2 systems x 1 segments"
+    assert direct.funnel == "esa by its first line: 2 rows; 2 systems x 1 segment"
     table = read_gold(write("y.tsv", "system\ts1\ts2\nB\t1\t\nA\t2\t3\n"))
     np.testing.assert_array_equal(table.scores.values, [[2.0, 3.0], [1.0, math.nan]])
     assert table.funnel == (
@@ -213,7 +213,7 @@ def test_direct_scores_and_tables_are_known_by_their_headers(write):
 def test_segments_that_nobody_scored_are_counted(write):
     gold = read_gold(write("y.tsv", "system\ts1\ts2\nB\t1\t\nA\t2\t\n"))
     assert gold.scores.segments == ("s1", "s2")
-    assert gold.funnel.endswith("2 of 4 scores missing; 1 segments without a score")
+    assert gold.funnel.endswith("2 of 4 scores missing; 1 segment without a score")
 
 
 def test_a_marot_file_without_header_is_known(write):
@@ -342,8 +342,8 @@ def test_what_does_not_match_is_counted_and_five_are_named(gold, write):
     path = write("m.tsv", f"system\ts2\tt1\tt2\nA\t1\t2\t3\n{others}")
     assert refused(read_scores, path, gold, name="mine") == [
         (
-            f"error[E225] {path}: mine is not of these translations: 2 systems are missing "
-            "('B', 'ref'); 1 segments are missing ('s1'); 7 systems without human scores ('X0', "
+            f"error[E225] {path}: mine is not of these translations: 2 systems missing "
+            "('B', 'ref'); 1 segment missing ('s1'); 7 systems without human scores ('X0', "
             "'X1', 'X2', 'X3', 'X4' and 2 more); 2 segments without human scores ('t1', 't2'). "
             "fix: score every translation of the gold file, under its names, or leave systems "
             "out: --exclude-systems B,ref"

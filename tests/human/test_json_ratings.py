@@ -110,7 +110,7 @@ def test_a_rating_can_bring_its_texts():
     assert gold.hypotheses["B", "d:0"] == "Hi."
     assert gold.spans["B", "d:0"] == ((ErrorSpan(1, 3, "major", side="source"),),)
     assert (gold.source_lang, gold.target_lang) == ("da", "en")
-    assert gold.funnel.startswith("5 rows: 1 exact duplicates left out; 2 systems x 2 segments")
+    assert gold.funnel.startswith("5 rows: 1 exact duplicate left out; 2 systems x 2 segments")
 
 
 def test_systems_with_different_numbers_of_lines_are_refused():

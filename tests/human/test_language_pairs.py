@@ -85,7 +85,7 @@ def test_several_pairs_are_refused_with_their_names_and_one_is_read(write, name,
     gold = read_gold(path, source_lang="eng", target_lang="Japanese")
     assert (gold.source_lang, gold.target_lang) == ("en", "ja")
     assert len(gold.scores.segments) == 1
-    assert "2 rows of other language pairs left out ('en-de')" in gold.funnel
+    assert "2 rows of other language pairs left out ('en-de')" in "\n".join(gold.notes)
     problem = refused(read_gold, path, target_lang="zh")
     assert problem.what == "no rows of ?-zh; the file has en-de: 2 rows, en-ja: 2 rows"
 

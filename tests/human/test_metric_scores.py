@@ -54,7 +54,7 @@ def test_extra_systems_are_left_out_with_a_note(write, gold, name, text):
     found = read_scores(write(name, text), gold, name="m")
     assert found.scores.systems == ("A", "B")
     assert found.scores.values.tolist() == [[0.1, 0.2], [0.3, 0.4]]
-    assert found.notes == ("m: left out 1 systems without human scores ('synthetic_ref')",)
+    assert found.notes == ("m: left out 1 system without human scores ('synthetic_ref')",)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_extra_systems_are_left_out_with_a_note(write, gold, name, text):
 def test_extra_segments_are_left_out_with_a_note(write, gold, name, text):
     found = read_scores(write(name, text), gold, name="m")
     assert found.scores.values.tolist() == [[0.1, 0.2], [0.3, 0.4]]
-    assert found.notes == ("m: left out 1 segments without human scores ('3')",)
+    assert found.notes == ("m: left out 1 segment without human scores ('3')",)
 
 
 MQM = """\
@@ -114,13 +114,13 @@ def test_a_missing_translation_is_an_error_and_an_empty_score_is_not(write, gold
     path = write("m.tsv", "system\tsegment\tm\nA\t1\t1\nB\t1\t2\nB\t2\t2\n")
     problem = refused(read_scores, path, gold, name="m")
     assert problem.code == "E225"
-    assert problem.what == "m is not of these translations: 1 translations are missing ('A 2')"
+    assert problem.what == "m is not of these translations: 1 translation missing ('A 2')"
     assert problem.fix == "add the rows, with an empty score for what was not scored"
 
 
 def test_a_missing_system_is_an_error_with_the_option_that_leaves_it_out(write, gold):
     problem = refused(read_scores, write("m.seg.score", "A 1\nA 2\n"), gold, name="m")
-    assert problem.what == "m is not of these translations: 1 systems are missing ('B')"
+    assert problem.what == "m is not of these translations: 1 system missing ('B')"
     assert problem.fix.endswith(", or leave systems out: --exclude-systems B")
     found = read_scores("m.seg.score", gold, name="m", may_miss=["B"])
     np.testing.assert_array_equal(found.scores.values, [[1, 2], [NAN, NAN]])

@@ -91,7 +91,7 @@ def test_a_row_is_an_error_with_its_span_or_says_there_is_none(tmp_path):
     assert gold.spans == {("A", "news:1"): ((minor, major),), ("B", "news:1"): ((),)}
     assert gold.scores.values.tolist() == [[-6.0], [0.0]]
     assert gold.funnel == (
-        "3 rows; 2 systems x 1 segments (by test set number), 2 ratings of 1 raters, "
+        "3 rows; 2 systems x 1 segment (by test set number), 2 ratings of 1 rater, "
         "0 of 2 translations without one; severities wmt"
     )
 
@@ -150,7 +150,7 @@ def test_headers_are_known_in_any_case_and_order_and_again_further_down():
     )
     assert file.scores.systems == ("A", "B")
     joined = parsed(row(), RAW, row(system="B"))
-    assert joined.funnel.startswith("3 rows: 1 repeated headers left out; ")
+    assert joined.funnel.startswith("3 rows: 1 repeated header left out; ")
 
 
 def test_byte_order_mark_crlf_gzip_and_quotes_do_no_harm(tmp_path):
@@ -161,15 +161,15 @@ def test_byte_order_mark_crlf_gzip_and_quotes_do_no_harm(tmp_path):
     file = read_gold(path)
     assert file.hypotheses["A", "news:1"] == 'He said "Hello'
     assert file.scores.values.tolist() == [[-1.0], [0.0]]
-    assert "a byte-order mark was taken off the start" in file.funnel
-    assert "4 of 4 lines end in CRLF; read as LF" in file.funnel
+    assert "a byte-order mark was taken off the start" in "\n".join(file.notes)
+    assert "4 of 4 lines end in CRLF; read as LF" in "\n".join(file.notes)
 
 
 def test_exact_duplicates_count_once_and_other_columns_tell_rows_apart():
     error = ("A", "n", 1, 1, "r1", "a", "<v>A</v>", "Other", "Minor")
     file = parsed(line(*error, "x"), line(*error, "x"), line(*error, "y"), header=MAROT)
     assert file.scores.values.tolist() == [[-2.0]]
-    assert file.funnel.startswith("3 rows: 1 exact duplicates left out; ")
+    assert file.funnel.startswith("3 rows: 1 exact duplicate left out; ")
 
 
 def test_attention_checks_are_no_errors_and_no_ratings():

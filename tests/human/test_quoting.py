@@ -37,7 +37,7 @@ def test_texts_and_marks_of_quoted_cells_are_those_of_the_text(tmp_path):
     assert gold.hypotheses["A", "d:1"] == 'Sie sagte "ja".'
     assert gold.spans["A", "d:1"] == ((ErrorSpan(10, 14, "Minor", "Fluency/Punctuation"),),)
     note = "cells of 'source', 'target' are quoted as in CSV: read without the quotes"
-    assert f"{path}: {note}" in gold.funnel
+    assert f"{path}: {note}" in gold.notes
 
 
 def test_a_lone_quote_and_a_whole_quotation_are_characters():
@@ -92,7 +92,7 @@ def test_tables_with_commas_or_semicolons_are_read(tmp_path, separator):
     gold = read_gold(path)
     assert gold.scores.values.tolist() == [[90.0], [80.0]]
     assert gold.sources == ('Yes, "it" is; so',)
-    assert "separate the cells: read as CSV" in gold.funnel
+    assert "separate the cells: read as CSV" in gold.notes[0]
 
 
 def test_commas_with_an_open_quote_are_refused_with_the_line():

@@ -11,7 +11,10 @@ from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.scoring import Scored
 from rewardlab.report.metaeval import (
     LEGEND,
+    TESTED,
+    comparison_tables,
     gold_table,
+    metaeval_page,
     metric_table,
     span_table,
     tsv_lines,
@@ -47,6 +50,18 @@ def test_the_best_metric_is_first_and_the_constant_one_last():
     assert bad[0] == "0.167"
     assert {*nothing} == {"-"}
     assert constant[:2] == ["0.167", "0"]
+
+
+def test_the_p_values_of_all_pairs_are_shown_for_each_statistic():
+    compared = evaluation(compare=True)
+    tables = [plain(table).splitlines() for table in comparison_tables(compared)]
+    p = {name: ranking.comparisons[0].p for name, ranking in compared.rankings.items()}
+    assert [table[0].split()[-1] for table in tables] == ["acc_eq", "SPA", "pairs"]
+    for table, statistic in zip(tables, ("acc_eq", "spa", "pairwise_accuracy"), strict=True):
+        assert table[1].split() == ["better", "bad\\x1b"]
+        assert table[2].split() == ["good", f"{p[statistic]:.3f}"]
+    assert TESTED in metaeval_page(compared).notes
+    assert TESTED not in metaeval_page(evaluation()).notes
 
 
 def test_headings_and_their_legend():

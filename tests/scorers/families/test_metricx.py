@@ -381,7 +381,7 @@ def test_rows_that_cannot_be_learned_from_are_refused(start, tmp_path, row, mess
     [
         ({"mode": "both"}, "mode='both' is not one of qe, reference, hybrid"),
         ({"mode": "hybrid", "version": "23"}, "of version 24"),
-        ({"version": "22"}, "version='22'"),
+        ({"version": "22"}, "version: the text '22' is not one of 23, 24"),
         ({"failures": -0.1}, "failures=-0.1"),
         ({"failures": float("nan")}, "failures=nan"),
         ({"max_length": 1}, "max_length=1"),
