@@ -174,19 +174,19 @@ def written_code(spelling: str) -> str:
 
 
 def language_problems(where: str, languages: Iterable[str | None]) -> Iterator[Problem]:
-    """E260 for every spelling that names no language, with the number of rows that have it.
+    """E260 for every spelling that names no language, with the number of rows that have it and the first.
 
     Args:
         where: The option, key or column with the languages.
         languages: The language of each row; None or an empty text for a row without one.
     """
-    counts = Counter(languages)
-    rows = counts.total()
-    for spelling, count in counts.items():
+    written = list(languages)
+    for spelling, count in Counter(written).items():
         try:
             find_language(spelling or "en")
         except UnknownLanguage as error:
-            share = f" in {count:,} of {rows:,} rows" if rows > 1 else ""
+            rows = f"in {count:,} of {len(written):,} rows, first in row"
+            share = f" {rows} {written.index(spelling) + 1:,}" if len(written) > 1 else ""
             yield Problem("E260", where, f"{error.what}{share}", error.fix)
 
 
