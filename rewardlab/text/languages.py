@@ -174,7 +174,7 @@ def written_code(spelling: str) -> str:
 
 
 def language_problems(where: str, languages: Iterable[str | None]) -> Iterator[Problem]:
-    """E260 for every spelling that names no language, with the number of rows that have it and the first.
+    """E260 for every spelling that names no language, with its number of rows and the first one.
 
     Args:
         where: The option, key or column with the languages.
