@@ -10,8 +10,9 @@ import dataclasses
 import inspect
 import re
 from abc import ABCMeta
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
@@ -41,6 +42,12 @@ class Checked(ABCMeta):
     gets arguments of the types of its fields.
     """
 
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Checked:
+        """Make a class; calls of its objects in the form of TRL's reward functions are refused."""
+        if (call := namespace.get("__call__")) is not None:
+            namespace["__call__"] = _refusing_trl(call)
+        return super().__new__(mcs, name, bases, namespace)
+
     def __call__(cls: type[T], *args: Any, **kwargs: Any) -> T:
         """Make an object.
 
@@ -67,6 +74,29 @@ class Checked(ABCMeta):
         """The signature of the constructor; ``inspect`` would show that of the metaclass."""
         whole = inspect.signature(cls.__init__)
         return whole.replace(parameters=[*whole.parameters.values()][1:])
+
+
+def _refusing_trl(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that scores candidates, with an error for TRL, which passes prompts and completions.
+
+    Raises:
+        UserError: E108, from the call.
+    """
+
+    @wraps(call)
+    def checked(self: object, *args: Any, **kwargs: Any) -> Any:
+        if "completions" in kwargs and "prompts" in kwargs:
+            kind = type(self).__name__
+            ensemble = "ensemble" if hasattr(self, "terms") else "RewardEnsemble([Term(reward)])"
+            what = "TRL passes prompts and completions, and this takes a list of candidates"
+            fix = (
+                f"reward_funcs, reward_weights = trl_rewards({ensemble}), "
+                "with trl_rewards from rewardlab.adapters.trl"
+            )
+            raise UserError([Problem("E108", kind, what, fix)])
+        return call(self, *args, **kwargs)
+
+    return checked
 
 
 def written(value: object) -> str:

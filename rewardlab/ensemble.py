@@ -215,7 +215,7 @@ def _warn_without_references(
         if rows and all(candidates[row].reference is None for row in rows)
     ]
     if lacking:
-        warnings.warn(str(missing_references(lacking)), stacklevel=3)
+        warnings.warn(missing_references(lacking).warning, stacklevel=4)
 
 
 def _warn_without_spans(terms: Sequence[Term], outputs: Sequence[RewardOutput]) -> None:
@@ -229,7 +229,7 @@ def _warn_without_spans(terms: Sequence[Term], outputs: Sequence[RewardOutput]) 
         if output.spans is None and any(status.scored for status in output.status):
             name, token_weight = term.reward.name, term.token_weight
             for problem in composing.spans_problems(name, token_weight, marks=False):
-                warnings.warn(str(problem), stacklevel=3)
+                warnings.warn(problem.warning, stacklevel=4)
 
 
 def missing_references(rewards: Sequence[str]) -> Problem:

@@ -131,9 +131,18 @@ class Problem:
     fix: str = ""
 
     def __str__(self) -> str:
+        return f"error{self._after_kind}"
+
+    @property
+    def warning(self) -> str:
+        """The same line for a Python warning, where work goes on."""
+        return f"warning{self._after_kind}"
+
+    @property
+    def _after_kind(self) -> str:
         fix = f" fix: {self.fix}" if self.fix else ""
         stop = "" if self.what.endswith(("?", "!", ".")) else "."
-        return f"error[{self.code}] {self.where}: {self.what}{stop}{fix}"
+        return f"[{self.code}] {self.where}: {self.what}{stop}{fix}"
 
 
 class UserError(Exception):

@@ -35,6 +35,7 @@ from rewardlab.spans import (
     printable,
     token_texts,
 )
+from rewardlab.store.checkpoints import checkpoint_in
 from rewardlab.trainers.rollout import answer_bounds, hypothesis_in
 
 WIDTH = 80
@@ -203,7 +204,8 @@ def token_advantages(
     """Score candidates, place their error spans on tokens, and combine both into advantages.
 
     Args:
-        tokenizer: The policy's tokenizer, or the path of a checkpoint with one.
+        tokenizer: The policy's tokenizer, or the directory of a checkpoint or run. A text is always
+            a local directory; nothing is downloaded.
         ensemble: The rewards. Without a token weight, all tokens of a row have one advantage.
         candidates: N candidates, prompt-major: groups of ``num_generations`` hypotheses of one
             source.
@@ -342,13 +344,20 @@ def _tokenizer(given: PreTrainedTokenizerBase | str | Path) -> PreTrainedTokeniz
     Raises:
         UserError: E112, it cannot be loaded or has no places of tokens.
     """
-    where, fix = f"{WHERE}.tokenizer", "AutoTokenizer.from_pretrained(directory)"
+    where = f"{WHERE}.tokenizer"
+    fix = (
+        "the directory of a checkpoint or run, or a tokenizer: "
+        "AutoTokenizer.from_pretrained('org/name')"
+    )
     if isinstance(given, (str, Path)):
-        if _is_path(given) and not Path(given).exists():
+        place = checkpoint_in(given)
+        if not place.is_dir():
             what = f"the directory {shown(str(given))} does not exist"
             raise UserError([Problem("E112", where, what, fix)])
         try:
-            loaded = AutoTokenizer.from_pretrained(str(given), trust_remote_code=False)
+            loaded = AutoTokenizer.from_pretrained(
+                str(place), local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError) as error:
             what = f"{shown(str(given))} holds no tokenizer that can be loaded: {one_line(error)}"
             raise UserError([Problem("E112", where, what, fix)]) from error
@@ -363,14 +372,6 @@ def _tokenizer(given: PreTrainedTokenizerBase | str | Path) -> PreTrainedTokeniz
         fix = "a fast tokenizer: AutoTokenizer.from_pretrained(directory, use_fast=True)"
         raise UserError([Problem("E112", where, what, fix)])
     return given
-
-
-def _is_path(given: str | Path) -> bool:
-    """Whether a path is meant, and not a name on the hub such as ``Qwen/Qwen3-0.6B``."""
-    text = str(given)
-    below = Path(text).parent != Path() and Path(text).parent.exists()  # "runs/sft"
-    several = len(Path(text).parts) > 2  # noqa: PLR2004 - owner and name
-    return isinstance(given, Path) or text.startswith((".", "/", "~")) or several or below
 
 
 def _ids(

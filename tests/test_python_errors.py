@@ -60,7 +60,7 @@ def preset(rows=None, spans=None, mask=None, **options):
 
 def trainer(**arguments):
     """A trainer that is refused before its model is read."""
-    settings = {"model": "nowhere", "ensemble": RewardEnsemble([CHRF]), **arguments}
+    settings = {"model": "owner/nowhere", "ensemble": RewardEnsemble([CHRF]), **arguments}
     return rewardlab.GRPOTrainer(settings.pop("model"), **settings)
 
 
@@ -575,6 +575,46 @@ MISTAKES = {
             "transformers"
         ),
     ),
+    "a model that does not exist": (
+        lambda: trainer(model="nowhere"),
+        (
+            "error[E080] model: the directory 'nowhere' does not exist. fix: the directory of a "
+            "checkpoint or run, or a name on the hub in the form 'owner/name'"
+        ),
+    ),
+    "a run that does not exist, below a directory that does": (
+        lambda: trainer(model="tests/nowhere"),
+        (
+            "error[E080] model: the directory 'tests/nowhere' does not exist. fix: the directory "
+            "of a checkpoint or run, or a name on the hub in the form 'owner/name'"
+        ),
+    ),
+    "a reward called by TRL": (
+        lambda: ChrF()(prompts=["the dog"], completions=["der Hund"], completion_ids=[[1]]),
+        (
+            "error[E108] ChrF: TRL passes prompts and completions, and this takes a list of "
+            "candidates. fix: reward_funcs, reward_weights = "
+            "trl_rewards(RewardEnsemble([Term(reward)])), "
+            "with trl_rewards from rewardlab.adapters.trl"
+        ),
+    ),
+    "a function called by TRL": (
+        lambda: FromFunction(polite, worst=0.0)(prompts=["a"], completions=["b"]),
+        (
+            "error[E108] FromFunction: TRL passes prompts and completions, and this takes a list "
+            "of candidates. fix: reward_funcs, reward_weights = "
+            "trl_rewards(RewardEnsemble([Term(reward)])), "
+            "with trl_rewards from rewardlab.adapters.trl"
+        ),
+    ),
+    "an ensemble called by TRL": (
+        lambda: RewardEnsemble([CHRF])(prompts=["a"], completions=["b"], reference=["c"]),
+        (
+            "error[E108] RewardEnsemble: TRL passes prompts and completions, and this takes a "
+            "list of candidates. fix: reward_funcs, reward_weights = trl_rewards(ensemble), "
+            "with trl_rewards from rewardlab.adapters.trl"
+        ),
+    ),
     "scores for rows": (
         lambda: preset(rows=[1.0, 2.0]),
         (
@@ -762,8 +802,11 @@ def test_all_mistakes_of_a_term_are_told_at_once():
 
 
 def test_missing_references_are_warned_of_and_score_nothing():
-    with pytest.warns(UserWarning, match=r"error\[E032\] RewardEnsemble: chrf reads references"):
+    with pytest.warns(
+        UserWarning, match=r"^warning\[E032\] RewardEnsemble: chrf reads references"
+    ) as caught:
         scores = RewardEnsemble([CHRF])([Candidate("a", "b")])
+    assert [one.filename for one in caught] == [__file__]
     assert scores.status[0][0].value == "not_applicable"
 
 
@@ -778,7 +821,7 @@ def test_several_rewards_without_references_give_one_warning():
 
 def test_a_token_weight_on_a_function_without_spans_is_warned_of():
     ensemble = RewardEnsemble([Term(FromFunction(polite, worst=0.0), token_weight=1.0)])
-    with pytest.warns(UserWarning, match=r"error\[E105\] polite.token_weight: polite marks no"):
+    with pytest.warns(UserWarning, match=r"^warning\[E105\] polite.token_weight: polite marks no"):
         ensemble([ONE])
 
 

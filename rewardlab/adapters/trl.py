@@ -133,7 +133,7 @@ class _Batches:
         """
         with self._lock:
             if self._batch is not completions or column in self._asked:
-                names = columns.keys() - TRLS_OWN
+                names = columns_of(columns)
                 needing = self.ensemble.needing_references
                 composing.raise_if_any(missing_columns(names, needing, where="the data set"))
                 candidates = candidates_of(prompts, completions, columns)
@@ -161,6 +161,15 @@ def _known(record: Mapping[str, Any]) -> dict[str, Any]:
 # ── TRL's rows ──────────────────────────────────────────────────────────────────────────────────
 
 
+def columns_of(columns: Mapping[str, Any]) -> set[str]:
+    """The columns of the data set, as far as TRL passes them on; it always reads ``prompt``.
+
+    Args:
+        columns: As in `candidates_of`.
+    """
+    return {"prompt", *columns.keys() - TRLS_OWN}
+
+
 def candidates_of(
     prompts: Sequence[Any], completions: Sequence[Any], columns: Mapping[str, Any]
 ) -> list[Candidate]:
@@ -179,7 +188,7 @@ def candidates_of(
     'Hello.'
     """
     names = columns.keys() - TRLS_OWN
-    composing.raise_if_any(missing_columns(names, (), where="the data set"))
+    composing.raise_if_any(missing_columns(columns_of(columns), (), where="the data set"))
     composing.raise_if_any(
         Problem("E109", name, f"{len(columns[name])} values for {len(completions)} rows")
         for name in names

@@ -5,7 +5,7 @@ add commands as entry points of the group ``rewardlab.commands``. A module is im
 command or the command's help is called; the list of commands only parses the file.
 
 Exit codes: 0 done, 1 a bug in rewardlab, 2 usage or configuration, 3 data, 4 a reward failed or is
-unavailable, 75 stopped and can be resumed, 130 interrupted.
+unavailable, 75 stopped and can be resumed, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from rewardlab.cli.interrupts import NOT_BEGUN, Interrupted, exit_code, terminable, told
 from rewardlab.cli.usage import USAGE_ERROR, Command, usage_problem
 from rewardlab.errors import (
     EXIT_REWARD,
@@ -64,7 +65,6 @@ COMMANDS = Registry[Callable[..., None]](
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 EXIT_BUG = 1
-EXIT_INTERRUPTED = 130
 REWARD_ERRORS: dict[type[Exception], tuple[str, str]] = {
     RewardFailed: ("E401", "it is a bug in that reward; --debug shows where"),
     RewardUnavailable: ("E402", "start what it needs, then run this again"),
@@ -91,7 +91,9 @@ class Commands(TyperGroup):
                 refuse(Problem("E040", "rewardlab", what, fix), exit_code=EXIT_USAGE)
             return None
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name, cls=Command)(COMMANDS.load(cmd_name))
+        with told(lambda: NOT_BEGUN):
+            loaded = COMMANDS.load(cmd_name)
+        single.command(cmd_name, cls=Command)(loaded)
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -135,12 +137,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(words: list[str], *, debug: bool) -> int:
     try:
-        # typer returns the code of a typer.Exit, and what the command returns otherwise.
-        code: object = app(words or ["--help"], prog_name="rewardlab", standalone_mode=False)
+        with terminable():
+            # typer returns the code of a typer.Exit, and what the command returns otherwise.
+            code: object = app(words or ["--help"], prog_name="rewardlab", standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)  # noqa: T201 - stderr is for people
-        return EXIT_INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort, Interrupted) as error:
+        from rewardlab.cli.output import say
+
+        say(error.line if isinstance(error, Interrupted) else "interrupted")
+        return exit_code(error)
     except Exception as error:  # noqa: BLE001 - the last stop before a traceback
         if debug:
             traceback.print_exc()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rewardlab.cli.interrupts import NOT_BEGUN, told
 from rewardlab.cli.output import report, say
 from rewardlab.config.checks import run_that_writes
 from rewardlab.config.load import examine, file_places
@@ -78,7 +79,8 @@ def run(
         UserError: All problems that `check` found: configuration and checkpoint (exit code 2),
             data (3), rewards and server (4).
     """
-    ready = check(arguments)
+    with told(lambda: NOT_BEGUN):
+        ready = check(arguments)
     say(*summary_lines(ready.summary), *ready.notes)
     if dry_run:
         report({"dry_run": True, **ready.summary}, shown=True)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from rewardlab.config import strict_yaml
-from rewardlab.config.checks import latest_policy, new_run
+from rewardlab.config.checks import next_run
 from rewardlab.errors import EXIT_USAGE, Problem, UserError, refuse, shown
 from rewardlab.report.run import HEADINGS, VALIDATION, Measure, RunView, heldout_measures
 from rewardlab.report.table import Table
 from rewardlab.report.trained_reward import tables as trained_tables
+from rewardlab.store.lock import run_lock
 from rewardlab.store.run_directory import has_no_steps
 from rewardlab.store.run_reader import (
     METRICS,
@@ -158,8 +159,7 @@ def _read(path: Path, kind: Kind) -> Found:
         "": read_steps(path / METRICS)
     }
     last = steps.get("", Steps([]))
-    whole = path.resolve()
-    locks = [whole.with_name(f".{whole.name}.lock"), path / "journal.sqlite.lock"]
+    locks = [run_lock(path.resolve()), path / "journal.sqlite.lock"]
     state = state_of(
         path,
         results=kind.results,
@@ -255,6 +255,8 @@ def state_words(found: Found) -> str:
     }[found.state]
     if found.state == "unfinished" and found.kind.locked:
         how = f"interrupted, or ended by an error; {ago}"
+        if found.kind.command in ("rl", "sft") and has_no_steps(found.path):
+            return f"stopped before its first step; {ago}"
     return f"{how}; {taken}" if taken else how
 
 
@@ -341,7 +343,7 @@ def how_to_go_on(found: Found) -> tuple[str, str] | None:
     if command in ("rl", "sft"):
         if has_no_steps(found.path):
             return "start it again", again
-        return "train further" if latest_policy(found.path) else "repeat it", new_run(found.path)
+        return next_run(found.path)
     return None
 
 

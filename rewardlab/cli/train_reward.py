@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rewardlab.cli import life_cycle
+from rewardlab.cli.interrupts import told
 from rewardlab.cli.life_cycle import Arguments, conclude, read_config
 from rewardlab.cli.options import ConfigFile, DryRun, Overrides
 from rewardlab.cli.output import is_first_process, print_tables, say, write_json
@@ -23,7 +24,7 @@ from rewardlab.cli.training import (
     quiet_defaults,
     time_and_memory,
 )
-from rewardlab.config.checks import check_run_directory, free_name
+from rewardlab.config.checks import check_not_running, check_run_directory, free_name
 from rewardlab.config.load import to_yaml
 from rewardlab.config.strict_yaml import Document
 from rewardlab.config.train_reward import (
@@ -97,7 +98,7 @@ def check(arguments: Arguments) -> Ready:
     hush()
     data = found.attempt(read_training_data, config)
     if is_first_process() and data is not None:
-        found.attempt(check_directory, config, data)
+        found.attempt(check_free, config, data)
     document = document_of(arguments)
     attempts = [
         found.attempt(trainer_options, config, one, document) for one in config.stages if well
@@ -142,6 +143,20 @@ def stage_directory(config: TrainRewardConfig, stage: StageConfig) -> Path:
         stage: One of its stages.
     """
     return config.run / "stages" / f"{config.stages.index(stage) + 1}-{stage.name}"
+
+
+def check_free(config: TrainRewardConfig, data: TrainingData) -> None:
+    """Refuse a directory that another process is working in, or with another run.
+
+    Args:
+        config: The run.
+        data: Its data.
+
+    Raises:
+        UserError: E084, or as `check_directory`; exit code 2.
+    """
+    check_not_running(config.run)
+    check_directory(config, data)
 
 
 def check_directory(config: TrainRewardConfig, data: TrainingData) -> None:
@@ -193,7 +208,8 @@ def work(ready: Ready) -> dict[str, Any] | None:
             the training, with a checkpoint (75 or 130); E077 a gradient or E375 the validation loss
             is not finite (2).
     """
-    with locked(ready.config.run):
+    again = "interrupted; the same command goes on with what is there"
+    with locked(ready.config.run), told(lambda: again):
         if is_first_process():
             check_directory(ready.config, ready.data)  # another process may have started there
         if (results := finished_results(ready.config.run)) is not None:

@@ -11,11 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from rewardlab.cli.interrupts import NOT_BEGUN, told
 from rewardlab.cli.life_cycle import Arguments
 from rewardlab.cli.output import is_first_process, peak_memory_mb, say
 from rewardlab.cli.quiet import hush
 from rewardlab.config import strict_yaml
-from rewardlab.config.checks import check_run_directory, free_name, new_run
+from rewardlab.config.checks import (
+    check_not_running,
+    check_run_directory,
+    free_name,
+    new_run,
+    next_run,
+)
 from rewardlab.config.overrides import with_overrides
 from rewardlab.config.strict_yaml import Document
 from rewardlab.dry_run.findings import Findings
@@ -28,8 +35,8 @@ from rewardlab.errors import (
     one_line,
 )
 from rewardlab.store.lineage import Stage, Training, read_training, write_training
-from rewardlab.store.lock import Lock
-from rewardlab.store.run_directory import MODEL, START, STOPPED, has_no_steps, start_run
+from rewardlab.store.lock import Lock, run_lock
+from rewardlab.store.run_directory import CONFIG, MODEL, START, STOPPED, has_no_steps, start_run
 
 if TYPE_CHECKING:
     from signal import Signals
@@ -61,22 +68,30 @@ def check_start(run: Path, checkpoint: Path | None, found: Findings) -> Training
     Args:
         run: The directory, which must be new or empty.
         checkpoint: The checkpoint that the run starts from; None from scratch.
-        found: Receives E030, and E047 if the training history cannot be read.
+        found: Receives E030 or E084, and E047 if the training history cannot be read.
 
     Returns:
         The training of the checkpoint; None if it is not known.
     """
     hush()
     if is_first_process():  # the others might see what the first one has written by now
-        found.attempt(check_run_directory, run)
+        found.attempt(check_free, run)
     return None if checkpoint is None else found.attempt(read_training, checkpoint)
+
+
+def check_free(run: Path) -> None:
+    """Refuse to start a run where another one is going on, or has left anything.
+
+    Raises:
+        UserError: E084 or E030, exit code 2.
+    """
+    check_not_running(run)
+    check_run_directory(run)
 
 
 @contextmanager
 def locked(run: Path) -> Generator[None]:
     """Hold the lock of a run in the first process.
-
-    The lock file is beside the run directory, since the directory itself may be replaced.
 
     Raises:
         UserError: E084, another process has the lock; exit code 2.
@@ -85,7 +100,8 @@ def locked(run: Path) -> Generator[None]:
         yield
         return
     run.parent.mkdir(parents=True, exist_ok=True)
-    lock = Lock.take(run.with_name(f".{run.name}.lock"), note=say)
+    check_not_running(run)
+    lock = Lock.take(run_lock(run), note=say)
     try:
         yield
     finally:
@@ -102,15 +118,23 @@ def run_directory(run: Path) -> Generator[None]:
     Raises:
         UserError: E084, another process has the lock; exit code 2.
     """
-    with locked(run):
-        try:
-            yield
-        except KeyboardInterrupt:
-            if run.is_dir() and not has_no_steps(run):
-                say(f"interrupted at once: the policy was not saved, and {run} cannot be resumed")
-            else:
-                say("interrupted before the first step; the same command starts it again")
-            raise
+    with locked(run), told(lambda: left_behind(run)):
+        yield
+
+
+def left_behind(run: Path) -> str:
+    """What an interrupt has left of a run that saved no policy at its end, and how to go on.
+
+    Args:
+        run: The run directory.
+    """
+    if not (run / CONFIG).is_file():
+        return NOT_BEGUN
+    if has_no_steps(run):
+        return "interrupted before the first step; the same command starts it again"
+    how, command = next_run(run)
+    lost = "interrupted at once: the policy was not saved, and the run cannot be resumed"
+    return f"{lost}; to {how}: {command}"
 
 
 def start(run: Path, config: str, signature: str | None = None) -> None:

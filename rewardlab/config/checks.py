@@ -20,6 +20,7 @@ from rewardlab.errors import Problem, UserError, nearest, shown
 from rewardlab.rewards import Cached
 from rewardlab.rewards.registry import build_reward, parse_reward
 from rewardlab.store.checkpoints import NOT_GGUF, gguf_file
+from rewardlab.store.lock import in_use, run_lock
 from rewardlab.store.run_directory import (
     CONFIG,
     METRICS,
@@ -152,6 +153,17 @@ def command_of(keys: Iterable[str]) -> str:
     return "translate" if "model" in keys else "sft"
 
 
+def check_not_running(run: Path) -> None:
+    """Refuse to start a run in a directory that another process is working in.
+
+    Raises:
+        UserError: E084, exit code 2.
+    """
+    fix = f"give another directory: run={free_name(run)}"
+    if (problem := in_use(run_lock(run), f"run {shown(str(run))}", fix)) is not None:
+        raise UserError([problem])
+
+
 def check_run_directory(run: Path) -> None:
     """Refuse to start a run in a directory that contains anything.
 
@@ -207,6 +219,15 @@ def new_run(run: Path) -> str:
         scratch = _has_section(text, "  from_scratch")
         words.append(f"policy={{path: {saved}}}" if scratch else f"policy.path={saved}")
     return shlex.join([*words, f"run={free_name(run)}"])
+
+
+def next_run(run: Path) -> tuple[str, str]:
+    """What can be done after an sft or rl run with steps that did not finish, and the command.
+
+    Args:
+        run: The directory of the run.
+    """
+    return "train further" if latest_policy(run) else "repeat it", new_run(run)
 
 
 def _has_section(config: str, key: str) -> bool:

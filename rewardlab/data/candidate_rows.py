@@ -160,10 +160,10 @@ def missing_columns(
     """
     known = sorted(names)
     if "source" not in known:
-        what = f"the data set needs a column 'source'; it has {', '.join(known) or 'no other'}"
+        what = f"there is no column 'source'; the columns are {', '.join(known) or 'none'}"
         yield Problem("E109", where, what, "dataset.rename_column(..., 'source')")
     if needing and "reference" not in known:
-        yield _no_references(needing, where, "the data set has no column 'reference'")
+        yield _no_references(needing, where, "there is no column 'reference'")
 
 
 def _no_references(needing: Sequence[str], where: str, why: str) -> Problem:

@@ -32,6 +32,7 @@ from rewardlab.evaluation.significance import (
     with_sum,
 )
 from rewardlab.json_values import json_value
+from rewardlab.rewards.language_use import script_notes
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
 from rewardlab.rewards.segmentation import by_script_note, corpus_language, missing_tokenizer
 from rewardlab.statistics import draws
@@ -170,7 +171,7 @@ def evaluate(
     by_row = [score_rows(metrics, rows, system.hypotheses) for system in systems]
     compared: dict[str, Mapping[str, Sequence[Score]]] = {}
     signatures: dict[str, dict[str, str]] = {}
-    notes: list[str] = []
+    notes = [*script_notes([row.candidate(row.reference or "") for row in rows])]
     for metric in metrics:
         bootstrap = {"bs": str(resamples), "seed": str(seed)}
         languages = {name: _language(metric, rows, at) for name, at in directions.items()}

@@ -23,7 +23,7 @@ from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.metaeval.arguments import check_gold, check_systems, listed, named_systems, unknown
 from rewardlab.rewards.base import reads_of
-from rewardlab.rewards.language_use import words_by_script
+from rewardlab.rewards.language_use import script_notes, words_by_script
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput, Scores, Term
 
 NO_TEXT = "no_text"
@@ -308,11 +308,12 @@ def _scored(
         values[row[system], column[segment]] = score
     unscored = Counter(status.value for status in output.status if not status.scored)
     unscored[NO_TEXT] = values.size - len(cells)
+    told = list(cells.values())
     read = f"|reference_system:{reference_system!r}" if reward.needs_reference else ""
     return Scored(
         reward.name,
         ScoreMatrix(shape.systems, shape.segments, values, f"{reward.signature}{read}"),
         None if output.spans is None else dict(zip(cells, output.spans, strict=True)),
         {why: count for why, count in unscored.items() if count},
-        tuple(words_by_script([reward], list(cells.values()))),
+        (*words_by_script([reward], told), *script_notes(told)),
     )

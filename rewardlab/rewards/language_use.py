@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rewardlab.rewards.guards import Guard
+from rewardlab.errors import shown
+from rewardlab.rewards.guards import Guard, TargetScript
 from rewardlab.rewards.segmentation import by_script_note, language_of
-from rewardlab.text.languages import language_notes
+from rewardlab.text.languages import language_notes, scripts
 from rewardlab.types import Candidate, Reward, Status
 
 LANGUAGES = ("source_lang", "target_lang")
+LOOKED_AT = 200
+"""Number of texts of a language whose script is looked at, at most."""
 
 
 class Asked(NamedTuple):
@@ -43,6 +46,39 @@ def notes_on_languages(asked: Sequence[Asked], candidates: Sequence[Candidate]) 
             some = "no" if len(lacking) == len(candidates) else "some rows have no"
             yield from (f"{some} {field}: {effect}" for effect in _effects(asked, field, lacking))
     yield from words_by_script([one.reward for one in asked], candidates)
+    yield from script_notes(candidates)
+
+
+def script_notes(candidates: Sequence[Candidate]) -> Iterator[str]:
+    """A note for each language if most of its texts are not in a script of it.
+
+    These are the sources, and the references or, in rows without one, the hypotheses. So a system
+    that translates into another language than the references gives no note: rewards tell that.
+
+    Args:
+        candidates: N candidates, whose languages exist.
+
+    >>> list(script_notes([Candidate("", "狗在叫。", target_lang="en")]))
+    ["target_lang 'en': most texts are not in its script (Latin)"]
+    """
+    texts: dict[tuple[str, str], list[str]] = {}
+    for one in candidates:
+        translation = one.hypothesis if one.reference is None else one.reference
+        sides = ((one.source_lang, one.source), (one.target_lang, translation))
+        for field, (language, text) in zip(LANGUAGES, sides, strict=True):
+            if language and any(map(str.isalpha, text)):
+                texts.setdefault((field, language), []).append(text)
+    for (field, language), found in texts.items():
+        shares = [_share_in_script(text, language) for text in found[:LOOKED_AT]]
+        if 2 * sum(share < 0.5 for share in shares) > len(shares):  # noqa: PLR2004 - most
+            written = ", ".join(scripts(language))
+            yield f"{field} {shown(language)}: most texts are not in its script ({written})"
+
+
+def _share_in_script(text: str, language: str) -> float:
+    """The share of letters in a script of the language; 1 if its scripts are not known."""
+    share = TargetScript().judge(Candidate("", text, target_lang=language)).score
+    return 1.0 if share is None else share
 
 
 def words_by_script(rewards: Sequence[Reward], candidates: Sequence[Candidate]) -> Iterator[str]:

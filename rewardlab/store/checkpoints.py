@@ -71,6 +71,17 @@ def gguf_file(path: Path) -> Path | None:
     return next(iter(sorted(path.glob("*.gguf"))), None) if path.is_dir() else None
 
 
+def checkpoint_in(path: str | Path) -> Path:
+    """``model/`` if the path is a run directory, otherwise the path itself.
+
+    Args:
+        path: What the user gave; it need not exist.
+    """
+    given, trained = Path(path), Path(path) / "model"
+    is_run = (trained / "config.json").is_file() and not (given / "config.json").is_file()
+    return trained if is_run else given
+
+
 def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
     """The checkpoint directory of a path: the path itself, or ``model/`` in a run directory.
 
@@ -81,9 +92,9 @@ def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:
     Raises:
         UserError: E080, neither contains a saved checkpoint; exit code 2.
     """
-    for place in (Path(path), Path(path) / "model"):
-        if (place / "config.json").is_file():
-            return place
+    place = checkpoint_in(path)
+    if (place / "config.json").is_file():
+        return place
     if (file := gguf_file(Path(path))) is not None:
         what = f"{shown(str(path))} has its weights in {file.name}, a GGUF"
         raise UserError([Problem("E080", where, what, NOT_GGUF)])

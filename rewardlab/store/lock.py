@@ -60,6 +60,28 @@ class Lock:
             self._held.release()
 
 
+def run_lock(run: Path) -> Path:
+    """The lock file of a run: beside its directory, since the directory itself may be replaced."""
+    named = run if run.name else run.resolve()
+    return named.with_name(f".{named.name}.lock")
+
+
+def in_use(path: Path, where: str, fix: str) -> Problem | None:
+    """E084 if a process has the lock; None if it is free.
+
+    Args:
+        path: The lock file.
+        where: What the process works on, for the message.
+        fix: What else to do than to wait.
+    """
+    if not is_held(path) or (holder := _holder(path)) is None:
+        return None
+    gone = "" if holder[1] == socket.gethostname() else f"; if it no longer runs there: rm {path}"
+    fix = f"wait for it to end, or {fix}{gone}"
+    what = f"process {holder[0]} on {holder[1]} is still working on it"
+    return Problem("E084", where, what, fix)
+
+
 def is_held(path: Path) -> bool:
     """Whether the process that a lock file names is alive and has the lock.
 
@@ -99,7 +121,7 @@ def _holder(path: Path) -> tuple[int, str] | None:
     try:
         named = json.loads(path.read_bytes())
         return int(named["pid"]), str(named["host"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from rewardlab.advantages import advantage_problems
-from rewardlab.errors import Problem, UserError, kind_of, nearest
+from rewardlab.errors import Problem, UserError, kind_of, nearest, shown
+from rewardlab.store.checkpoints import checkpoint_in
 
 OURS = ("model", "ensemble", "advantage", "args", "train_dataset")
 """Arguments that our trainers name; all others are TRL's."""
@@ -36,9 +38,10 @@ def check_arguments(
 
     Raises:
         UserError: E023 an unknown argument; E025, E026 a value cannot be used; E034 an option is
-            refused.
+            refused; E080 the model is a directory that does not exist.
     """
     problems = [*advantage_problems(advantage), *_unknown(parent, trl_options)]
+    problems += _missing_models(model)
     if model is None:
         fix = "model='DIRECTORY', or a model of transformers"
         problems.append(Problem("E025", "model", "nothing is not a model", fix))
@@ -52,6 +55,30 @@ def check_arguments(
         problems += [_refused(reason) for reason in trainer.refused_options(args)]
     if problems:
         raise UserError(problems)
+
+
+def found_model(model: object) -> object:
+    """A model as TRL takes it: ``model/`` of a run directory; anything else is returned as it is.
+
+    Args:
+        model: What the user gave: a model, a local directory, or ``owner/name`` on the hub.
+    """
+    return str(checkpoint_in(model)) if isinstance(model, (str, Path)) else model
+
+
+def _missing_models(model: object) -> Iterator[Problem]:
+    """E080: a directory that does not exist. Only ``owner/name`` may be a name on the hub."""
+    if not isinstance(model, (str, Path)) or Path(model).is_dir() or _may_be_on_hub(model):
+        return
+    fix = "the directory of a checkpoint or run, or a name on the hub in the form 'owner/name'"
+    yield Problem("E080", "model", f"the directory {shown(str(model))} does not exist", fix)
+
+
+def _may_be_on_hub(model: str | Path) -> bool:
+    """Whether a text has the form ``owner/name``, and ``owner`` is no local directory."""
+    owner, slash, name = str(model).partition("/")
+    is_name = bool(owner and slash and name) and "/" not in name and owner[0] not in ".~"
+    return isinstance(model, str) and is_name and not Path(owner).exists()
 
 
 def _refused(reason: str) -> Problem:

@@ -20,7 +20,7 @@ from trl import GRPOTrainer as TRLGRPOTrainer
 from rewardlab.advantages import check_result, gdpo
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.models.boundary import prompt_ids
-from rewardlab.trainers.arguments import check_arguments
+from rewardlab.trainers.arguments import check_arguments, found_model
 from rewardlab.trainers.planted_check import PlantedCheck
 from rewardlab.trainers.reward_phase import RewardPhase, stop_together
 from rewardlab.trainers.rollout import Rollout, answer_bounds, check_training
@@ -78,7 +78,7 @@ class GRPOTrainer(NoModelCard, TRLGRPOTrainer):
         self.advantage = advantage
         self.rollout: Rollout | None = None
         super().__init__(
-            model=model,
+            model=cast("Any", found_model(model)),
             reward_funcs=cast("Any", [_reward_column(name) for name in ensemble.names]),
             args=args,
             train_dataset=train_dataset,

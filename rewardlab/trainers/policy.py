@@ -16,13 +16,18 @@ from trl.trainer.utils import create_model_from_path
 
 from rewardlab.errors import Problem, UserError, shown
 from rewardlab.models.boundary import PROBE
+from rewardlab.store.checkpoints import checkpoint_in, find_checkpoint
 from rewardlab.text.prompts import chat_options
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, with the left padding that generation needs."""
+    """The tokenizer of a local checkpoint or run, with the left padding that generation needs.
+
+    Raises:
+        UserError: E080, there is no such directory; nothing is downloaded.
+    """
     tokenizer = AutoTokenizer.from_pretrained(
-        str(path), padding_side="left", trust_remote_code=False
+        str(_directory(path)), padding_side="left", local_files_only=True, trust_remote_code=False
     )
     return cast("PreTrainedTokenizerBase", tokenizer)
 
@@ -31,18 +36,19 @@ def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
     """The model of a checkpoint; a vision tower is frozen.
 
     Args:
-        path: A directory that ``save_pretrained`` wrote.
+        path: A directory that ``save_pretrained`` wrote, or a run directory.
         **model_init_kwargs: Passed to ``from_pretrained``, as in TRL; the default ``dtype`` is
             float32.
 
     Raises:
         UserError: E028, the directory has no safetensors weights, lacks some of them, or needs
-            remote code.
+            remote code; E080, there is no such directory.
     """
+    place = _directory(path)
     own = {"use_safetensors": True, "trust_remote_code": False, "output_loading_info": True}
     options: dict[str, Any] = {"device_map": None, **model_init_kwargs, **own}
     try:
-        loaded: Any = create_model_from_path(str(path), **options)
+        loaded: Any = create_model_from_path(str(place), **options)
     except (OSError, ValueError) as error:
         raise _no_checkpoint(path, " ".join(str(error).split()).rstrip(".")) from error
     policy, found = cast("tuple[PreTrainedModel, dict[str, Any]]", loaded)
@@ -51,6 +57,16 @@ def load_policy(path: str | Path, **model_init_kwargs: Any) -> PreTrainedModel:
         raise _no_checkpoint(path, f"{len(missing)} weights are missing, first {some}")
     freeze_vision_tower(policy)
     return policy
+
+
+def _directory(path: str | Path) -> Path:
+    """The directory to load from.
+
+    Raises:
+        UserError: E080, it does not exist.
+    """
+    place = checkpoint_in(path)
+    return place if place.is_dir() else find_checkpoint(path)
 
 
 def freeze_vision_tower(policy: PreTrainedModel) -> None:

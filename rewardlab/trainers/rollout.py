@@ -100,6 +100,8 @@ def check_training(ensemble: RewardEnsemble, **datasets: Any) -> None:
             check_dataset(dataset, ensemble.needing_references, where=where)
             columns = getattr(dataset, "column_names", None)
             if isinstance(columns, list) and "prompt" not in columns:
-                what = f"the data set needs a column 'prompt'; it has {', '.join(columns)}"
+                what = (
+                    f"there is no column 'prompt'; the columns are {', '.join(columns) or 'none'}"
+                )
                 fix = "add the text that the policy continues as column 'prompt'"
                 raise UserError([Problem("E109", where, what, fix)], EXIT_DATA)

@@ -219,8 +219,22 @@ def test_conversations_columns_and_what_trl_adds():
     assert found[0] == Candidate("a house", "ein Haus", target_lang="de", prompt="a house", id="1")
     assert found[0].extra == {"domain": "news"}
     assert found[2].target_lang is None
-    with pytest.raises(UserError, match="needs a column 'source'; it has domain"):
+    with pytest.raises(UserError, match=r"no column 'source'; the columns are domain, prompt\."):
         candidates_of(["P"], ["C"], {"domain": ["news"], "completion_ids": [[1]]})
+
+
+@pytest.mark.parametrize("given", [[ChrF()], RewardEnsemble([Term(ChrF())])])
+def test_rewards_that_are_given_to_trl_as_they_are_are_refused_with_the_way(tmp_path, given):
+    trainer = trl.GRPOTrainer(
+        policy(),
+        reward_funcs=given,
+        args=config(tmp_path),
+        train_dataset=dataset(),
+        processing_class=tokenizer(),
+        rollout_func=fixed_rollout,
+    )
+    with pytest.raises(UserError, match=r"E108\] .*TRL passes prompts.* = trl_rewards\("):
+        trainer.train()
 
 
 def test_a_data_set_without_references_does_not_train_on_nothing(tmp_path):

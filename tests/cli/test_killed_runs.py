@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,11 @@ import pytest
 import taught_policies
 from transformers import AutoModelForCausalLM
 
+from rewardlab.cli import training
+from rewardlab.cli.interrupts import Interrupted
 from rewardlab.store.lineage import read_training
+from rewardlab.store.lock import Lock, run_lock
+from rewardlab.store.run_directory import start_run
 
 COMMAND = Path(sys.executable).with_name("rewardlab")
 SFT = """
@@ -120,15 +125,18 @@ def test_a_stopped_rl_run_merges_its_adapters(here, run, start):
     assert [stage.stage for stage in read_training(here / "run-2").stages] == ["rl", "rl"]
 
 
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_died_before_its_first_step_can_be_started_again(here, run, kind):
     process = started("sft", "sft.yaml")
     until((here / "run" / "config.yaml").exists, process)
     process.send_signal(kind)
     code, _, err = ended(process)
-    assert code in (130, -signal.SIGKILL)
-    if kind is signal.SIGINT:
-        assert "interrupted before the first step; the same command starts it again" in err
+    assert code == (-signal.SIGKILL if kind is signal.SIGKILL else 128 + kind)
+    if kind is not signal.SIGKILL:
+        assert err.splitlines()[-1] == (
+            "interrupted before the first step; the same command starts it again"
+        )
+        assert "state         stopped before its first step; last written" in run("show", "run")[1]
     code, _, err = run("sft", "sft.yaml", "trainer={max_steps: 1}")
     assert code == 0, err
 
@@ -160,6 +168,52 @@ def test_several_sigints_leave_a_complete_policy_or_none(here):
     assert (here / "run" / "stopped" / "model").exists() == ("stopped/model" in err)
 
 
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_before_the_run_directory_exists_is_one_line(here, kind):
+    process = started("sft", "sft.yaml")
+    time.sleep(1.0)  # the command is being imported, which takes several seconds
+    process.send_signal(kind)
+    code, out, err = ended(process)
+    assert (code, out, err) == (128 + kind, "", "interrupted before the run began\n")
+    assert not (here / "run").exists()
+
+
+def test_a_second_interrupt_names_the_command_that_show_names(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stopped = Path("run")
+    start_run(stopped, config="policy:\n  path: start\nvalidation: 2\ntrainer: {}\n")
+    (stopped / "metrics.jsonl").write_text('{"step": 3, "loss": 1.0}\n')
+    with pytest.raises(Interrupted) as told, training.run_directory(stopped):
+        raise KeyboardInterrupt
+    command = "rewardlab sft run/config.yaml run=run-2"
+    assert told.value.line == (
+        "interrupted at once: the policy was not saved, and the run cannot be resumed; "
+        f"to repeat it: {command}"
+    )
+    assert command in run("show", "run")[1]
+
+
+@pytest.mark.parametrize("override", [(), ("seed=7",), ("--dry-run",)])
+def test_a_run_that_goes_on_is_not_taken_for_one_that_ended(run, here, override):
+    directory = Path("run")
+    start_run(directory, config="policy:\n  path: start\nvalidation: 2\ntrainer: {}\n")
+    (directory / "metrics.jsonl").write_text('{"step": 125, "loss": 1.0}\n')
+    (directory / "checkpoint-125").mkdir()
+    (directory / "checkpoint-125" / "model.safetensors").touch()
+    lock = Lock.take(run_lock(directory))
+    code, _, err = run("sft", "sft.yaml", *override)
+    lock.release()
+    who = f"process {os.getpid()} on {socket.gethostname()}"
+    assert (code, err) == (
+        2,
+        (
+            f"error[E084] run 'run': {who} is still working on it. "
+            "fix: wait for it to end, or give another directory: run=run-2\n"
+        ),
+    )
+    assert "error[E030]" in run("sft", "sft.yaml", *override)[2]
+
+
 def test_two_runs_do_not_share_a_directory(here, run):
     process = started("sft", "sft.yaml")
     until((here / "run" / "config.yaml").exists, process)
@@ -167,4 +221,4 @@ def test_two_runs_do_not_share_a_directory(here, run):
     process.kill()
     process.communicate()
     assert code == 2
-    assert "E084" in err or "E030" in err
+    assert f"error[E084] run 'run': process {process.pid} on " in err

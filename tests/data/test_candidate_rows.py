@@ -131,8 +131,11 @@ def test_every_row_of_a_data_set_is_checked():
     [
         ([{"source": "a", "reference": ["b"]}], "E109] train_dataset.reference: row 0: a list"),
         ([{"source": 5, "reference": "b"}], "E109] train_dataset.source: row 0: the integer 5"),
-        ([{"text": "a", "reference": "b"}], "E109] train_dataset: the data set needs a column"),
-        ([{"source": "a"}], "E032] train_dataset: chrf reads references, and the data set has no"),
+        (
+            [{"text": "a", "reference": "b"}],
+            "E109] train_dataset: there is no column 'source'; the columns are reference, text",
+        ),
+        ([{"source": "a"}], "E032] train_dataset: chrf reads references, and there is no column"),
         (
             [{"source": "a", "reference": None}],
             "E032] train_dataset: chrf reads references, and reference is empty in every row",

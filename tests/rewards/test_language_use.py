@@ -85,3 +85,30 @@ def test_the_adapter_for_trl_logs_each_note_once(caplog):
     assert [one.message for one in caplog.records] == [
         "no target_lang: target_script does not apply"
     ]
+
+
+@pytest.mark.parametrize(
+    ("languages", "told"),
+    [
+        ((None, "en"), "target_lang 'en': most texts are not in its script (Latin)"),
+        (("ru", "zh"), "source_lang 'ru': most texts are not in its script (Cyrillic)"),
+        ((None, "sr-Latn"), "target_lang 'sr-Latn': most texts are not in its script (Latin)"),
+        ((None, "zh"), None),
+        (("de", "zh"), None),
+        ((None, "br"), None),  # of Breton no script is known
+    ],
+)
+def test_texts_in_another_script_than_the_languages_are_told(languages, told):
+    rows = [
+        Candidate("The dog.", hypothesis, reference, *languages)
+        for hypothesis, reference in (("狗叫。", "狗在叫。"), ("a", "今天下雨。"), ("b", "42"))
+    ]
+    found = [note for note in notes(*rows) if "script" in note]
+    assert found == ([] if told is None else [told])
+
+
+def test_a_system_in_another_script_than_its_references_is_no_matter_of_languages():
+    rows = [Candidate("", "狗在叫。", "The dog barks.", "de", "en")] * 3
+    assert notes(*rows) == ()
+    rows = [Candidate("", "狗在叫。", None, "de", "en")] * 2
+    assert len(notes(*rows, terms=[TargetScript()])) == 1

@@ -445,7 +445,7 @@ def test_missing_columns_are_named(tmp_path):
             train_dataset=dataset().remove_columns("reference"),
             **arguments,
         )
-    with pytest.raises(UserError, match=r"E109.*needs a column 'source'"):
+    with pytest.raises(UserError, match=r"E109.*no column 'source'; the columns are"):
         GRPOTrainer(
             policy(),
             ensemble=RewardEnsemble([Term(Words())]),
