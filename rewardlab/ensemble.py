@@ -6,6 +6,7 @@ what a failure costs.
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from rewardlab.candidates import FORM, as_candidates
 from rewardlab.errors import (
     Problem,
     RewardFailed,
+    quantity,
     refuse,
 )
 from rewardlab.reward_calls import RewardRunner, unavailable
@@ -34,6 +36,10 @@ from rewardlab.types import (
     Status,
     Term,
 )
+
+MANY_TEXTS = 20
+NEARLY = 1e-3
+"""Part of a reward's range; scores that all differ by less are nearly the same."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,15 @@ class RewardEnsemble(metaclass=Checked):
                 for part, values in output.components.items()
             },
             candidates=tuple(candidates),
-            notes=tuple(dict.fromkeys(notes_on_languages([*of_gates, *of_terms], candidates))),
+            notes=tuple(
+                dict.fromkeys(
+                    [
+                        *notes_on_languages([*of_gates, *of_terms], candidates),
+                        *_notes_on_references((*self.terms, *self.gates), candidates),
+                        *_notes_on_constants(self.terms, outputs, candidates),
+                    ]
+                )
+            ),
         )
 
     def _close_gates(
@@ -216,6 +230,38 @@ def _warn_without_references(
     ]
     if lacking:
         warnings.warn(missing_references(lacking).warning, stacklevel=4)
+
+
+def _notes_on_references(
+    entries: Sequence[Term | Gate], candidates: Sequence[Candidate]
+) -> Iterator[str]:
+    """A note if references that rewards read are empty: every word then counts as wrong."""
+    empty = [
+        row
+        for row, one in enumerate(candidates)
+        if one.reference is not None and not one.reference.strip()
+    ]
+    if empty and any(entry.reward.needs_reference for entry in entries):
+        where = candidates[empty[0]].id or f"row {empty[0] + 1}"
+        references = quantity(len(empty), "reference")
+        yield f"{references} of {len(candidates):,} empty, first {where}; they count in the means"
+
+
+def _notes_on_constants(
+    terms: Sequence[Term], outputs: Sequence[RewardOutput], candidates: Sequence[Candidate]
+) -> Iterator[str]:
+    """A note for each learned reward with a range that gives many texts nearly the same score."""
+    for term, output in zip(terms, outputs, strict=True):
+        low, high = getattr(term.reward, "bounds", (-math.inf, math.inf))
+        known = ~np.isnan(output.scores)
+        texts = {
+            one.hypothesis for one, is_known in zip(candidates, known, strict=True) if is_known
+        }
+        if not getattr(term.reward, "learned", False) or len(texts) < MANY_TEXTS:
+            continue
+        if math.isfinite(high - low) and np.ptp(output.scores[known]) < NEARLY * (high - low):
+            name = term.reward.name
+            yield f"{name} gives nearly the same score to every text: it tells nothing apart"
 
 
 def _warn_without_spans(terms: Sequence[Term], outputs: Sequence[RewardOutput]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from test_layers import ROOMS
 
+from rewardlab.text.prompts import PROMPTS
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 WRITTEN = [page for page in PAGES if page.parent.name != "design"]
@@ -75,6 +77,16 @@ def test_files_and_modules_that_a_page_names_exist(page):
             and not (ROOT / name.replace(".", "/")).is_dir()
         ):
             assert hasattr(importlib.import_module(module), attribute), f"{page.name} names {name}"
+
+
+def test_every_prompt_style_is_shown_as_it_is_written():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \| ", page, re.MULTILINE))
+    written = {
+        name: style("Hej.", source_lang="da", target_lang="sv").replace("\n", "\\n")
+        for name, style in PROMPTS.items()
+    }
+    assert {name: shown.get(name) for name in written} == written
 
 
 def test_the_rooms_are_shown_in_their_order():

@@ -11,7 +11,8 @@ import pytest
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import Problem, RewardFailed, RewardUnavailable, TooManyFailures, UserError
 from rewardlab.reward_calls import BREAKER_AFTER
-from rewardlab.rewards import NotEmpty
+from rewardlab.rewards import ChrF, NotEmpty
+from rewardlab.rewards.base import BaseReward
 from rewardlab.types import (
     WMT_MQM,
     XCOMET,
@@ -319,3 +320,31 @@ def test_an_unknown_language_is_refused_with_the_number_of_rows():
     with pytest.raises(UserError, match="target_lang: unknown language 'Germn' in 1 of 3 rows"):
         ensemble(rows)
     assert ensemble(rows[1:]).values.tolist() == [[1.0], [1.0]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collapsed(BaseReward):
+    """A learned reward that gives nearly the same score to every text."""
+
+    name: str = "collapsed"
+    learned = True
+    worst = -25.0
+    bounds = (-25.0, 0.0)
+
+    def __call__(self, candidates):
+        return RewardOutput.of([-1.4 - 1e-5 * len(one.hypothesis) for one in candidates])
+
+
+def test_a_learned_reward_that_tells_nothing_apart_is_noted():
+    texts = [Candidate("a", "x" * length) for length in range(1, 25)]
+    notes = RewardEnsemble([Term(Collapsed())])(texts).notes
+    assert "collapsed gives nearly the same score to every text: it tells nothing apart" in notes
+    assert not RewardEnsemble([Term(Collapsed())])(texts[:5]).notes
+
+
+def test_empty_references_are_counted():
+    rows = [Candidate("a", "b", reference="b"), Candidate("a", "b", reference=" ", id="news-2")]
+    assert RewardEnsemble([Term(ChrF())])(rows).notes == (
+        "1 reference of 2 empty, first news-2; they count in the means",
+    )
+    assert RewardEnsemble([Term(NotEmpty())])(rows).notes == ()

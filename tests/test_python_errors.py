@@ -477,7 +477,8 @@ MISTAKES = {
         (
             "error[E112] token_advantages.tokenizer: the value <class 'object'> is "
             "not a tokenizer of "
-            "transformers. fix: AutoTokenizer.from_pretrained(directory)"
+            "transformers. fix: the directory of a checkpoint or run, or a tokenizer: "
+            "AutoTokenizer.from_pretrained('org/name')"
         ),
     ),
     "too few lists of ids": (

@@ -39,7 +39,7 @@ from rewardlab.dry_run.findings import Findings
 from rewardlab.dry_run.scorer import check_scorer, check_stages
 from rewardlab.errors import EXIT_RESUMABLE, EXIT_USAGE, Problem, UserError, refuse
 from rewardlab.report.model_card import model_card
-from rewardlab.report.trained_reward import tables, unscored
+from rewardlab.report.trained_reward import constant_on, tables, unscored
 from rewardlab.scorers.examples import rated
 from rewardlab.store.files import replace_file
 from rewardlab.store.manifest import damage, has_manifest, write_manifest
@@ -416,18 +416,21 @@ def write(ready: Ready, results: dict[str, Any] | None) -> dict[str, Any]:
     replace_file(run / MODEL / "README.md", model_card(results))
     shutil.rmtree(run / START, ignore_errors=True)
     print_tables(tables(results))
-    say(*unscored(results), *usage(ready.config))
+    constant = constant_on(results)
+    say(*unscored(results), *constant, *usage(ready.config, trains=not constant))
     places = {"run": str(run), "model": str(run / MODEL)}
     return {**places, **results, **time_and_memory(ready.started)}
 
 
-def usage(config: TrainRewardConfig) -> Iterator[str]:
+def usage(config: TrainRewardConfig, *, trains: bool = True) -> Iterator[str]:
     """Where the model is, and how it is named on the command line and in YAML.
 
     Args:
         config: The run.
+        trains: Whether a policy can be trained on the scores.
     """
     run, family = config.run, config.scorer.family
     yield f"model: {run / MODEL}"
     yield f"to score with it: --reward {shlex.quote(f'{family}:model={run}')}"
-    yield f"in the YAML of rl and rerank: rewards: [{{reward: {family}, model: {run}}}]"
+    if trains:
+        yield f"in the YAML of rl and rerank: rewards: [{{reward: {family}, model: {run}}}]"

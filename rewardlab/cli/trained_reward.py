@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +64,7 @@ def measured(
         "validation_loss": losses,
         "test_segments": heldout.segments,
         "systems": {name: one.scores.systems for name, one in first.items()},
+        "spread": {name: _spread(gold, scored[0]) for name, (gold, scored) in files.items()},
         "unscored": {**unscored, **({"preferences": failed} if failed else {})},
         "figures": _by_scorer(heldout.overall),
         "leads": [
@@ -74,6 +76,17 @@ def measured(
         "preference_pairs": len(data.preferences),
     }
     return cast("dict[str, Any]", json_value(document))
+
+
+def _spread(gold: Gold, scored: Scored) -> dict[str, float]:
+    """Standard deviations of the scorer's and of people's scores of the same translations."""
+    human = gold.scores.only(scored.scores.systems).values
+    both = ~np.isnan(human) & ~np.isnan(scored.scores.values)
+    own = scored.scores.values[both]
+    return {
+        "scorer": float(own.std()) if own.size else math.nan,
+        "people": float(human[both].std()) if own.size else math.nan,
+    }
 
 
 def scorers(

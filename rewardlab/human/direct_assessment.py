@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import NamedTuple, TypeAlias
@@ -64,6 +64,10 @@ COLUMNS = {
     "hypothesis": Column(headers.HYPOTHESES, needed=False),
 }
 PLACES = {key: column for key, column in COLUMNS.items() if key != "score"}
+HIGHEST = 100
+"""The scale of DA and ESA begins at 0 and ends here."""
+RARE = 0.1
+"""If fewer scores are outside the scale, they are probably mistakes."""
 AGAIN = "scores that a rater gave again"
 UNSCORED = "rows without a score"
 CHOSEN = "\0score"
@@ -138,7 +142,9 @@ def read_rows(file: TextFile, *, column: str = "") -> Annotations[float]:
             continue
         if given and "rater" not in table.columns:
             what = "another score of {}, and no column names raters"
-            fix = "add the column that tells the rows apart: doc, domain or rater"
+            fix = (
+                "add the column that tells the rows apart: doc, domain, lp (language pair) or rater"
+            )
             value_shown = f"{system}, {segment_id(key)}"
             problems.add("E282", what, fix, line=row.number, value=value_shown)
         scores.counts[AGAIN] += bool(given)
@@ -161,7 +167,23 @@ def read(file: TextFile, _severities: SeverityTable) -> Gold:
     rows = len(filled_lines(file)) - 1
     noted = counted(scores.counts)
     gold = scores.gold(file, mean_score, kind="direct")
+    gold = replace(gold, notes=(*gold.notes, *_out_of_range(scores)))
     return replace(gold, funnel=quantity(rows, "row") + (f": {noted}" if noted else ""))
+
+
+def _out_of_range(scores: Annotations[float]) -> Iterator[str]:
+    """A note if most scores are from 0 to 100 and some are not; z-scores are another scale."""
+    given = [
+        (number, system, segment_id(key))
+        for (system, key), raters in scores.ratings.items()
+        for numbers in raters.values()
+        for number in numbers
+    ]
+    outside = [one for one in given if not 0 <= one[0] <= HIGHEST]
+    if outside and len(outside) < len(given) * RARE:
+        number, system, segment = outside[0]
+        count = quantity(len(outside), "score")
+        yield f"{count} not from 0 to {HIGHEST}, first {number:g} ({shown(system)}, {segment})"
 
 
 ESA = Format(recognises, read)

@@ -17,7 +17,7 @@ from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.human.annotations import segment_id
 from rewardlab.human.direct_assessment import COLUMNS, ESA, mean_score, read_rows, score_columns
 from rewardlab.human.formats import Match
-from rewardlab.human.gold import Cell, Gold
+from rewardlab.human.gold import FEWEST_SYSTEMS, Cell, Gold
 from rewardlab.human.language_pairs import of_one_pair
 from rewardlab.human.mqm import MQM
 from rewardlab.human.quoting import plain_cells
@@ -157,8 +157,15 @@ def _fix_of_missing(found: Collection[Cell], gold: Gold, may_miss: Collection[st
     if not lost and segments.issuperset(gold.scores.segments):
         return "add the rows, with an empty score for what was not scored"
     fix = "score every translation of the gold file, under its names"
+    for what, ours, theirs in (
+        ("systems", gold.scores.systems, systems),
+        ("segments", gold.scores.segments, segments),
+    ):
+        if ours and not theirs.intersection(ours):
+            fix += f"; its {what} are {some_of(ours)}, and here {some_of(sorted(theirs))}"
+    left = len([one for one in gold.scores.systems if one not in {*lost, *may_miss}])
     leave_out = f", or leave systems out: --exclude-systems {','.join(lost)}"
-    return fix + (leave_out if lost and len(lost) < len(gold.scores.systems) else "")
+    return fix + (leave_out if lost and left >= FEWEST_SYSTEMS else "")
 
 
 def _distinct(names: Iterator[str]) -> list[str]:

@@ -75,7 +75,6 @@ def _notes_on_signs(evaluation: MetaEvaluation) -> Iterator[str]:
     errors below 0: a guard that gives nearly all translations the same score can have a slightly
     negative correlation by chance.
     """
-    yield from evaluation.gold.notes
     human = evaluation.gold.scores.only(evaluation.systems).values
     known: list[str] = []
     negative: list[str] = []

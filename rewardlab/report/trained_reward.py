@@ -12,6 +12,8 @@ from rewardlab.report.table import Column, Table, table_of
 
 Figures: TypeAlias = Mapping[str, Mapping[str, Sequence[float]]]
 """Scorer -> statistic -> value, lower and upper end."""
+CONSTANT_BELOW = 0.01
+"""Standard deviation of a scorer, as a share of people's, below which it is nearly constant."""
 HEADINGS: Mapping[str, str] = {
     "pearson": "Pearson",
     "spearman": "Spearman",
@@ -40,6 +42,18 @@ def unscored(results: Mapping[str, Any]) -> Iterator[str]:
     for name, why in results["unscored"].items():
         for status, count in why.items():
             yield f"{name}: {count:,} without a score ({status})"
+
+
+def constant_on(results: Mapping[str, Any]) -> list[str]:
+    """A line for each file on which the scorer gives nearly the same score to every translation."""
+    return [
+        f"{name}: nearly the same score for every translation (standard deviation "
+        f"{one['scorer']:.2g}, people's {one['people']:.2g}): this scorer tells nothing apart, and "
+        "rl refuses it (E130). Train longer, at a higher learning rate or on more judgements"
+        for name, one in results.get("spread", {}).items()
+        if one["people"] and one["scorer"] is not None
+        if one["scorer"] < CONSTANT_BELOW * one["people"]
+    ]
 
 
 def figure_table(figures: Figures, title: str = "") -> Table:

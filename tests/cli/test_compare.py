@@ -131,7 +131,8 @@ def test_a_missing_tokenizer_is_noted(outputs, run, monkeypatch):
     arguments = ("compare", "a.txt", "b.txt", "-r", "ref.txt", "--metric", "bleu")
     code, out, err = run(*arguments, "--target-lang", "ja")
     assert code == 0
-    [note] = json.loads(out)["notes"]
+    script, note = json.loads(out)["notes"]
+    assert script == "target_lang 'ja': most texts are not in its script (Han, Hiragana, Katakana)"
     assert note.startswith("bleu splits ja into characters: ja-mecab is not installed")
     assert f"note: {note}" in err
     assert "|tok:char|" in json.loads(out)["metrics"]["bleu"]["signature"]["ja"]

@@ -19,6 +19,7 @@ from rewardlab.store.lineage import read_training
 from rewardlab.store.lock import Lock, run_lock
 from rewardlab.store.run_directory import start_run
 
+PIPES: list[int] = []
 COMMAND = Path(sys.executable).with_name("rewardlab")
 SFT = """
 run: run
@@ -170,20 +171,36 @@ def test_several_sigints_leave_a_complete_policy_or_none(here):
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_before_the_run_directory_exists_is_one_line(here, kind):
-    process = started("sft", "sft.yaml")
-    time.sleep(1.0)  # the command is being imported, which takes several seconds
+    os.mkfifo(here / "slow.yaml")  # the command waits for somebody to write the file
+    process = started("sft", "slow.yaml")
+    until(lambda: is_read(here / "slow.yaml"), process)
     process.send_signal(kind)
     code, out, err = ended(process)
     assert (code, out, err) == (128 + kind, "", "interrupted before the run began\n")
     assert not (here / "run").exists()
 
 
+def is_read(pipe):
+    """Whether a process has opened the pipe; it goes on waiting."""
+    try:
+        PIPES.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(autouse=True)
+def closed_pipes():
+    """Close what `is_read` has opened."""
+    yield
+    while PIPES:
+        os.close(PIPES.pop())
+
+
 def test_a_second_interrupt_names_the_command_that_show_names(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    stopped = Path("run")
-    start_run(stopped, config="policy:\n  path: start\nvalidation: 2\ntrainer: {}\n")
-    (stopped / "metrics.jsonl").write_text('{"step": 3, "loss": 1.0}\n')
-    with pytest.raises(Interrupted) as told, training.run_directory(stopped):
+    begin(Path("run"), step=3)
+    with pytest.raises(Interrupted) as told, training.run_directory(Path("run")):
         raise KeyboardInterrupt
     command = "rewardlab sft run/config.yaml run=run-2"
     assert told.value.line == (
@@ -193,24 +210,24 @@ def test_a_second_interrupt_names_the_command_that_show_names(run, tmp_path, mon
     assert command in run("show", "run")[1]
 
 
+def begin(directory, *, step):
+    """The beginning of a run, as its trainer would leave it."""
+    start_run(directory, config="policy:\n  path: start\nvalidation: 2\ntrainer: {}\n")
+    (directory / "metrics.jsonl").write_text(f'{{"step": {step}, "loss": 1.0}}\n')
+
+
 @pytest.mark.parametrize("override", [(), ("seed=7",), ("--dry-run",)])
 def test_a_run_that_goes_on_is_not_taken_for_one_that_ended(run, here, override):
     directory = Path("run")
-    start_run(directory, config="policy:\n  path: start\nvalidation: 2\ntrainer: {}\n")
-    (directory / "metrics.jsonl").write_text('{"step": 125, "loss": 1.0}\n')
+    begin(directory, step=125)
     (directory / "checkpoint-125").mkdir()
     (directory / "checkpoint-125" / "model.safetensors").touch()
     lock = Lock.take(run_lock(directory))
     code, _, err = run("sft", "sft.yaml", *override)
     lock.release()
-    who = f"process {os.getpid()} on {socket.gethostname()}"
-    assert (code, err) == (
-        2,
-        (
-            f"error[E084] run 'run': {who} is still working on it. "
-            "fix: wait for it to end, or give another directory: run=run-2\n"
-        ),
-    )
+    who = f"process {os.getpid()} on {socket.gethostname()} is still working on it"
+    fix = "wait for it to end, or give another directory: run=run-2"
+    assert (code, err) == (2, f"error[E084] run 'run': {who}. fix: {fix}\n")
     assert "error[E030]" in run("sft", "sft.yaml", *override)[2]
 
 

@@ -419,7 +419,7 @@ SEVERITIES = "wmt, wmt-no-source, xcomet"
                 "fix: write system and score lines, or a table separated by tabs\n"
                 "error[E225] commas.csv: commas is not of these translations: 2 systems "
                 "missing ('B', 'C'). fix: score every translation of the gold file, under its "
-                "names, or leave systems out: --exclude-systems B,C\n"
+                "names\n"
             ),
         ),
         (

@@ -109,7 +109,7 @@ def test_a_run_before_its_first_step_is_started_again_by_the_same_command(rl, ru
         path.rmdir() if path.is_dir() else path.unlink()
     (rl / "versions.json").write_text('{"rewardlab": "1"}')
     _, out, _ = run("show", "runs/rl")
-    assert "no step is logged yet" in " ".join(out.split())
+    assert "stopped before its first step" in " ".join(out.split())
     assert "\nto start it again:\nrewardlab rl runs/rl/config.yaml\n" in out
 
 

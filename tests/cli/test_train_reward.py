@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import judged_talks
 import pytest
 import taught_policies
 
 from rewardlab.cli import train_reward
+from rewardlab.cli.train_reward import usage
+from rewardlab.report.trained_reward import constant_on
 from rewardlab.rewards.registry import parse_reward
 from rewardlab.scorers.families.metricx import MetricXFamily
 from rewardlab.types import Candidate
@@ -134,11 +137,18 @@ def test_a_finished_run_says_so_and_is_left_alone(talks, run):
     assert {path: path.stat().st_mtime_ns for path in Path("run/stages").rglob("*")} == before
     assert json.loads(out)["figures"] == json.loads(first)["figures"]
     for text in (said, err):
-        assert text.splitlines()[-3:] == [
-            "model: run/model",
-            "to score with it: --reward metricx:model=run",
-            "in the YAML of rl and rerank: rewards: [{reward: metricx, model: run}]",
-        ]
+        constant, *told = text.splitlines()[-3:]  # two steps teach nothing
+        assert constant.startswith("mqm: nearly the same score for every translation (standard ")
+        assert told == ["model: run/model", "to score with it: --reward metricx:model=run"]
+
+
+def test_a_scorer_that_tells_texts_apart_is_proposed_for_training(tmp_path):
+    config = SimpleNamespace(run=tmp_path, scorer=SimpleNamespace(family="metricx"))
+    told = [*usage(config, trains=True)]
+    assert told[-1].startswith("in the YAML of rl and rerank: rewards: [{reward: metricx, ")
+    spread = {"good": {"scorer": 0.5, "people": 5.0}, "flat": {"scorer": 0.02, "people": 5.0}}
+    (line,) = constant_on({"spread": spread})
+    assert line.startswith("flat: nearly the same score")
 
 
 def test_another_configuration_or_other_data_is_refused(talks, run):

@@ -146,7 +146,8 @@ def test_several_scores_of_one_translation_need_raters():
         (
             "error[E282] f:3: another score of 'A, 1', and no column names raters "
             "(2 of 5 rows; at: 3, 6). "
-            "fix: add the column that tells the rows apart: doc, domain or rater"
+            "fix: add the column that tells the rows apart: "
+            "doc, domain, lp (language pair) or rater"
         )
     ]
     found = read(f"{header}\tevaluator", "A\t1\t5\tr1", "A\t1\t6\tr2", "B\t1\t7\tr1")
@@ -168,3 +169,11 @@ def test_segments_with_several_sources_are_refused():
         "error[E282] f: 1 segments have several sources, such as '1': 'The dog barks.' and "
         "'She bought books.'. fix: add the column that tells the rows apart: doc or domain"
     )
+
+
+def test_a_few_scores_outside_the_scale_are_noted_and_another_scale_is_not():
+    rows = [f"A\t{number}\t{score}" for number, score in enumerate([*range(50, 70), 850], 1)]
+    noted = read("system\tsegment\tscore", *rows).notes
+    assert noted == ("1 score not from 0 to 100, first 850 ('A', 21)",)
+    z_scores = [f"A\t{number}\t{score}" for number, score in enumerate([-0.5, 0.2, -1.0, 0.7], 1)]
+    assert read("system\tsegment\tscore", *z_scores).notes == ()

@@ -119,8 +119,13 @@ def test_a_missing_translation_is_an_error_and_an_empty_score_is_not(write, gold
 
 
 def test_a_missing_system_is_an_error_with_the_option_that_leaves_it_out(write, gold):
-    problem = refused(read_scores, write("m.seg.score", "A 1\nA 2\n"), gold, name="m")
+    path = write("m.seg.score", "A 1\nA 2\n")
+    problem = refused(read_scores, path, gold, name="m")
     assert problem.what == "m is not of these translations: 1 system missing ('B')"
+    assert problem.fix.endswith("under its names")  # A alone could not be compared
+    three = read_gold(write("g3.seg.score", "A 1\nA 2\nB 3\nB 4\nC 5\nC 6\n"))
+    path = write("m3.seg.score", "A 1\nA 2\nC 1\nC 2\n")
+    problem = refused(read_scores, path, three, name="m")
     assert problem.fix.endswith(", or leave systems out: --exclude-systems B")
     found = read_scores("m.seg.score", gold, name="m", may_miss=["B"])
     np.testing.assert_array_equal(found.scores.values, [[1, 2], [NAN, NAN]])
@@ -191,3 +196,20 @@ def test_a_path_may_contain_a_colon(write):
 def test_a_long_table_of_scores_is_no_table_of_systems_by_segments(write):
     problem = refused(read_gold, write("long.tsv", LONG))
     assert (problem.code, problem.what) == ("E220", "no column for score")
+
+
+def test_systems_under_other_names_are_shown_and_none_is_left_out(write, gold):
+    path = write(
+        "m.tsv",
+        "system\tsegment\tm\n"
+        + "".join(
+            f"{name.lower()}\t{segment}\t0.5\n"
+            for name in gold.scores.systems
+            for segment in gold.scores.segments
+        ),
+    )
+    with pytest.raises(UserError, match="E225") as refused:
+        read_scores(path, gold, name="m")
+    (problem,) = refused.value.problems
+    assert "its systems are" in problem.fix
+    assert "--exclude-systems" not in problem.fix

@@ -111,4 +111,4 @@ def test_a_system_in_another_script_than_its_references_is_no_matter_of_language
     rows = [Candidate("", "狗在叫。", "The dog barks.", "de", "en")] * 3
     assert notes(*rows) == ()
     rows = [Candidate("", "狗在叫。", None, "de", "en")] * 2
-    assert len(notes(*rows, terms=[TargetScript()])) == 1
+    assert len(RewardEnsemble([Term(TargetScript())])(rows).notes) == 1

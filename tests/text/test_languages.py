@@ -204,7 +204,7 @@ def test_a_code_for_private_use_has_no_name():
 def test_rows_with_an_unknown_language_are_counted():
     (problem,) = language_problems("target_lang", ["de"] * 3 + [None, ""] + ["germn"] * 2)
     assert str(problem) == (
-        "error[E260] target_lang: unknown language 'germn' in 2 of 7 rows. "
+        "error[E260] target_lang: unknown language 'germn' in 2 of 7 rows, first in row 6. "
         "fix: did you mean German?"
     )
     assert not [*language_problems("--target-lang", ["German"])]

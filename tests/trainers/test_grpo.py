@@ -473,14 +473,14 @@ def test_rows_that_cannot_be_scored_are_refused_before_a_model_is_made(
         message = message.replace("row 1", "row 0") + "; 2 of 2 rows"
     given = {"train_dataset": Dataset.from_list([good]), where: Dataset.from_list(rows)}
     with pytest.raises(UserError) as caught:
-        GRPOTrainer("no model is loaded", ensemble=RewardEnsemble([Term(Words())]), **given)
+        GRPOTrainer("no-model/is-loaded", ensemble=RewardEnsemble([Term(Words())]), **given)
     assert str(caught.value).startswith(f"error[{message.format(where + '.')}")
 
 
 def test_an_ensemble_that_learns_nothing_is_refused():
     ensemble = RewardEnsemble([Term(Words(), weight=0.0)])
     with pytest.raises(UserError, match=r"E038\] ensemble: every weight and token_weight is 0"):
-        GRPOTrainer("no model is loaded", ensemble=ensemble, train_dataset=dataset())
+        GRPOTrainer("no-model/is-loaded", ensemble=ensemble, train_dataset=dataset())
 
 
 # ── two processes ───────────────────────────────────────────────────────────────────────────────
