@@ -56,7 +56,8 @@ def _language(param: typer.CallbackParam, value: str | None) -> str | None:
     try:
         return written_code(value)
     except UnknownLanguage as error:
-        refuse(Problem("E260", param.opts[0], error.what, error.fix), exit_code=EXIT_USAGE)
+        where = param.opts[0]
+        refuse(Problem("E260", where, error.what, error.fix_at(where)), exit_code=EXIT_USAGE)
 
 
 Language: TypeAlias = Annotated[

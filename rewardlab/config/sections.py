@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
+    ValidationInfo,
     create_model,
     model_validator,
 )
@@ -68,11 +69,11 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
-def _language(value: str) -> str:
+def _language(value: str, info: ValidationInfo) -> str:
     try:
         return written_code(value)
     except UnknownLanguage as error:
-        context = {"what": error.what, "fix": error.fix}
+        context = {"what": error.what, "fix": error.fix_at(info.field_name or "")}
         raise PydanticCustomError("unknown_language", "{what}", context) from error
 
 

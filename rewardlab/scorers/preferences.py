@@ -226,7 +226,7 @@ def _language(entry: Mapping[str, Any], key: str) -> str | None:
     try:
         return None if spelling is None else written_code(spelling)
     except UnknownLanguage as error:
-        raise _Unusable("E260", f"{key}: {error.what}", error.fix) from error
+        raise _Unusable("E260", f"{key}: {error.what}", error.fix_at(key)) from error
 
 
 def _margin(entry: Mapping[str, Any]) -> float:

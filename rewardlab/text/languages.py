@@ -32,6 +32,9 @@ SIMILAR = 0.7
 since several are proposed and none is taken."""
 PRIVATE_USE = re.compile("q[a-t][a-z]")
 """Codes that BCP-47 leaves to private use, for example for an invented language."""
+SIDES = ("source", "target")
+PAIR_SIGNS = ("->", ">", "→", "–", "/", ":", ",", "|", "-", "_", " to ", "2")
+"""What people write between the languages of a pair."""
 _LOCALE = re.compile(r"([A-Za-z]{2,3})([-_][A-Za-z]{2})?(?:\.[\w-]+)?(?:@(\w+))?")
 _LOCALE_SCRIPTS = {"latin": "Latn", "cyrillic": "Cyrl", "devanagari": "Deva", "arabic": "Arab"}
 
@@ -42,12 +45,25 @@ class UnknownLanguage(ValueError):  # noqa: N818 - names what happened
     Attributes:
         what: The spelling, and what is wrong with it.
         fix: What to write instead.
+        pair: The source and target language, if the spelling is that of a pair.
     """
 
-    def __init__(self, what: str, fix: str) -> None:
+    def __init__(self, what: str, fix: str, pair: tuple[str, str] | None = None) -> None:
         super().__init__(f"{what}; {fix}")
         self.what = what
         self.fix = fix
+        self.pair = pair
+
+    def fix_at(self, where: str) -> str:
+        """What to write at this place.
+
+        Args:
+            where: An option, key or column; its name may say "source" or "target".
+        """
+        for side, language in zip(SIDES, self.pair or (), strict=False):
+            if side in where:
+                return f"give only the {side} language: {language}"
+        return self.fix
 
 
 @cache
@@ -187,7 +203,7 @@ def language_problems(where: str, languages: Iterable[str | None]) -> Iterator[P
         except UnknownLanguage as error:
             rows = f"in {count:,} of {len(written):,} rows, first in row"
             share = f" {rows} {written.index(spelling) + 1:,}" if len(written) > 1 else ""
-            yield Problem("E260", where, f"{error.what}{share}", error.fix)
+            yield Problem("E260", where, f"{error.what}{share}", error.fix_at(where))
 
 
 def language_notes(source_lang: str | None, target_lang: str | None) -> Iterator[str]:
@@ -208,6 +224,9 @@ def language_notes(source_lang: str | None, target_lang: str | None) -> Iterator
         yield f"source and target language are the same, {name}: a correct translation is a copy"
     for spelling in dict.fromkeys(filter(None, (source_lang, target_lang))):
         entry = find_language(spelling)
+        if pair := _pair_like_locale(spelling):
+            name, two = _locale_name(spelling), _two_languages(*pair)
+            yield f"{shown(spelling)} is read as {name}; a pair is given as {two}"
         if entry.code not in _BY_CODE:
             guards = "only its script is known to guards" if entry.scripts else "no language guard"
             applies = "" if entry.scripts else " applies to it"
@@ -223,6 +242,54 @@ def _identity(spelling: str) -> tuple[str, str | None, str | None]:
     tag = (_tag(text) or _tag_of_name(text) or "und").removesuffix("-XX").removesuffix("-xx")
     full = langcodes.Language.get(tag).maximize()
     return find_language(spelling).code, full.script, full.territory
+
+
+# ── pairs ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _pair(text: str) -> tuple[str, str] | None:
+    """The two languages of a text such as ``en-zh``, ``English>German`` or ``eng_Latn-deu_Latn``.
+
+    Returns:
+        None if the text does not consist of two languages.
+    """
+    for sign in PAIR_SIGNS:
+        parts = [part.strip() for part in text.split(sign)]
+        try:
+            if len(parts) == len(SIDES):
+                return written_code(parts[0]), written_code(parts[1])
+        except UnknownLanguage:
+            continue
+    return None
+
+
+def _pair_like_locale(spelling: str) -> tuple[str, str] | None:
+    """Language and country as the pair that is likely meant: ``en-de``, but not ``pt-br``.
+
+    The country has a code that is also a language's. This language is the main one of the country,
+    or the country's code is out of date (``cs``, ``uk``).
+    """
+    import langcodes
+
+    found = re.fullmatch("([A-Za-z]{2})[-_]([A-Za-z]{2})", spelling.strip())
+    if found is None:
+        return None
+    first, second = (part.lower() for part in found.groups())
+    if first == second or second not in _BY_CODE:
+        return None
+    main = langcodes.Language.make(territory=second.upper()).maximize().language
+    current = langcodes.Language.get(f"und-{second}").territory == second.upper()
+    return (first, second) if main == second or not current else None
+
+
+def _locale_name(spelling: str) -> str:
+    import langcodes
+
+    return langcodes.Language.get(spelling.strip().replace("_", "-")).display_name()
+
+
+def _two_languages(source: str, target: str) -> str:
+    return f"two languages: source {source}, target {target}"
 
 
 # ── BCP-47 ──────────────────────────────────────────────────────────────────────────────────────
@@ -243,9 +310,15 @@ def _tag(text: str) -> str | None:
     if parts[0] in _BY_CODE and len(parts) > 1:
         tag = "-".join([_BY_CODE[parts[0]].code, *parts[1:]])  # "iw-IL", "tib-Tibt"
     try:
-        return tag if langcodes.tag_is_valid(tag) else None
+        if not langcodes.tag_is_valid(tag):
+            return None
     except ValueError:
         return None
+    found = langcodes.Language.get(tag)
+    # "ar-arb" is Arabic; "eng-deu" parses too, as English with the extension "deu"
+    extended = (langcodes.Language.get(code) for code in found.extlangs or ())
+    same = (one.prefer_macrolanguage().language == found.language for one in extended)
+    return tag if all(same) else None
 
 
 def _tag_of_name(text: str) -> str | None:
@@ -258,7 +331,7 @@ def _tag_of_name(text: str) -> str | None:
         found = langcodes.find(text, language="en")
     except LookupError:
         return None
-    return None if _is_misspelt(text, found) else str(found)
+    return None if _is_misspelt(text, found) or _pair(text) else str(found)
 
 
 def _is_misspelt(text: str, found: langcodes.Language) -> bool:
@@ -290,6 +363,9 @@ def _language_of_tag(tag: str) -> Language:
 
 def _unknown(spelling: str) -> UnknownLanguage:
     text = spelling.strip()
+    if pair := _pair(text):
+        what = f"{shown(spelling)} is a pair of languages"
+        return UnknownLanguage(what, f"give {_two_languages(*pair)}", pair)
     what = f"unknown language {shown(spelling)}"
     names = _close(text, _BY_NAME)
     codes = _close(text, _BY_CODE) if len(text) <= LONGEST_CODE + 1 else []  # one letter too many

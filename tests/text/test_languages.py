@@ -179,7 +179,13 @@ def test_all_names_and_codes_of_the_table_mean_its_entry(entry, data):
         ("mul", "'mul' names no single language; leave it out"),
         ("und", "'und' names no single language; leave it out"),
         ("", "unknown language ''"),
-        ("de,en", "unknown language 'de,en'"),
+        ("de,en", "'de,en' is a pair of languages; give two languages: source de, target en"),
+        ("en-zh", "'en-zh' is a pair of languages; give two languages: source en, target zh"),
+        ("eng-deu", "'eng-deu' is a pair of languages; give two languages: source eng, target deu"),
+        ("English to German", "'English to German' is a pair of languages; give two languages"),
+        ("English-German", "'English-German' is a pair of languages"),  # langcodes finds English
+        ("ja>en", "'ja>en' is a pair of languages; give two languages: source ja, target en"),
+        ("eng_Latn-deu_Latn", "'eng_Latn-deu_Latn' is a pair of languages"),
     ],
 )
 def test_what_is_no_language_is_refused_with_the_nearest(spelling, message):
@@ -233,3 +239,37 @@ def test_a_language_outside_the_table_is_noted():
     assert [*language_notes("Breton", "fra_Latn")] == [
         "'Breton' is Breton, which is not in our table: no language guard applies to it"
     ]
+
+
+@pytest.mark.parametrize(
+    ("where", "fix"),
+    [
+        ("--target-lang", "give only the target language: zh"),
+        ("source_lang", "give only the source language: en"),
+        ("lang", "give two languages: source en, target zh"),
+    ],
+)
+def test_the_fix_of_a_pair_is_the_language_of_its_side(where, fix):
+    (problem,) = language_problems(where, ["en-zh"])
+    assert problem.fix == fix
+
+
+@pytest.mark.parametrize(
+    ("spelling", "note"),
+    [
+        ("en-de", "English (Germany); a pair is given as two languages: source en, target de"),
+        ("en_RU", "English (Russia); a pair is given as two languages: source en, target ru"),
+        ("de-cs", "German (Serbia); a pair is given as two languages: source de, target cs"),
+        ("uk-ru", "Ukrainian (Russia); a pair is given as two languages: source uk, target ru"),
+    ],
+)
+def test_a_country_that_may_be_a_language_is_noted(spelling, note):
+    assert [*language_notes(None, spelling)] == [f"'{spelling}' is read as {note}"]
+    assert any("(United Kingdom)" in note for note in language_notes("en_UK", None))
+
+
+@pytest.mark.parametrize(
+    "spelling", ["pt-br", "zh-tw", "fr-ca", "de-AT", "et-ee", "zh-yue", "no", "ar-arb"]
+)
+def test_usual_locales_are_not_noted(spelling):
+    assert not [*language_notes("ja", spelling)]
