@@ -72,6 +72,16 @@ REWARD_ERRORS: dict[type[Exception], tuple[str, str]] = {
 }
 
 
+MEANT = {
+    "train": "one of rewardlab sft, rewardlab rl, rewardlab train-reward",
+    "grpo": "rewardlab rl",
+    "eval": "rewardlab evaluate",
+    "meta-eval": "rewardlab metaeval",
+    "plot": "rewardlab show",
+}
+"""Commands of other tools, with those that do the same here."""
+
+
 class Commands(TyperGroup):
     """The commands by name, each imported when it is needed."""
 
@@ -89,6 +99,9 @@ class Commands(TyperGroup):
             if near := nearest(cmd_name, self.commands):
                 what, fix = f"No such command {shown(cmd_name)}", f"rewardlab {near}"
                 refuse(Problem("E040", "rewardlab", what, fix), exit_code=EXIT_USAGE)
+            if cmd_name in MEANT:
+                what = f"No such command {shown(cmd_name)}"
+                refuse(Problem("E040", "rewardlab", what, MEANT[cmd_name]), exit_code=EXIT_USAGE)
             return None
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         with told(lambda: NOT_BEGUN):

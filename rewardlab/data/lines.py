@@ -20,6 +20,11 @@ from rewardlab.data.encodings import STDIN, decoded, some_rows
 from rewardlab.data.readers import Files, ParallelText, Segment
 from rewardlab.errors import Problem, UserError, kind_of, quantity, refuse
 
+ANOTHER = 0.5
+"""Files are probably of other texts if one has less than this share of the other's lines."""
+TABLE = 0.8
+"""A file with tabs in more than this share of its lines is a table."""
+
 
 @dataclass(frozen=True)
 class TextFile:
@@ -94,8 +99,23 @@ def _not_aligned(files: Sequence[TextFile]) -> Iterator[Problem]:
         have, want = len(other.lines), len(first.lines)
         if have != want:
             what = f"{quantity(have, 'line')}, but {first.name} has {want:,}"
-            line = drift(first.lines, other.lines)
-            yield Problem("E204", other.name, what, f"look near line {line:,}")
+            yield Problem("E204", other.name, what, _fix_of_lengths(first, other))
+
+
+def _fix_of_lengths(first: TextFile, other: TextFile) -> str:
+    """Where the lines may have drifted apart, or that one of the files is probably another one.
+
+    Args:
+        first: A file with lines.
+        other: A file with another number of lines, at least one.
+    """
+    for file in (first, other):
+        if sum("\t" in line for line in file.lines) > TABLE * len(file.lines):
+            return f"{file.name} is a table with columns; give a file with one text in a line"
+    shorter, longer = sorted((len(first.lines), len(other.lines)))
+    if shorter < ANOTHER * longer:
+        return f"are {first.name} and {other.name} of the same texts? give files of one text"
+    return f"look near line {drift(first.lines, other.lines):,}"
 
 
 def read_lines(path: str | Path) -> TextFile:

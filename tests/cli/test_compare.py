@@ -101,7 +101,7 @@ def test_a_reward_that_reads_the_source_gets_it(outputs, run):
         (
             ["a.txt", "one.txt", "-r", "ref.txt", "--metric", "chrf"],
             3,
-            "error[E204] one.txt: 1 line, but ref.txt has 40. fix: look near line 1\n",
+            "error[E204] one.txt: 1 line, but ref.txt has 40. fix: are ref.txt and one.txt of ",
         ),
         (
             ["a.txt", "none", "-r", "ref.txt", "--metric", "chrf"],

@@ -196,3 +196,13 @@ def test_debug_prints_the_traceback_wherever_it_stands(call, raising):
     assert (code, out) == (3, "")
     assert err.startswith("Traceback (most recent call last):\n")
     assert err.endswith("error[E201] a: b. fix: c\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"), [("train", "rewardlab sft, rewardlab rl"), ("grpo", "rewardlab rl")]
+)
+def test_commands_of_other_tools_are_translated(run, word, fix):
+    code, _, err = run(word, "config.yaml")
+    assert code == 2
+    assert f"error[E040] rewardlab: No such command '{word}'" in err
+    assert fix in err

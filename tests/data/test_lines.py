@@ -102,3 +102,15 @@ def test_arbitrary_bytes_raise_nothing_but_a_user_error(data):
         assert error.exit_code == 3  # noqa: PT017
     else:
         assert all("\n" not in line for line in file.lines)
+
+
+def test_files_of_other_texts_and_tables_are_named_as_such(write):
+    long, short = write("long", "a\n" * 100), write("short", "a\n" * 10)
+    with pytest.raises(UserError, match=r"E204.*fix: are .*long and .*short of the same texts\?"):
+        read_aligned([long, short])
+    table = write("table", "system\tsegment\n" + "A\t1\n" * 98)
+    with pytest.raises(UserError, match=r"E204.*fix: .*table is a table with columns"):
+        read_aligned([long, table])
+    near = write("near", "a\n" * 99)
+    with pytest.raises(UserError, match=r"E204.*fix: look near line"):
+        read_aligned([long, near])
