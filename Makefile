@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-vllm test-adapters check bench clean
+.PHONY: setup demo test test-vllm test-adapters test-models check bench clean
 
 setup: .venv/.installed
 
@@ -40,6 +40,13 @@ test-adapters: .venv-mbrs/.installed .venv-verifiers/.installed
 	$(PYTHON) -m venv --clear .venv-$*
 	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+# Tests on real pretrained models, which `rewardlab models get` fetches (1 GB in the user's cache).
+test-models: setup
+	$(BIN)/rewardlab models get multilingual-e5-small
+	$(BIN)/rewardlab models get smollm2-135m-instruct
+	$(BIN)/rewardlab models get gemma-3-270m --accept-licence
+	$(BIN)/python -m pytest --override-ini testpaths=tests/with_models tests/with_models
 
 check: setup
 	$(BIN)/ruff format --check .

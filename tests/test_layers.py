@@ -35,6 +35,7 @@ ROOMS = (
     ("store", "text"),
     ("human", "text"),
     ("models", "models"),
+    ("checkpoints", "models"),
     ("generate", "text"),
     ("perturbations", "text"),
     ("judges", "text"),

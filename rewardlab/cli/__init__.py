@@ -38,7 +38,7 @@ from rewardlab.errors import (
 )
 from rewardlab.registry import Registry
 
-COMMANDS = Registry[Callable[..., None]](
+COMMANDS = Registry[Callable[..., None] | typer.Typer](
     "rewardlab.commands",
     {
         "compare": "rewardlab.cli.compare:command",
@@ -47,6 +47,7 @@ COMMANDS = Registry[Callable[..., None]](
         "example": "rewardlab.cli.example:command",
         "export-mqm": "rewardlab.cli.export_mqm:command",
         "metaeval": "rewardlab.cli.metaeval:command",
+        "models": "rewardlab.cli.models:commands",
         "preflight": "rewardlab.cli.preflight:command",
         "rerank": "rewardlab.cli.rerank:command",
         "rewards": "rewardlab.cli.rewards:command",
@@ -103,10 +104,12 @@ class Commands(TyperGroup):
                 what = f"No such command {shown(cmd_name)}"
                 refuse(Problem("E040", "rewardlab", what, MEANT[cmd_name]), exit_code=EXIT_USAGE)
             return None
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
         with told(lambda: NOT_BEGUN):
-            loaded = COMMANDS.load(cmd_name)
-        single.command(cmd_name, cls=Command)(loaded)
+            command = COMMANDS.load(cmd_name)
+        if isinstance(command, typer.Typer):
+            return typer.main.get_command(command)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name, cls=Command)(command)
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -116,12 +119,20 @@ class Commands(TyperGroup):
 
 
 def one_line_help(name: str) -> str:
-    """The first line of a command's docstring; a built-in command is parsed, not imported."""
+    """The first line of a command's docstring; a built-in command is parsed, not imported.
+
+    A command with commands of its own has the docstring of its module, after the name.
+    """
     if name not in COMMANDS.built_in:
-        return (COMMANDS.load(name).__doc__ or "").partition("\n")[0]
+        added = COMMANDS.load(name)
+        text = added.info.help if isinstance(added, typer.Typer) else added.__doc__
+        return str(text or "").partition("\n")[0]
     module, _, function = COMMANDS.built_in[name].partition(":")
     tree = ast.parse(Path(__file__).with_name(f"{module.rpartition('.')[2]}.py").read_bytes())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if function not in functions:
+        about = (ast.get_docstring(tree) or "").partition("\n")[0].partition(": ")[2]
+        return about[:1].upper() + about[1:]
     return (ast.get_docstring(functions[function]) or "").partition("\n")[0]
 
 

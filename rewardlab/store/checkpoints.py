@@ -53,9 +53,8 @@ def loaded_once(most: int | None = None) -> Callable[[Callable[P, T]], Callable[
 
 
 NOT_GGUF = (
-    "download the model in safetensors, usually of the same name without GGUF; or convert it with "
-    "transformers: from_pretrained(DIR, gguf_file=FILE, quantization_config=GgufConfig("
-    "dequantize=True)), then save_pretrained, for model and tokenizer"
+    "download the model in safetensors, usually of the same name without GGUF; or convert it: "
+    "rewardlab models convert FILE.gguf OUT"
 )
 """What to do about a GGUF file, whose weights are quantised for inference."""
 

@@ -1,0 +1,1 @@
+"""Checkpoints from elsewhere: fetched from packages, converted to safetensors, trimmed."""
