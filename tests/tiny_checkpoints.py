@@ -6,13 +6,20 @@ a tokenizer of the right family and, where the family has one, a chat template i
 runs on them runs on the real ones, but for size.
 """
 
+import atexit
 import copy
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import tiny_tokenizers
 import torch
+import transformers
 from tokenizers import AddedToken, processors
 from transformers import (
+    AutoConfig,
     Gemma3Config,
     Gemma3ForCausalLM,
     Gemma3ForConditionalGeneration,
@@ -144,6 +151,23 @@ def xlm_r(path: Path) -> Path:
         num_attention_heads=HEADS,
     )
     return _save(path, XLMRobertaModel, config, tokenizer)
+
+
+@cache
+def for_the_contract(maker: Callable[[Path], Path], seed: int = 0, spread: float = 0.3) -> Path:
+    """A checkpoint with weights of this standard deviation, until the process ends.
+
+    The checkpoints above have weights of the usual size, with which all texts look alike.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="tiny_checkpoint_"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = maker(directory / "model")
+    config = AutoConfig.from_pretrained(str(path))
+    config.initializer_range = spread
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        getattr(transformers, config.architectures[0])(config).eval().save_pretrained(str(path))
+    return path
 
 
 def gemma_tokenizer() -> PreTrainedTokenizerBase:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from rewardlab.rewards.cached import Cached
 from rewardlab.rewards.comet import Comet, CometKiwi, XComet
+from rewardlab.rewards.embedding import Embedding
 from rewardlab.rewards.exact_match import ExactMatch
+from rewardlab.rewards.fluency import Fluency
 from rewardlab.rewards.generalist import Generalist
 from rewardlab.rewards.guards import (
     LengthRatio,
@@ -43,7 +45,9 @@ __all__ = [
     "ChrF",
     "Comet",
     "CometKiwi",
+    "Embedding",
     "ExactMatch",
+    "Fluency",
     "FromFunction",
     "Generalist",
     "LengthRatio",

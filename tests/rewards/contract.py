@@ -12,6 +12,7 @@ from typing import Any
 
 import reward_service
 import scripted_judge
+import tiny_checkpoints
 import tiny_classifiers
 import tiny_comet
 import tiny_metricx
@@ -154,7 +155,37 @@ CASES = {
     ),
     "comet": comet(rewards.Comet, "regression", NEAR_MISS, seed=4),
     "comet_kiwi": comet(rewards.CometKiwi, "kiwi", candidate(""), seed=4),
+    "embedding": Case(
+        rewards.Embedding(model=tiny_checkpoints.for_the_contract(tiny_checkpoints.xlm_r)),
+        candidate(GOOD),
+        NEAR_MISS,
+        {
+            "model": tiny_checkpoints.for_the_contract(tiny_checkpoints.xlm_r, seed=1),
+            "mode": "source",
+            "prefix": "",
+            "batch_tokens": 64,
+            "device": "cpu",
+            "dtype": "bfloat16",
+        },
+        tolerance=1e-5,
+    ),
     "exact_match": Case(rewards.ExactMatch(), candidate(GOOD), NEAR_MISS),
+    "fluency": Case(
+        rewards.Fluency(
+            model=tiny_checkpoints.for_the_contract(tiny_checkpoints.qwen3, spread=0.05)
+        ),
+        candidate(GOOD),
+        candidate(""),
+        {
+            "model": tiny_checkpoints.for_the_contract(tiny_checkpoints.qwen3, seed=1),
+            "enough": 1.0,
+            "max_length": 8,
+            "batch_tokens": 64,
+            "device": "cpu",
+            "dtype": "bfloat16",
+        },
+        tolerance=1e-4,
+    ),
     "from_function": Case(
         rewards.FromFunction(brevity, worst=-1e6, name="from_function"),
         candidate("short"),
