@@ -44,6 +44,8 @@ EMBEDDINGS = {
     "embeddings.LayerNorm.weight": "emb.ln.w",
     "embeddings.LayerNorm.bias": "emb.ln.b",
 }
+POOLER = "pooler."
+"""The layer of ``BertModel`` that e5 does not use; it is saved as zeros."""
 QUANTISED = ("emb.word", *(f".{part}.w" for part in ("q", "k", "v", "ao", "fi", "fo")))
 """Ends of the names of the tensors stored as Q4_0; the others are float32."""
 
@@ -160,7 +162,7 @@ def _model(read: _File) -> BertModel:
         layer_norm_eps=read.epsilon,
         pad_token_id=read.special[2],
     )
-    model = BertModel(config, add_pooling_layer=False)
+    model = BertModel(config)
     names = dict(EMBEDDINGS)
     for layer in range(layers):
         for short, long in LAYER.items():
@@ -169,8 +171,11 @@ def _model(read: _File) -> BertModel:
     wanted: dict[str, Any] = model.state_dict()
     weights = {name: _shaped(read.tensor(ours), wanted[name]) for name, ours in names.items()}
     model.load_state_dict(weights, strict=False)
-    if missing := wanted.keys() - weights.keys():
-        raise ValueError(f"it has no weights for {min(missing)}")
+    missing = wanted.keys() - weights.keys()
+    if others := {name for name in missing if not name.startswith(POOLER)}:
+        raise ValueError(f"it has no weights for {min(others)}")
+    for name in missing:
+        torch.nn.init.zeros_(wanted[name])
     return model.eval()
 
 

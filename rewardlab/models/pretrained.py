@@ -63,13 +63,16 @@ def read_tokenizer(checkpoint: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def read_model(kind: Any, checkpoint: Path, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def read_model(
+    kind: Any, checkpoint: Path, tokenizer: PreTrainedTokenizerBase, *, unused: str = ""
+) -> PreTrainedModel:
     """The model of a saved checkpoint, on the CPU, in the saved precision.
 
     Args:
         kind: One of transformers' ``AutoModelFor...``.
         checkpoint: The checkpoint's directory.
         tokenizer: The checkpoint's tokenizer.
+        unused: Beginning of the names of weights that may be missing, because nobody reads them.
 
     Raises:
         UnusableError: The model cannot be loaded, lacks weights, or does not match its tokenizer.
@@ -86,7 +89,8 @@ def read_model(kind: Any, checkpoint: Path, tokenizer: PreTrainedTokenizerBase) 
             )
     except Exception as error:  # as above
         raise UnusableError(f"it cannot be loaded: {error}") from error
-    if missing := sorted(found["missing_keys"]):
+    kept = (name for name in found["missing_keys"] if not (unused and name.startswith(unused)))
+    if missing := sorted(kept):
         raise UnusableError(f"{len(missing)} weights are missing, first {missing[0]}")
     check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
     return model

@@ -112,7 +112,7 @@ def read_text_encoder(model: Path, *, device: str, dtype: str) -> TextEncoder:
     place = pick_device(device)
     try:
         tokenizer = read_tokenizer(model)
-        network = read_model(AutoModel, model, tokenizer)
+        network = read_model(AutoModel, model, tokenizer, unused="pooler.")
     except UnusableError as error:
         where = f"model {shown(str(model))}"
         refuse(Problem("E304", where, one_line(error), "download it again"), exit_code=EXIT_USAGE)
