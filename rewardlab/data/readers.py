@@ -66,5 +66,10 @@ Reader: TypeAlias = Callable[[Files], ParallelText]
 """Function that reads the files of one format; raises `UserError` (E201..E208, exit code 3)."""
 
 READERS: Registry[Reader] = Registry(
-    "rewardlab.corpus_readers", {"lines": "rewardlab.data.lines:read_line_aligned"}
+    "rewardlab.corpus_readers",
+    {
+        "lines": "rewardlab.data.lines:read_line_aligned",
+        "ntrex": "rewardlab.data.ntrex:read_ntrex",
+        "po": "rewardlab.data.po:read_po",
+    },
 )
