@@ -18,6 +18,7 @@ from rewardlab.cli.options import Language
 from rewardlab.cli.output import report, say
 from rewardlab.cli.quiet import hush
 from rewardlab.cli.texts import read_texts
+from rewardlab.cli.usage import Command
 from rewardlab.config.checks import free_name
 from rewardlab.errors import EXIT_USAGE, Problem, refuse
 from rewardlab.store.checkpoints import find_checkpoint
@@ -41,7 +42,7 @@ def show_help(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-@commands.command("list")
+@commands.command("list", cls=Command)
 def list_models() -> None:
     """List the models that can be fetched, with licence, size and use.
 
@@ -61,7 +62,7 @@ def _described(model: Published) -> Iterator[str]:
     yield f"  here       {where}" if where else f"  get        rewardlab models get {model.name}"
 
 
-@commands.command("get")
+@commands.command("get", cls=Command)
 def get_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="One of: rewardlab models list.")],
     *,
@@ -89,7 +90,7 @@ def get_model(
     typer.echo(to or directory)
 
 
-@commands.command("convert")
+@commands.command("convert", cls=Command)
 def convert_model(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A GGUF file.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory to write; must be new.")],
@@ -108,7 +109,7 @@ def convert_model(
     typer.echo(out)
 
 
-@commands.command("trim")
+@commands.command("trim", cls=Command)
 def trim_model(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint or a run.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Directory to write; must be new.")],

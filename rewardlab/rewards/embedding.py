@@ -59,7 +59,6 @@ class Embedding(BaseReward):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", Path(self.model))
-        self.check_choices(mode=Mode, dtype=Precision)
         if self.batch_tokens < 1:
             raise ValueError(f"batch_tokens={self.batch_tokens} must be at least 1")
 

@@ -62,7 +62,6 @@ class Fluency(BaseReward):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", Path(self.model))
-        self.check_choices(dtype=Precision)
         if not 0 <= self.enough < RANDOM_BYTES:
             raise ValueError(f"enough={self.enough} must be from 0 to below {RANDOM_BYTES:g}")
         if min(self.max_length, self.batch_tokens) < 1:
