@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rewardlab.cli import judgements, options
+from rewardlab.cli import judgements, options, preflight_samples
 from rewardlab.cli.output import print_page, report, say, write_page
 from rewardlab.cli.texts import read_texts
 from rewardlab.config.ensemble import load_ensemble
@@ -62,6 +62,10 @@ def command(
     reference: options.ReferenceFile = None,
     source_lang: options.Language = None,
     target_lang: options.Language = None,
+    samples: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A policy's samples (JSONL): what can RL learn?"),
+    ] = None,
     cases: Annotated[
         int, typer.Option(metavar="N", min=1, help="Attack at most N translations.")
     ] = MOST_CASES,
@@ -80,6 +84,7 @@ def command(
           --source-lang en --target-lang de
       rewardlab preflight --ensemble rl.yaml -s news.en -t news.hyp -r news.de
           --source-lang en --target-lang de
+      rewardlab preflight --reward chrf --samples runs/rerank/samples.jsonl -r news.de
     """  # noqa: D301 - click keeps the lines after this mark
     hypotheses = [*([] if hypothesis is None else [hypothesis]), *(other_hypothesis or ())]
     excluded = judgements.split_names(exclude_systems)
@@ -89,20 +94,26 @@ def command(
         "-t": hypotheses,
         "-r": [reference] if reference else [],
     }
-    found.add(_usage_problems(reward, ensemble, gold, texts, [*excluded, reference_system]))
-    if gold is None:
+    named = [*excluded, reference_system]
+    found.add(_usage_problems(reward, ensemble, gold, texts, systems=named, samples=samples))
+    if gold is None and samples is None:
         found.add(_language_problems(source_lang, target_lang))
-    inputs = [ensemble, gold, source, *hypotheses, reference]
+    inputs = [ensemble, gold, source, *hypotheses, reference, samples]
     found.add(options.output_file_problems("--json", json, read=inputs, like="preflight.json"))
     found.add(
         options.output_file_problems("--markdown", markdown, read=inputs, like="preflight.md")
     )
     found.add(options.output_file_problems("--html", html, read=inputs, like="preflight.html"))
     terms, own_gates = build_ensemble(reward or (), ensemble, found)
-    found.add(
-        _reward_problems(terms, ensemble, referenced=gold is not None or reference is not None)
-    )
+    found.add(_reward_problems(terms, ensemble, referenced=bool(gold or reference or samples)))
     found.raise_if_any()
+    if samples is not None:
+        languages = (source_lang, target_lang)
+        outputs = (json, markdown, html)
+        preflight_samples.run(
+            terms, samples, reference, languages=languages, seed=seed, outputs=outputs
+        )
+        return
     if gold is not None:
         human = read_gold(
             gold,
@@ -158,7 +169,9 @@ def _usage_problems(
     ensemble: Path | None,
     gold: str | None,
     texts: Mapping[str, Sequence[str]],
+    *,
     systems: Sequence[str | None],
+    samples: str | None,
 ) -> Iterator[Problem]:
     """E110, E115: options that exclude or require each other, and names of systems.
 
@@ -168,11 +181,18 @@ def _usage_problems(
         gold: File of human judgements, or None.
         texts: Option -> files of texts; empty if the option is not given.
         systems: The named systems of the gold file.
+        samples: File of samples, or None.
     """
     command = "rewardlab preflight"
     if bool(rewards) == (ensemble is not None):
         what = "give rewards or an ensemble" + (", not both" if rewards else "")
         yield Problem("E110", command, what, "--reward chrf, or --ensemble rl.yaml")
+    if samples is not None:
+        given = {"--gold": gold, **{option: texts[option] for option in ("-s", "-t")}}
+        if mixed := [option for option, value in given.items() if value]:
+            what = f"--samples has its own texts, and {', '.join(mixed)} gives others"
+            yield Problem("E110", "--samples", what, "keep one of the two")
+        return
     if gold is not None:
         if mixed := [option for option, given in texts.items() if given]:
             what = f"--gold has its own texts, and {', '.join(mixed)} gives others"

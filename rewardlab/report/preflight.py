@@ -6,11 +6,12 @@ is a line in `STYLE` and in `VERDICT`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from rewardlab.metaeval.results import CONSTANT
 from rewardlab.preflight.default_gates import gate_line
 from rewardlab.preflight.discrimination import Discrimination
+from rewardlab.preflight.on_samples import OnSamples
 from rewardlab.preflight.preflight import Agreement, Preflight
 from rewardlab.preflight.safety import (
     ALL,
@@ -55,6 +56,34 @@ DISCRIMINATION: tuple[tuple[Column, Callable[[Discrimination], str]], ...] = (
     (Column("constant", part="sources"), lambda one: number(one.constant.value, ".1%")),
     (Column("95%", part="sources"), lambda one: _ends(one.constant)),
 )
+
+
+SAMPLES: tuple[tuple[Column, Callable[[OnSamples], str]], ...] = (
+    (Column("within"), lambda one: number(one.within, ".1%")),
+    (Column("repeatable"), lambda one: number(one.repeatable, ".1%")),
+    (Column("right"), lambda one: number(one.pairs.right.value, ".1%")),
+    (Column("95%"), lambda one: _ends(one.pairs.right)),
+    (Column("tied"), lambda one: number(one.pairs.tied.value, ".1%")),
+    (Column("constant"), lambda one: number(one.pairs.constant.value, ".1%")),
+    (Column("best"), lambda one: number(one.best.value, "+.2f")),
+    (Column("95%"), lambda one: ends(one.best, "+.2f")),
+    (Column("of chrf's"), lambda one: number(one.share, ".0%")),
+)
+SAMPLES_LEGEND = (
+    "within: share of the reward's variance that lies between samples of a source",
+    "repeatable: correlation of two answers about these differences",
+    "right, tied: share of pairs of samples that are ordered as by chrF, or scored the same",
+    "constant: share of sources whose samples all score the same",
+    "best: mean chrF of the samples with the highest score, minus that of all samples",
+)
+
+
+def samples_page(result: Mapping[str, OnSamples]) -> Page:
+    """The table of a preflight on samples, with its legend."""
+    columns = [Column("reward", "name"), *(column for column, _ in SAMPLES)]
+    rows = [[name, *(cell(one) for _, cell in SAMPLES)] for name, one in result.items()]
+    table = table_of(columns, rows, title="between the samples of one source, against chrF")
+    return Page("Preflight on samples", (table,), SAMPLES_LEGEND)
 
 
 def preflight_page(result: Preflight) -> Page:

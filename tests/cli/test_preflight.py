@@ -229,3 +229,60 @@ def test_wrong_languages_close_a_gate_on_honest_texts_and_are_asked_about(files,
     what = "target_script closes on 100.0% of the honest texts: not recommended, and not counted"
     assert f"{what}; are the languages right?" in err
     assert "reward: target_script" not in err
+
+
+def samples_file(tmp_path, rows):
+    path = tmp_path / "samples.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+ROW = {"id": "1", "source": "The dog runs.", "texts": ["Der Hund rennt.", "Der Hund", "Hund"]}
+
+
+def test_samples_of_a_policy_are_ordered_by_each_reward(run, tmp_path):
+    row = {**ROW, "reference": "Der Hund rennt."}
+    path = samples_file(tmp_path, [row, {**row, "texts": ["Hund rennt.", "x", "Der"]}])
+    code, out, err = run("preflight", "--reward", "chrf", "--reward", "ter", "--samples", path)
+    assert code == 0, err
+    measured = json.loads(out)["samples"]
+    assert measured["chrf"]["pairs"]["right"]["value"] == 1.0
+    assert "3 samples of each of 2 sources" in err
+    assert "repeatable" in err
+
+
+def test_references_of_samples_are_found_by_line(run, tmp_path):
+    (tmp_path / "ref").write_text("x\nDer Hund rennt.\n")
+    path = samples_file(tmp_path, [{**ROW, "id": "2"}])
+    code, out, _ = run(
+        *("preflight", "--reward", "exact_match", "--samples", path, "-r", str(tmp_path / "ref"))
+    )
+    assert code == 0
+    assert json.loads(out)["samples"]["exact_match"]["share"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([ROW], "no reference"),
+        ([{"source": "a"}], "no source and texts with a reference"),
+        (
+            [{**ROW, "reference": "a", "texts": ["a"]}],
+            "rows have 1 texts; all need the same number",
+        ),
+        ([{**ROW, "reference": "a", "texts": ["a", 2]}], "source, reference and texts are texts"),
+    ],
+)
+def test_files_that_are_no_samples(run, tmp_path, rows, message):
+    path = samples_file(tmp_path, rows)
+    code, _, err = run("preflight", "--reward", "chrf", "--samples", path)
+    assert code == 3
+    assert "E085" in err
+    assert message in err
+
+
+def test_samples_exclude_other_texts(run, tmp_path):
+    path = samples_file(tmp_path, [ROW])
+    code, _, err = run("preflight", "--reward", "chrf", "--samples", path, "-s", path, "-t", path)
+    assert code == 2
+    assert "E110" in err
