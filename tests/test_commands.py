@@ -26,6 +26,8 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = ("", "sh", "bash", "console")
 ELSEWHERE = {
     "checkpoints/": "a published checkpoint",
+    "models get": "a download; tests/checkpoints/test_fetch.py downloads from a directory",
+    "models/": "a model that was downloaded; tests/cli/test_models.py has tiny ones",
     "url=": "a server with a judge",
     "demo": "it takes minutes; tests/miniature/test_pipeline.py runs it at a small size",
 }
