@@ -164,7 +164,7 @@ def decode_rows(
     Raises:
         UserError: From the generator or the journal.
     """
-    if config.generation.backend != "server":
+    if config.generation.needs_checkpoint:
         hush()
     sampling = build_sampling(config.generation, samples=samples)
     prompts = prompts_of(rows, config.prompt, chat=config.chat)

@@ -85,7 +85,7 @@ class EvaluateConfig(RunConfig):
     @property
     def served(self) -> bool:
         """Whether models run in another process."""
-        return self.generation.backend == "server"
+        return not self.generation.needs_checkpoint
 
 
 def check_evaluate(

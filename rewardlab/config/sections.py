@@ -350,10 +350,13 @@ class GenerationConfig(Section):
     """The backend that writes the translations, and its options.
 
     Attributes:
-        backend: ``transformers`` in this process, ``vllm`` in this process, or an
-            OpenAI-compatible ``server``.
+        backend: ``transformers`` in this process, ``vllm`` in this process, an OpenAI-compatible
+            ``server``, or ``apertium``, a rule-based translator.
         url: URL of the server.
         server_model: The server's name for the model.
+        pair: Apertium's name of the direction, such as ``eng-spa``.
+        unknown: What a translation by Apertium with unknown words is: a failure (``fail``), or a
+            text with the words of the source (``keep``).
         batch_size: Number of prompts decoded at once.
         max_new_tokens: Maximum number of tokens in a translation; longer ones are truncated.
         beams: Width of the beam search; 1 for none.
@@ -362,9 +365,11 @@ class GenerationConfig(Section):
         top_k: Sample from this many most likely tokens; 0 for all.
     """
 
-    backend: Literal["transformers", "vllm", "server"] = "transformers"
+    backend: Literal["transformers", "vllm", "server", "apertium"] = "transformers"
     url: Text | None = None
     server_model: Text | None = None
+    pair: Text | None = None
+    unknown: Literal["fail", "keep"] = "fail"
     batch_size: Positive = 64
     max_new_tokens: Annotated[Positive, Field(le=32_768)] = 256
     beams: Annotated[Positive, Field(le=64)] = 1
@@ -372,11 +377,18 @@ class GenerationConfig(Section):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     top_k: Annotated[int, Field(ge=0)] = 0
 
+    @property
+    def needs_checkpoint(self) -> bool:
+        """Whether the backend loads a model of ours in this process."""
+        return self.backend in {"transformers", "vllm"}
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         for key in ("url", "server_model") if self.backend == "server" else ():
             if getattr(self, key) is None:
                 raise needs(key, "backend: server needs it")
+        if self.backend == "apertium" and self.pair is None:
+            raise needs("pair", "backend: apertium needs it")
         if self.beams > 1 and (self.backend != "transformers" or self.temperature > 0):
             fix = "beams: 1; beam search is greedy, and only the transformers backend has it"
             raise out_of_range("beams", self.beams, fix)

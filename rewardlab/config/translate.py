@@ -21,6 +21,7 @@ from rewardlab.config.sections import (
 from rewardlab.config.strict_yaml import Document
 from rewardlab.errors import Problem, UserError
 from rewardlab.generate import Generator, Sampling
+from rewardlab.generate.apertium import ApertiumGenerator
 from rewardlab.generate.backends import new_backend
 from rewardlab.store.checkpoints import find_checkpoint
 
@@ -45,7 +46,7 @@ class TranslateConfig(RunConfig):
 
     @model_validator(mode="after")
     def _has_a_model(self) -> Self:
-        if self.model is None and self.generation.backend != "server":
+        if self.model is None and self.generation.needs_checkpoint:
             raise needs("model", "a checkpoint or a run directory")
         return self
 
@@ -83,7 +84,7 @@ class RerankConfig(EnsembleConfig, TranslateConfig):
 
     @model_validator(mode="after")
     def _has_a_model(self) -> Self:
-        if (self.model or self.samples_from) is None and self.generation.backend != "server":
+        if (self.model or self.samples_from) is None and self.generation.needs_checkpoint:
             raise needs("model", "a checkpoint or a run directory, or samples_from")
         return self
 
@@ -178,6 +179,8 @@ def build_generator(generation: GenerationConfig, model: Path | None) -> Generat
     Raises:
         UserError: E080, the checkpoint is missing.
     """
+    if generation.backend == "apertium":
+        return ApertiumGenerator(generation.pair or "", generation.unknown)
     served = generation.backend == "server"
     name = generation.server_model if served else find_checkpoint(model or "")
     url = generation.url or ""

@@ -53,6 +53,10 @@ def check_decoding(
     Returns:
         Tokens, parameters and memory, as far as they are known.
     """
+    if generation.backend == "apertium":
+        if generator is not None:
+            found.attempt(generator.ready)
+        return {}
     if generation.backend == "server":
         if generator is not None:
             found.attempt(replace(cast("Any", generator), deadline=PATIENCE).ready)

@@ -10,6 +10,7 @@ from rewardlab.generate import Generator
 from rewardlab.store.checkpoints import find_checkpoint, loaded_once
 
 Backend = Literal["transformers", "vllm", "server"]
+"""Backends of language models, which can be judges; Apertium only translates."""
 
 
 def judge_backend(*, backend: Backend, model: str, url: str, batch_size: int) -> Generator:

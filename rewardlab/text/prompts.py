@@ -91,8 +91,14 @@ def arrow(source: str, *, source_lang: str, target_lang: str) -> str:
     return f"{source}\n=>{target_lang}\n"
 
 
+def plain(source: str, *, source_lang: str, target_lang: str) -> str:
+    """The source alone, for translators that are no language models."""
+    del source_lang, target_lang
+    return source
+
+
 PROMPTS: Mapping[str, PromptStyle] = MappingProxyType(
-    {style.__name__: style for style in (translategemma, lmt, lmt_released, cpt, arrow)}
+    {style.__name__: style for style in (translategemma, lmt, lmt_released, cpt, arrow, plain)}
 )
 """The styles by name."""
 
