@@ -213,7 +213,8 @@ def _run(pipeline: str, texts: Sequence[str]) -> list[str]:
         errors="replace",
         check=False,
     )
-    return done.stdout.rstrip("\n").split(BREAK) if done.stdout.strip() else []
+    written = done.stdout.rstrip("\n").removesuffix("[]").rstrip("\n")
+    return written.split(BREAK) if written.strip() else []
 
 
 def judged(source: str, text: str, *, unknown: Unknown = "fail") -> Generated:
