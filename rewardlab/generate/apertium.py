@@ -36,6 +36,8 @@ DATA = "APERTIUM_DATADIR"
 """Environment variable with the directory of the language data."""
 MARK = re.compile(r"(?<!\w)[*#@](?=\w)")
 UNKNOWN = re.compile(r"(?<!\w)\*(?=\w)")
+STREAM_BREAK = "[][\n\n]"
+"""`BREAK` in Apertium's stream format, between its programs."""
 UNIT = re.compile(r"(?<!\\)\^((?:[^$\\]|\\.)*)\$")
 """A lexical unit of Apertium's stream format: ``^source/target/target$``."""
 BILINGUAL = "autobil.bin"
@@ -151,20 +153,21 @@ class ApertiumGenerator:
         ]
 
     def _greedy(self, sources: Sequence[str]) -> list[str]:
-        return self._through(f"{self._until_bilingual} | {self._after_bilingual}", sources)
+        return _through(f"{self._until_bilingual} | {self._after_bilingual}", sources)
 
     def _sampled(
         self, sources: Sequence[str], sampling: Sampling, seeds: Sequence[int]
     ) -> list[list[str]]:
         """For each sample, the text of every source."""
-        analysed = self._through(self._until_bilingual, sources)
+        analysed = _through(self._until_bilingual, sources, written=STREAM_BREAK)
         return [
-            self._through(
+            _through(
                 self._after_bilingual,
                 [
                     drawn_alternatives(text, sampling.temperature, seed_for(seed, sample))
                     for text, seed in zip(analysed, seeds, strict=True)
                 ],
+                read=STREAM_BREAK,
             )
             for sample in range(sampling.samples)
         ]
@@ -177,19 +180,32 @@ class ApertiumGenerator:
     def _after_bilingual(self) -> str:
         return f"{_stages(self._mode)[1]} | apertium-retxt"
 
-    def _through(self, pipeline: str, texts: Sequence[str]) -> list[str]:
-        """Send texts through a pipeline; texts that spoil the others are sent alone.
 
-        Returns:
-            As many texts; empty where the pipeline has no output.
-        """
-        out = _run(pipeline, texts) if texts else []
-        if len(out) == len(texts):
-            return out
-        if len(texts) == 1:
-            return [" ".join(out)]
-        half = len(texts) // 2
-        return [*self._through(pipeline, texts[:half]), *self._through(pipeline, texts[half:])]
+def _through(
+    pipeline: str, texts: Sequence[str], *, read: str = BREAK, written: str = BREAK
+) -> list[str]:
+    """Send texts through a shell pipeline; texts that spoil the others are sent alone.
+
+    Args:
+        pipeline: The pipeline.
+        texts: The texts.
+        read: What the pipeline reads after a text.
+        written: What it writes after a text.
+
+    Returns:
+        As many texts; empty where the pipeline has no output.
+    """
+    out = _run(pipeline, "".join(f"{text}{read}" for text in texts)) if texts else ""
+    found = out.rstrip("\n").removesuffix(written).split(written) if out.strip() else []
+    if len(found) == len(texts):
+        return found
+    if len(texts) == 1:
+        return [" ".join(found)]
+    half = len(texts) // 2
+    return [
+        *_through(pipeline, texts[:half], read=read, written=written),
+        *_through(pipeline, texts[half:], read=read, written=written),
+    ]
 
 
 def _stages(mode: str) -> tuple[str, str]:
@@ -200,12 +216,12 @@ def _stages(mode: str) -> tuple[str, str]:
     return f"({options}{' | '.join(stages[:at])})", f"({options}{' | '.join(stages[at:])})"
 
 
-def _run(pipeline: str, texts: Sequence[str]) -> list[str]:
-    """The texts that a shell pipeline writes."""
+def _run(pipeline: str, text: str) -> str:
+    """What a shell pipeline writes."""
     done = subprocess.run(  # noqa: S602 - the pipeline is that of the installed pair
         pipeline,
         shell=True,
-        input="".join(f"{text}{BREAK}" for text in texts),
+        input=text,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"LC_ALL": "C.UTF-8"},
@@ -213,8 +229,7 @@ def _run(pipeline: str, texts: Sequence[str]) -> list[str]:
         errors="replace",
         check=False,
     )
-    written = done.stdout.rstrip("\n").removesuffix("[]").rstrip("\n")
-    return written.split(BREAK) if written.strip() else []
+    return done.stdout
 
 
 def judged(source: str, text: str, *, unknown: Unknown = "fail") -> Generated:

@@ -26,8 +26,9 @@ def installed(tmp_path, monkeypatch):
     bin_, modes = tmp_path / "bin", tmp_path / "modes"
     bin_.mkdir()
     modes.mkdir()
-    for name in ("apertium", "apertium-destxt", "apertium-retxt"):
-        program(bin_ / name, "cat")
+    program(bin_ / "apertium", "cat")
+    program(bin_ / "apertium-destxt", r"sed -E ':a;N;$!ba;s/\n\n/[][\n\n]/g'")
+    program(bin_ / "apertium-retxt", r"sed -E 's/\[\]\[//; s/^\]//'")
     for name, line in PROGRAMS.items():
         program(bin_ / name, line)
     for data in ("a.bin", "eng-spa.autobil.bin"):
