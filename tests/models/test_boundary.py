@@ -105,6 +105,7 @@ def test_the_separator_is_where_pretrained_models_have_it():
         "lmt_released": " ",
         "cpt": " ",
         "arrow": "",
+        "plain": " ",
     }
     assert [separator(prompt) for prompt in (FEW_SHOT, GENERIC, "Chinese:")] == [" "] * 3
     assert [separator(prompt) for prompt in ("", "a ", "a\n", "a\t", "a\u3000")] == [""] * 5
