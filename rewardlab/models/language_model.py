@@ -14,10 +14,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from rewardlab.errors import EXIT_USAGE, Problem, one_line, refuse, shown
 from rewardlab.models.batches import in_batches, padded
-from rewardlab.models.device import pick_device, pick_dtype
-from rewardlab.models.pretrained import UnusableError, positions, read_model, read_tokenizer
+from rewardlab.models.pretrained import positions, read_placed
 from rewardlab.store.checkpoints import loaded_once
 
 
@@ -105,15 +103,7 @@ def read_language_model(model: Path, *, device: str, dtype: str) -> LanguageMode
     Raises:
         UserError: E303 the device, E304 the weights or the tokenizer; exit code 2.
     """
-    place = pick_device(device)
-    try:
-        tokenizer = read_tokenizer(model)
-        network = read_model(AutoModelForCausalLM, model, tokenizer)
-    except UnusableError as error:
-        where = f"model {shown(str(model))}"
-        refuse(Problem("E304", where, one_line(error), "download it again"), exit_code=EXIT_USAGE)
-    saved: Any = network.dtype
-    return LanguageModel(network.to(place, pick_dtype(dtype, saved)).eval(), tokenizer)  # pyright: ignore[reportArgumentType]
+    return LanguageModel(*read_placed(AutoModelForCausalLM, model, device=device, dtype=dtype))
 
 
 load_language_model = loaded_once()(read_language_model)

@@ -15,7 +15,8 @@ from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from rewardlab.errors import shown
+from rewardlab.errors import EXIT_USAGE, Problem, one_line, refuse, shown
+from rewardlab.models.device import pick_device, pick_dtype
 from rewardlab.store.checkpoints import LOADING
 
 
@@ -94,6 +95,31 @@ def read_model(
         raise UnusableError(f"{len(missing)} weights are missing, first {missing[0]}")
     check_vocabulary(tokenizer, model.get_input_embeddings().num_embeddings)
     return model
+
+
+def read_placed(
+    kind: Any, checkpoint: Path, *, device: str, dtype: str, unused: str = ""
+) -> tuple[Any, PreTrainedTokenizerBase]:
+    """A saved model for inference on a device, and its tokenizer.
+
+    Args:
+        kind: One of transformers' ``AutoModelFor...``.
+        checkpoint: The checkpoint's directory.
+        device: See `rewardlab.models.device.pick_device`.
+        dtype: See `rewardlab.models.device.pick_dtype`.
+        unused: As in `read_model`.
+
+    Raises:
+        UserError: E303 the device, E304 the weights or the tokenizer; exit code 2.
+    """
+    place = pick_device(device)
+    try:
+        tokenizer = read_tokenizer(checkpoint)
+        model: Any = read_model(kind, checkpoint, tokenizer, unused=unused)
+    except UnusableError as error:
+        where = f"model {shown(str(checkpoint))}"
+        refuse(Problem("E304", where, one_line(error), "download it again"), exit_code=EXIT_USAGE)
+    return model.to(place, pick_dtype(dtype, model.dtype)).eval(), tokenizer
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, rows: int) -> None:

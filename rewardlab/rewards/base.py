@@ -13,10 +13,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 from rewardlab.arguments import Checked
 from rewardlab.candidates import as_candidates
+from rewardlab.store.checkpoints import find_checkpoint, loaded_digest
 from rewardlab.types import Candidate, ErrorSpan, Reward, RewardOutput
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -93,6 +95,23 @@ class BaseReward(metaclass=Checked):
             for row, candidate in enumerate(as_candidates(candidates, self.name))
             if not self.needs_reference or candidate.reference is not None
         ]
+
+
+def with_weights(signature: str, model: Path, device: str) -> str:
+    """A signature with the digest of a checkpoint and the kind of device.
+
+    Args:
+        signature: Name, options and package versions.
+        model: The checkpoint or run directory.
+        device: As in `rewardlab.models.device.pick_device`.
+
+    Raises:
+        UserError: E080, the checkpoint is missing; exit code 2.
+    """
+    from rewardlab.models.device import pick_device
+
+    digest = loaded_digest(find_checkpoint(model).resolve())
+    return "|".join([signature, f"weights:{digest}", f"on:{pick_device(device).type}"])
 
 
 class Verdict(NamedTuple):

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from rewardlab.rewards.base import BaseReward, Precision
-from rewardlab.store.checkpoints import LOADING, find_checkpoint, loaded_digest
+from rewardlab.rewards.base import BaseReward, Precision, with_weights
+from rewardlab.store.checkpoints import LOADING, find_checkpoint
 from rewardlab.types import Candidate, RewardOutput
 
 RANDOM_BYTES = 8.0
@@ -77,11 +77,7 @@ class Fluency(BaseReward):
         Raises:
             UserError: E080, the checkpoint is missing; exit code 2.
         """
-        from rewardlab.models.device import pick_device
-
-        digest = loaded_digest(find_checkpoint(self.model).resolve())
-        place = pick_device(self.device).type
-        return "|".join([super().signature, f"weights:{digest}", f"on:{place}"])
+        return with_weights(super().signature, self.model, self.device)
 
     def __call__(self, candidates: Sequence[Candidate]) -> RewardOutput:
         """Score N candidates.
