@@ -200,7 +200,9 @@ def write_texts(
     }
     if counts["texts_cut"]:
         most = config.generation.max_new_tokens
-        say(f"note: {counts['texts_cut']:,} texts were cut at max_new_tokens: {most}")
+        ended = config.generation.backend != "apertium"
+        why = f"were cut at max_new_tokens: {most}" if ended else "are failures, and empty"
+        say(f"note: {counts['texts_cut']:,} texts {why}")
     if broken:
         say(f"note: {broken:,} texts had line breaks, which are spaces in {HYPOTHESES}")
     return counts

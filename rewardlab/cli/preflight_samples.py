@@ -108,7 +108,7 @@ def _row(
         given = row.get("reference") if references is None else references[int(row["id"]) - 1]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         what = f"no source and texts with a reference: {shown(line)}"
-        fix = "a line such as {'id': '1', 'source': '...', 'texts': ['...', '...']}, and -r FILE"
+        fix = 'a line such as {"id": "1", "source": "...", "texts": ["...", "..."]}, and -r FILE'
         refuse(Problem("E085", where, what, fix))
     if given is None:
         refuse(Problem("E085", where, "no reference", "give the references with -r FILE"))
