@@ -16,18 +16,17 @@ import argparse
 import itertools
 import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
+from command_runs import RECIPES as ALL_RECIPES
+from command_runs import Costs, rewardlab
 
 from rewardlab.store.run_directory import versions
 
-RECIPES = Path(__file__).parents[1] / "recipes" / "close_pair"
+RECIPES = ALL_RECIPES / "close_pair"
 FILES = {"aze": "aze-Latn"}
 CREDIT = {"reward": "lexical_spans", "weight": 0.0, "token_weight": 0.1}
 ARMS = ("continued", "rl", "rl-tokens", "mbr-of-8", "oracle-of-8")
@@ -48,32 +47,6 @@ def overrides(data: Path, pair: str) -> list[str]:
     ]
 
 
-def rewardlab(command: str, recipe: str, *arguments: str, log: Path, threads: int) -> dict:
-    """Run a command, and say what it took; CPU time is what compares where runs share cores."""
-    words = [str(Path(sys.executable).with_name("rewardlab")), command, str(RECIPES / recipe)]
-    started = time.perf_counter()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [*words, *arguments],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} {recipe} failed; see {log}\n{log.read_text()[-2000:]}")
-    cost = {
-        "seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_memory_gib": round(usage.ru_maxrss / 2**20, 2),
-    }
-    print(
-        f"{log.stem:<16}{'  '.join(f'{key} {value:g}' for key, value in cost.items())}", flush=True
-    )
-    return cost
-
-
 def arm(name: str, seed: int, out: Path, data: Sequence[str], threads: int) -> dict:
     """One run of one arm, in ``out/name-seed``."""
     run, start = out / f"{name}-{seed}", out / "sft-0" / "model"
@@ -92,7 +65,8 @@ def arm(name: str, seed: int, out: Path, data: Sequence[str], threads: int) -> d
             [f"model={start}", f"samples_from={out / f'mbr-of-8-{seed}'}", "references=data"],
         ),
     }[name]
-    return rewardlab(command, recipe, *common, *own, log=out / f"{run.name}.log", threads=threads)
+    words = [command, str(RECIPES / recipe), *common, *own]
+    return rewardlab(*words, log=out / f"{run.name}.log", threads=threads)
 
 
 def systems(seeds: int, out: Path) -> list[dict]:
@@ -129,13 +103,11 @@ def main() -> None:
     threads = max(1, (os.cpu_count() or 1) // options.jobs)
     data = overrides(options.data, options.pair)
     seeds = range(options.seeds)
-    written = options.out / "costs.json"
-    costs: dict[str, dict] = json.loads(written.read_text()) if written.exists() else {}
+    costs = Costs(options.out / "costs.json")
 
     def run(name: str, seed: int) -> None:
         if f"{name}-{seed}" not in costs:  # else it was finished before
             costs[f"{name}-{seed}"] = arm(name, seed, options.out, data, threads)
-            written.write_text(json.dumps(dict(costs)))
 
     run("sft", 0)
     for names in (ARMS[:-1], ARMS[-1:]):  # the oracle chooses among the samples of the former
@@ -146,7 +118,7 @@ def main() -> None:
         directory = options.out / f"to-{baseline}"
         costs[directory.name] = rewardlab(
             "evaluate",
-            "evaluate.yaml",
+            str(RECIPES / "evaluate.yaml"),
             *data,
             f"run={directory}",
             f"systems={json.dumps(systems(options.seeds, options.out))}",

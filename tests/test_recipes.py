@@ -107,6 +107,7 @@ def files(tmp_path_factory):
         "judged": judgement_files(root),
         "metricx": root / "metricx",
         "automqm": tiny_checkpoints.gemma3(root / "judge"),
+        "xcomet": tiny_checkpoints.xlm_r(root / "encoder"),
         "generalist": root / "generalist",
     }
 
@@ -136,6 +137,8 @@ def tiny_rewards(root):
         "comet": {"model": comet, "encoder": comet / "encoder"},
         "automqm": {"url": scripted_judge.url()},
         "naturalness": {"url": scripted_judge.url()},
+        "xcomet": {"model": tiny_comet.write_safetensors(root / "xcomet", "xcomet")},
+        "fluency": {"model": tiny_checkpoints.qwen3(root / "fluent", base=True)},
         "generalist": {"model": tiny_classifiers.gemma3(root / "generalist")},
     }
 
@@ -149,10 +152,8 @@ def arguments(recipe, files, run):
     sections = [f"data.{at}" for at in range(len(data))] if isinstance(data, list) else ["data"]
     words = [re.sub(r"=(SRC|REF|DOCUMENT_IDS)$", "", word) for word in recipe.overrides]
     words = [word for word in words if "=" in word and not word.startswith("policy.path=")]
-    for section in sections:
-        words += [f"{section}.source={files['SRC']}", f"{section}.reference={files['REF']}"]
-    if "data.documents=DOCUMENT_IDS" in recipe.overrides:
-        words.append(f"data.documents={files['DOCUMENT_IDS']}")
+    for section, corpus in zip(sections, data if isinstance(data, list) else [data], strict=True):
+        words += corpus_arguments(recipe, section, corpus, files)
     if "path" in recipe.content.get("policy", {}):
         words.append(f"policy.path={model}")
     if "model" in recipe.content:
@@ -167,6 +168,13 @@ def arguments(recipe, files, run):
             words.append(f"systems.{at}={{name: {system['name']}, copy: true}}")
     blind = ["planted_check=warn"] if recipe.kind == "rl" else []  # reward models are random
     return [*words, *blind, f"run={run}"]
+
+
+def corpus_arguments(recipe, section, corpus, files):
+    """The files of one corpus."""
+    yield from (f"{section}.source={files['SRC']}", f"{section}.reference={files['REF']}")
+    if "documents" in corpus or "data.documents=DOCUMENT_IDS" in recipe.overrides:
+        yield f"{section}.documents={files['DOCUMENT_IDS']}"
 
 
 def scorer_arguments(recipe, files, run):
@@ -193,6 +201,7 @@ def scorer_arguments(recipe, files, run):
             source, reference = reversed(texts) if number else texts  # as two pairs of languages do
             words += [f"{place}.source={source}", f"{place}.reference={reference}"]
             words += [f"{place}.documents={files['DOCUMENT_IDS']}"] if "documents" in one else []
+            words += [f"{place}.machine=[{files['REF']}]"] if "machine" in one else []
     return words
 
 
@@ -267,7 +276,7 @@ def test_a_scorers_options_train(recipe, files, tmp_path, capsys):
     assert code == 0, err
     assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
     told = json.loads(out)
-    assert told["figures"]
+    assert told["figures"] or told["free"]
     for directory in (tmp_path / "run" / "stages").iterdir():
         lines = (directory / "metrics.jsonl").read_text().splitlines()
         assert any(line.get("grad_norm", 0) > 0 for line in map(json.loads, lines))

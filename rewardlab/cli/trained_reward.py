@@ -20,6 +20,7 @@ from rewardlab.metaeval.scoring import Scored, ask_about, compared_systems
 from rewardlab.rewards.registry import build_reward
 from rewardlab.scorers import baselines
 from rewardlab.scorers.examples import rated
+from rewardlab.scorers.free_heldout import measure_free
 from rewardlab.scorers.heldout import Figures, HeldOut, measure_heldout, preference_accuracy
 from rewardlab.types import Reward
 
@@ -74,8 +75,37 @@ def measured(
         "by_file": {name: _by_scorer(figures) for name, figures in heldout.files.items()},
         "preferences": _by_scorer(preferences),
         "preference_pairs": len(data.preferences),
+        "free": free_figures(config, data, reward),
+        "shuffled_sources": config.shuffle_sources,
     }
     return cast("dict[str, Any]", json_value(document))
+
+
+def free_figures(
+    config: TrainRewardConfig, data: TrainingData, reward: Reward
+) -> dict[str, Any] | None:
+    """Accuracies on pairs of held-out parallel text, and what was found of planted errors.
+
+    Args:
+        config: The configuration, for its resamples and seed.
+        data: The data with the held-out examples.
+        reward: The trained scorer.
+
+    Returns:
+        None if the run is measured on human judgements.
+    """
+    if data.free is None:
+        return None
+    say(f"scoring {len(data.free.rated):,} translations of the test side")
+    with heartbeat(say, lambda: "still scoring the test side"):
+        found = measure_free(data.free, reward, resamples=config.resamples, seed=config.seed)
+    return {
+        "pairs": found.pairs,
+        "accuracy": {kind: _by_scorer(figures) for kind, figures in found.accuracy.items()},
+        "spans": _by_scorer(found.spans),
+        "damaged_texts": found.damaged,
+        "unscored": found.failed,
+    }
 
 
 def _spread(gold: Gold, scored: Scored) -> dict[str, float]:

@@ -19,7 +19,7 @@ from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.errors import Problem, UserError, nearest, shown
 from rewardlab.rewards import Cached
 from rewardlab.rewards.registry import build_reward, parse_reward
-from rewardlab.store.checkpoints import NOT_GGUF, gguf_file
+from rewardlab.store.checkpoints import NOT_GGUF, gguf_file, has_settings
 from rewardlab.store.lock import in_use, run_lock
 from rewardlab.store.run_directory import (
     CONFIG,
@@ -87,11 +87,11 @@ def checkpoint_problems(path: Path | None, keys: Keys, document: Document) -> It
         keys: Its place in the file.
         document: The file.
     """
-    if path is None or (path / "config.json").is_file():
+    if path is None or has_settings(path):
         return
     what = f"{shown(str(path))} is no saved checkpoint: it holds no config.json"
     fix = "give the directory that save_pretrained wrote"
-    if (path / "model" / "config.json").is_file():
+    if has_settings(path / "model"):
         fix = f"a run keeps its policy one level down: {keys[-1]}: {path / 'model'}"
     elif (file := gguf_file(path)) is not None:
         what, fix = f"{shown(str(path))} has its weights in {file.name}, a GGUF", NOT_GGUF

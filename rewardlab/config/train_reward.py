@@ -20,6 +20,7 @@ from rewardlab.config.sections import (
     FieldsOf,
     FileName,
     Language,
+    ListOf,
     Options,
     Positive,
     Section,
@@ -66,13 +67,15 @@ class ScorerConfig(Section):
     Attributes:
         metricx: A regressor.
         automqm: A judge that lists errors.
+        xcomet: A regressor that labels errors.
         generalist: A Bradley-Terry reward model.
     """
 
-    one_of = ("metricx", "automqm", "generalist")
+    one_of = ("metricx", "automqm", "xcomet", "generalist")
 
     metricx: Annotated[Any, FieldsOf(f"{_FAMILIES}.metricx:MetricXFamily")] = None
     automqm: Annotated[Any, FieldsOf(f"{_FAMILIES}.automqm:AutoMQMFamily")] = None
+    xcomet: Annotated[Any, FieldsOf(f"{_FAMILIES}.xcomet:XCometFamily")] = None
     generalist: Annotated[Any, FieldsOf(f"{_FAMILIES}.generalist:GeneralistFamily")] = None
 
     @property
@@ -85,6 +88,8 @@ class ScorerConfig(Section):
         """Whether the family reads references."""
         if self.metricx is not None:
             return self.metricx.mode != "qe"
+        if self.xcomet is not None:
+            return self.xcomet.mode != "qe"
         return self.automqm is not None and self.automqm.reference
 
     @property
@@ -202,6 +207,17 @@ def _directory_name(name: str) -> str:
     return name
 
 
+class FreeTextsConfig(TextsConfig):
+    """A parallel corpus with machine translations of its sources.
+
+    Attributes:
+        machine: Files of machine translations, line by line beside ``source``, each named after its
+            system, such as ``apertium.txt``. An empty line is a failure, and left out.
+    """
+
+    machine: ListOf[FileName] = ()
+
+
 class StageConfig(Section):
     """One training; the next stage starts from its model.
 
@@ -216,6 +232,7 @@ class StageConfig(Section):
         preferences: For the generalist; one mapping or a list.
         texts: Parallel corpora for ``damaged``; one mapping or a list.
         damaged: Number of damaged versions of each reference; 0 learns from human judgements.
+        points: MQM points of an error in single words of a damaged text.
         patience: Number of evaluations without improvement before training stops and the model with
             the best validation loss is kept; null trains to the end and keeps the last model.
         trainer: Options of this stage; they override those of the file.
@@ -224,8 +241,9 @@ class StageConfig(Section):
     name: Annotated[Text, AfterValidator(_directory_name)]
     judgements: Several[JudgementsConfig] = ()
     preferences: Several[PreferencesConfig] = ()
-    texts: Several[TextsConfig] = ()
+    texts: Several[FreeTextsConfig] = ()
     damaged: Annotated[int, Field(ge=0)] = 0
+    points: Annotated[float, Field(gt=0, le=25)] = 1.0
     patience: Positive | None = None
     trainer: Options = Field(default_factory=dict[str, Any])
 
@@ -239,6 +257,8 @@ class TrainRewardConfig(Section):
         scorer: The family and its options.
         model: What training starts from.
         split: The documents that are set aside.
+        shuffle_sources: A control: train with the source of another row. Tests have their own
+            sources.
         stages: Stages in order; the scorer is measured on the test documents of the last.
         trainer: Options of every stage, by the names of transformers and TRL.
         resamples: Number of resamples of the test segments, for intervals.
@@ -249,6 +269,7 @@ class TrainRewardConfig(Section):
     scorer: ScorerConfig
     model: ScorerModelConfig
     split: SplitConfig = SplitConfig()
+    shuffle_sources: bool = False
     stages: Annotated[Several[StageConfig], Field(min_length=1)]
     trainer: Options = Field(default_factory=dict[str, Any])
     resamples: Positive = 1000
@@ -329,10 +350,7 @@ def check_train_reward(
             yield document.problem("E036", (*keys, "name"), what, "rename one")
         yield from _stage_problems(stage, config.scorer, keys, document)
         yield from _read_twice(stage, keys, document)
-    if config.stages[-1].damaged:
-        what = "the last stage learns from damaged texts, but is measured on human judgements"
-        keys = ("stages", len(names) - 1, "damaged")
-        yield document.problem("E048", keys, what, "add a stage with judgements: after it")
+    yield from _order_problems(config, document)
     metricx = config.scorer.metricx
     if metricx is not None and (metricx.mode, metricx.version) == ("hybrid", "23"):
         what = "only version 24 reads sources and references with one model"
@@ -344,6 +362,34 @@ def check_train_reward(
     for at, stage in enumerate(config.stages):
         yield from check(stage.trainer, options, at=("stages", at, "trainer"))
     yield from check(config.trainer, options)
+
+
+def _texts_problems(stage: StageConfig, keys: Keys, document: Document) -> Iterator[Problem]:
+    """E032: a corpus without references; E036: two machines of one name."""
+    for at, texts in enumerate(stage.texts if stage.damaged else ()):
+        if texts.reference is None:
+            what = "damaged needs references, and this corpus has none"
+            yield document.problem("E032", (*keys, "texts", at), what, "add reference:")
+        systems = [path.stem for path in texts.machine]
+        if twice := [name for number, name in enumerate(systems) if name in systems[:number]]:
+            what = f"two files of machine translations are named {twice[0]}"
+            yield document.problem("E036", (*keys, "texts", at, "machine"), what, "rename one")
+
+
+def _order_problems(config: TrainRewardConfig, document: Document) -> Iterator[Problem]:
+    """E048: a last stage without judgements in a run that has some, or control without texts."""
+    judged = any(stage.judgements or stage.preferences for stage in config.stages)
+    if judged and config.stages[-1].damaged:
+        what = "the last stage learns from damaged texts, but is measured on human judgements"
+        keys: Keys = ("stages", len(config.stages) - 1, "damaged")
+        yield document.problem("E048", keys, what, "add a stage with judgements: after it")
+    free = config.stages[-1].damaged and not judged
+    if free and config.scorer.family not in ("metricx", "xcomet"):
+        what = f"a {config.scorer.family} is measured on human judgements"
+        yield document.problem("E048", ("stages",), what, "add a stage with judgements:")
+    if free and config.split.fold is not None:
+        what = "cross-validation needs human judgements"
+        yield document.problem("E048", ("split", "fold"), what, "test: 0.2")
 
 
 def _stage_problems(
@@ -364,10 +410,7 @@ def _stage_problems(
     if stage.preferences and not stage.damaged and scorer.family != "generalist":
         what = f"a {scorer.family} learns from judgements, not from preferences"
         yield document.problem("E048", keys, what, "family: generalist, or remove preferences:")
-    for at, texts in enumerate(stage.texts if stage.damaged else ()):
-        if texts.reference is None:
-            what = "damaged needs references, and this corpus has none"
-            yield document.problem("E032", (*keys, "texts", at), what, "add reference:")
+    yield from _texts_problems(stage, keys, document)
     reader = "damaged" if stage.damaged else "the scorer"
     for at, judged in enumerate(stage.judgements):
         if judged.reference_system is None and (stage.damaged or scorer.needs_reference):

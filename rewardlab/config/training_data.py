@@ -13,12 +13,12 @@ from rewardlab.config.rows import read_corpora
 from rewardlab.config.severities import load_severities
 from rewardlab.config.train_reward import JudgementsConfig, StageConfig, TrainRewardConfig
 from rewardlab.data.corpora import Row
+from rewardlab.data.lines import read_aligned
 from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse
 from rewardlab.human.formats import read_gold
 from rewardlab.human.gold import Gold
-from rewardlab.human.rated import Preference, TrainingExample
+from rewardlab.human.rated import Preference, Rated, TrainingExample
 from rewardlab.metaeval.scoring import compared_systems
-from rewardlab.perturbations.failures import damaged
 from rewardlab.rewards.generalist import request_of
 from rewardlab.scorers.document_split import (
     DocumentSplit,
@@ -28,6 +28,11 @@ from rewardlab.scorers.document_split import (
     split_documents,
 )
 from rewardlab.scorers.examples import only_documents, rated, texts_of
+from rewardlab.scorers.free_supervision import (
+    FreeExamples,
+    free_examples,
+    with_shuffled_sources,
+)
 from rewardlab.scorers.preferences import read_preferences
 from rewardlab.store.checkpoints import checkpoint_digest
 
@@ -52,6 +57,7 @@ class TrainingData:
     Attributes:
         stages: Data of the stages, in order.
         gold: The judgement files of the last stage, whole.
+        free: The test side of a last stage without judgements, or None.
         preferences: The preferences of the last stage that are on the test side.
         split: Side of each document of the judgements and preferences.
         signature: Everything that the scorer depends on besides its configuration, with a line for
@@ -61,6 +67,7 @@ class TrainingData:
 
     stages: tuple[StageData, ...]
     gold: tuple[Gold, ...]
+    free: FreeExamples | None
     preferences: tuple[Preference, ...]
     split: DocumentSplit
     signature: str
@@ -89,6 +96,8 @@ def read_training_data(config: TrainRewardConfig) -> TrainingData:
             errors that are learned from (3).
     """
     files = _Files(_read_judgements(config), _read_preferences(config))
+    if not (files.gold or files.preferences):
+        return _free_data(config)
     texts = _texts_by_document(files)
     split = _split(config, texts, test=config.split.test_side)
     aside = {text for document in split.test | split.validation for text in texts[document]}
@@ -101,6 +110,7 @@ def read_training_data(config: TrainRewardConfig) -> TrainingData:
             for stage in config.stages
         ),
         gold=tuple(files.gold[entry] for entry in last.judgements),
+        free=None,
         preferences=tuple(
             pair
             for entry in last.preferences
@@ -113,6 +123,78 @@ def read_training_data(config: TrainRewardConfig) -> TrainingData:
     )
     _check(config, data)
     return data
+
+
+def _free_data(config: TrainRewardConfig) -> TrainingData:
+    """The data of a run without judgements, split by the documents of its parallel text.
+
+    Raises:
+        UserError: E201..E208, as `read_training_data`.
+    """
+    read = [_free_texts(stage) for stage in config.stages]
+    texts: dict[str, list[str]] = defaultdict(list)
+    for row in (row for stage in read for row in stage.rows):
+        texts[_document(row)] += _texts(row)
+    split = _split(config, texts, test=config.split.test_side)
+
+    def side(number: int, documents: Collection[str]) -> FreeExamples:
+        rows = [row for row in read[number].rows if _document(row) in documents]
+        stage, machine = config.stages[number], read[number].machine
+        return free_examples(
+            rows, machine, copies=stage.damaged, points=stage.points, seed=config.seed
+        )
+
+    data = TrainingData(
+        stages=tuple(
+            StageData(
+                _trained(config, side(number, split.train).rated),
+                _trained(config, side(number, split.validation).rated),
+            )
+            for number in range(len(read))
+        ),
+        gold=(),
+        free=side(-1, split.test),
+        preferences=(),
+        split=split,
+        signature="\n".join(_signature(config, ())),
+        notes=tuple(_notes((), split, texts)),
+    )
+    _check(config, data)
+    return data
+
+
+class _FreeTexts(NamedTuple):
+    """The parallel text of a stage, and the translations of each machine by row id."""
+
+    rows: Sequence[Row]
+    machine: Mapping[str, Mapping[str, str]]
+
+
+def _free_texts(stage: StageConfig) -> _FreeTexts:
+    """Read the corpora of a stage with their machine translations.
+
+    Raises:
+        UserError: E201..E208, also a file whose lines are not those of the source; exit code 3.
+    """
+    rows: list[Row] = []
+    machine: dict[str, dict[str, str]] = defaultdict(dict)
+    for entry, corpus in zip(stage.texts, read_corpora(stage.texts), strict=True):
+        rows += corpus.rows
+        if entry.machine:
+            _, *files = read_aligned([entry.source, *entry.machine])
+            for path, file in zip(entry.machine, files, strict=True):
+                lines = {row.id: file.lines[row.line - 1] for row in corpus.rows}
+                machine[path.stem] |= lines
+    return _FreeTexts(rows, machine)
+
+
+def _trained(config: TrainRewardConfig, rows: list[Rated]) -> list[Rated]:
+    """The rows as they are learned from: in a control with other sources."""
+    return with_shuffled_sources(rows, seed=config.seed) if config.shuffle_sources else rows
+
+
+def _document(row: Row) -> str:
+    return row.document or row.id
 
 
 # ── files ───────────────────────────────────────────────────────────────────────────────────────
@@ -211,6 +293,9 @@ def _judged_stage(
         if row.candidate.reference is not None or not config.scorer.needs_reference
     ]
     examples += [pair for entry in stage.preferences for pair in files.preferences[entry.file]]
+    if config.shuffle_sources:
+        shuffled = _trained(config, [one for one in examples if isinstance(one, Rated)])
+        examples = [*shuffled, *(one for one in examples if not isinstance(one, Rated))]
     return StageData(
         [one for one in examples if one.document in split.train],
         [one for one in examples if one.document in split.validation],
@@ -228,19 +313,24 @@ def _damaged_stage(
     own = [row for entry in stage.judgements for row in _parallel(files.gold[entry])]
     train = [row for row in own if row.document in split.train]
     validation = [row for row in own if row.document in split.validation]
-    corpora = read_corpora(stage.texts)
-    free = [row for one in corpora for row in one.rows if aside.isdisjoint(_texts(row))]
+    texts_of_stage = _free_texts(stage)
+    free = [row for row in texts_of_stage.rows if aside.isdisjoint(_texts(row))]
     if free:
         texts: dict[str, list[str]] = defaultdict(list)
         for row in free:
-            texts[row.document or row.id] += _texts(row)
+            texts[_document(row)] += _texts(row)
         drawn = _split(config, texts, test=0.0)
-        train += [row for row in free if (row.document or row.id) in drawn.train]
-        validation += [row for row in free if (row.document or row.id) in drawn.validation]
-    return StageData(
-        damaged(train, copies=stage.damaged, seed=config.seed),
-        damaged(validation, copies=stage.damaged, seed=config.seed),
-    )
+        train += [row for row in free if _document(row) in drawn.train]
+        validation += [row for row in free if _document(row) in drawn.validation]
+
+    def examples(rows: Sequence[Row]) -> list[Rated]:
+        machine = texts_of_stage.machine
+        made = free_examples(
+            rows, machine, copies=stage.damaged, points=stage.points, seed=config.seed
+        )
+        return _trained(config, made.rated)
+
+    return StageData(examples(train), examples(validation))
 
 
 def _parallel(gold: Gold) -> Collection[Row]:
@@ -272,7 +362,7 @@ def _signature(config: TrainRewardConfig, judged: Iterable[Gold]) -> Iterator[st
         yield f"{gold.name}|{gold.scores.signature}"
     files = {entry.file for stage in config.stages for entry in stage.preferences}
     for text in (text for stage in config.stages for text in stage.texts):
-        files |= {text.source, *filter(None, (text.reference, text.documents))}
+        files |= {text.source, *filter(None, (text.reference, text.documents)), *text.machine}
     prompt = Path(config.scorer.automqm.prompt) if config.scorer.automqm is not None else Path()
     files |= {prompt} if prompt.is_file() else set()
     for path in sorted(files):
@@ -308,7 +398,7 @@ def _check(config: TrainRewardConfig, data: TrainingData) -> None:
                 what = f"the {side} side of the stage has no rows"
                 fix = "other shares in split:, or data of more documents"
                 problems.append(Problem("E207", f"stage {stage.name}", what, fix))
-    if not (data.test or data.preferences):
+    if not (data.test or data.preferences or (data.free and data.free.pairs)):
         what, fix = "no document of the last stage is on the test side", "a larger share test:"
         problems.append(Problem("E207", "split", what, fix))
     for gold in data.gold if config.scorer.automqm is not None else ():

@@ -39,7 +39,7 @@ def check_scorer(
         return
     family = family_of(config)
     found.attempt(family.reward, start)
-    if config.scorer.metricx is None:
+    if config.scorer.family in ("automqm", "generalist"):  # decoders
         classifier = config.scorer.generalist is not None
         checkpoint = found.attempt(read_checkpoint, start, classifier=classifier)
         found.notes += [] if checkpoint is None else checkpoint.notes

@@ -188,12 +188,30 @@ class Comet:
         """The layer named in the settings, or the mix of all layers, float32 (B, T, width)."""
         if self.mix is None:
             return states[cast("int", self.settings.layer)].float()
-        mixed = torch.zeros_like(states[0], dtype=torch.float32)
-        for weight, state in zip(self.mix, states, strict=True):
-            if weight:
-                layer = state.float()
-                mixed += weight * (normalised(layer, mask) if self.settings.layer_norm else layer)
-        return mixed
+        return mixed(states, mask, self.mix, layer_norm=self.settings.layer_norm)
+
+
+def mixed(
+    states: Sequence[Tensor],
+    mask: Tensor,
+    weights: Sequence[float] | Tensor,
+    *,
+    layer_norm: bool,
+) -> Tensor:
+    """Weighted sum of all hidden states, float32 (B, T, width).
+
+    Args:
+        states: K hidden states, each (B, T, width), embeddings first.
+        mask: bool (B, T), True at tokens.
+        weights: K weights.
+        layer_norm: Normalise every hidden state first.
+    """
+    total = torch.zeros_like(states[0], dtype=torch.float32)
+    for weight, state in zip(weights, states, strict=True):
+        if isinstance(weight, Tensor) or weight:
+            layer = state.float()
+            total = total + weight * (normalised(layer, mask) if layer_norm else layer)
+    return total
 
 
 def features(hypothesis: Tensor, source: Tensor, reference: Tensor | None = None) -> Tensor:

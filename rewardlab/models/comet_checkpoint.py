@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 import yaml
 
 from rewardlab.errors import Problem, UserError, one_line, shown
-from rewardlab.store.checkpoints import checkpoint_digest
+from rewardlab.store.checkpoints import checkpoint_digest, checkpoint_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ CLASSES: Mapping[str, Kind] = {
 }
 """``class_identifier`` -> kind of model."""
 
-ENCODERS = {"XLM-RoBERTa": "xlm-roberta", "XLM-RoBERTa-XL": "xlm-roberta-xl"}
+ENCODERS = {"XLM-RoBERTa": "xlm-roberta", "XLM-RoBERTa-XL": "xlm-roberta-xl", "BERT": "bert"}
 """``encoder_model`` -> ``model_type`` of the encoder's configuration."""
 
 POOLS = ("avg", "cls", "default", "max")
@@ -86,14 +86,14 @@ def find_files(model: str, encoder: str = "") -> CometFiles:
     """The files of a checkpoint.
 
     Args:
-        model: The checkpoint's directory.
+        model: The checkpoint's directory, or a run directory with ``model/`` in it.
         encoder: A directory with ``config.json`` and the tokenizer of the encoder; empty for
             ``encoder/`` in the checkpoint.
 
     Raises:
         UserError: E320 no such checkpoint, E323 no encoder; exit code 2.
     """
-    root = Path(model)
+    root = checkpoint_in(model)
     hparams = root / "hparams.yaml"
     weights = [root / "model.safetensors", root / "checkpoints" / "model.ckpt"]
     found = next((path for path in weights if path.is_file()), None)

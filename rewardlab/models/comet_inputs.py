@@ -19,7 +19,11 @@ from rewardlab.models.pretrained import UnusableError, read_tokenizer
 SURROGATES = re.compile("[\ud800-\udfff]")
 """Half a surrogate pair, which no tokenizer accepts."""
 
-SPECIALS = ("<s>", "</s>", "<pad>", "<unk>", "<mask>")
+SPECIALS = (
+    ("<s>", "</s>", "<pad>", "<unk>", "<mask>"),
+    ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"),
+)
+"""Start, end, padding, unknown and mask: of XLM-R and of BERT."""
 RESERVED = 2
 """Positions that unbabel-comet leaves free when it truncates a single text."""
 
@@ -58,12 +62,14 @@ class CometTokenizer:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.positions = positions
-        found = {name: self._tokenizer.token_to_id(name) for name in SPECIALS}
-        start, end, unknown = found["<s>"], found["</s>"], found["<unk>"]
-        if start is None or end is None or unknown is None or found["<pad>"] != pad_token_id:
+        known = [{name: self._tokenizer.token_to_id(name) for name in kind} for kind in SPECIALS]
+        found = known[known[1]["[CLS]"] is not None]
+        start, end, pad, unknown, _ = found.values()
+        if start is None or end is None or unknown is None or pad != pad_token_id:
             listed = ", ".join(f"{name} {number}" for name, number in found.items())
             raise unusable(path, f"it has {listed}; the encoder's padding is {pad_token_id}")
         self._start, self._end, self._unknown = start, end, unknown
+        self._between = [end] if found is known[1] else [end, end]
         self._special = frozenset(found.values())
 
     @property
@@ -84,10 +90,14 @@ class CometTokenizer:
         return found
 
     def joined(self, segments: Sequence[Pieces]) -> tuple[list[int], bool]:
-        """The ids of ``<s> a </s></s> b </s>``, and whether any segment was truncated."""
-        ids = [self._start, *segments[0].ids, self._end]
+        """The ids of ``<s> a </s></s> b </s>``, and whether any segment was truncated.
+
+        With BERT's own tokens there is one ``[SEP]`` between segments.
+        """
+        ids = [self._start, *segments[0].ids]
         for segment in segments[1:]:
-            ids += [self._end, *segment.ids, self._end]
+            ids += [*self._between, *segment.ids]
+        ids.append(self._end)
         cut = len(ids) > self.positions or any(segment.cut for segment in segments)
         return ids[: self.positions], cut
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import (
+    BertConfig,
+    BertModel,
     PreTrainedModel,
     XLMRobertaConfig,
     XLMRobertaModel,
@@ -41,6 +43,13 @@ PARTS = {
     "tagger": "hidden2tag.",
 }
 """Prefixes of the tensor names of a model's parts."""
+EncoderConfig: TypeAlias = XLMRobertaConfig | XLMRobertaXLConfig | BertConfig
+ARCHITECTURES: Mapping[str, tuple[Any, Any]] = {
+    "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel),
+    "xlm-roberta-xl": (XLMRobertaXLConfig, XLMRobertaXLModel),
+    "bert": (BertConfig, BertModel),
+}
+"""``model_type`` of an encoder -> its configuration and model classes."""
 VECTORS = {"regression": 6, "referenceless": 4, "unified": 1, "xcomet": 1}
 """Number of vectors of the encoder's width that an estimator reads."""
 IGNORED = re.compile(
@@ -48,6 +57,26 @@ IGNORED = re.compile(
     r"|layerwise_attention\.dropout_(mask|fill)$"
 )
 """Tensors that are used only in training."""
+
+
+class CometParts(NamedTuple):
+    """The parts of a checkpoint, on the CPU.
+
+    Attributes:
+        settings: The architecture.
+        tokenizer: The encoder's.
+        encoder: The encoder, without a pooler.
+        mix: ``gamma`` and the scalars of all hidden states, as published; empty if one is read.
+        estimator: Maps sentence vectors to scores, float32.
+        tagger: Maps a piece's hidden state to the logits of its labels, float32; or None.
+    """
+
+    settings: CometSettings
+    tokenizer: CometTokenizer
+    encoder: PreTrainedModel
+    mix: dict[str, Tensor]
+    estimator: nn.Sequential
+    tagger: nn.Linear | None
 
 
 @loaded_once()
@@ -69,31 +98,81 @@ def load_comet(
             that are not supported, E323 no encoder, E324 weights that do not match; exit code 2.
     """
     place = pick_device(device)
+    parts = read_comet(
+        model, encoder=encoder, place=place, dtype=dtype, pickle_sha256=pickle_sha256
+    )
+    settings, tagger = parts.settings, parts.tagger
+    mix = tuple(mix_weights(parts.mix, settings).tolist()) if parts.mix else None
+    return Comet(
+        settings,
+        parts.tokenizer,
+        parts.encoder,
+        mix,
+        parts.estimator.to(place),
+        tagger.to(place) if tagger else None,
+    )
+
+
+def read_comet(
+    model: Path,
+    *,
+    encoder: str = "",
+    place: torch.device,
+    dtype: str,
+    pickle_sha256: str = "",
+) -> CometParts:
+    """The parts of a checkpoint; the encoder is placed, the small parts are on the CPU.
+
+    Args:
+        model: The checkpoint's directory.
+        encoder: See `load_comet`.
+        place: The device of the encoder.
+        dtype: See `load_comet`.
+        pickle_sha256: See `load_comet`.
+
+    Raises:
+        UserError: As `load_comet`.
+    """
     files = find_files(str(model), encoder)
     read_settings(files.hparams)  # refuses unsupported settings before gigabytes are read
     tensors, trained = read_weights(files.weights, pickle_sha256=pickle_sha256)
     settings = read_settings(files.hparams, trained)
     parts = _parts(files.weights, tensors, settings)
     config = _read_config(files.encoder, settings)
+    tokenizer = read_encoder_tokenizer(files.tokenizer, config)
+    saved = next(iter(parts["encoder"].values())).dtype
+    network = build_encoder(
+        files.weights, config, parts["encoder"], device=place, dtype=pick_dtype(dtype, saved)
+    )
+    layers, width = config.num_hidden_layers + 1, config.hidden_size
+    _check_mix(files.weights, parts["mix"], settings, layers)
+    estimator = _estimator(files.weights, parts["estimator"], settings, width)
+    tagger = _tagger(files.weights, parts["tagger"], settings, width, layers)
+    mix = parts["mix"] if settings.layer is None else {}
+    return CometParts(settings, tokenizer, network, mix, estimator, tagger)
+
+
+def read_encoder_tokenizer(path: Path, config: EncoderConfig) -> CometTokenizer:
+    """The tokenizer of an encoder.
+
+    Args:
+        path: Its file, see `CometTokenizer`.
+        config: The encoder's configuration.
+
+    Raises:
+        UserError: E323, it cannot be read, or has more pieces than the encoder; exit code 2.
+    """
+    # RoBERTa's positions begin after the padding's id.
+    unused = 0 if isinstance(config, BertConfig) else 2
     tokenizer = CometTokenizer(
-        files.tokenizer,
-        positions=config.max_position_embeddings - 2,
+        path,
+        positions=config.max_position_embeddings - unused,
         pad_token_id=cast("int", config.pad_token_id),
     )
     if tokenizer.vocabulary > config.vocab_size:
         what = f"it has {tokenizer.vocabulary} pieces and the encoder {config.vocab_size}"
-        raise unusable(files.tokenizer, what)
-    saved = next(iter(parts["encoder"].values())).dtype
-    kept = {"device": place, "dtype": pick_dtype(dtype, saved)}
-    network = _encoder(files.weights, config, parts["encoder"], kept)
-    layers = config.num_hidden_layers + 1
-    mix = _mix(files.weights, parts["mix"], settings, layers)
-    width = config.hidden_size
-    estimator = _estimator(files.weights, parts["estimator"], settings, width)
-    tagger = _tagger(files.weights, parts["tagger"], settings, width, layers)
-    return Comet(
-        settings, tokenizer, network, mix, estimator.to(place), tagger.to(place) if tagger else None
-    )
+        raise unusable(path, what)
+    return tokenizer
 
 
 def _parts(
@@ -124,63 +203,81 @@ def _parts(
     return parts
 
 
-def _read_config(directory: Path, settings: CometSettings) -> XLMRobertaConfig | XLMRobertaXLConfig:
+def _read_config(directory: Path, settings: CometSettings) -> EncoderConfig:
     """The encoder's configuration.
 
     Raises:
         UserError: E323, it cannot be read, or has another architecture; exit code 2.
     """
     wanted = ENCODERS[settings.encoder_model]
-    kind = XLMRobertaXLConfig if wanted == "xlm-roberta-xl" else XLMRobertaConfig
     try:
-        return read_config(directory, {wanted: kind})[1]
+        return read_config(directory, {wanted: ARCHITECTURES[wanted][0]})[1]
     except UnusableError as error:
         raise unusable(directory, str(error)) from error
 
 
-def _encoder(
+def build_encoder(
     path: Path,
-    config: XLMRobertaConfig | XLMRobertaXLConfig,
+    config: EncoderConfig,
     tensors: Mapping[str, Tensor],
-    kept: Mapping[str, Any],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> PreTrainedModel:
-    """The encoder with these tensors, on the given device and in the given precision.
+    """The encoder with these tensors, without a pooler.
+
+    Args:
+        path: The weight file, for messages.
+        config: The encoder's configuration.
+        tensors: Name in the encoder -> tensor.
+        device: Device of the encoder.
+        dtype: Precision of the encoder.
 
     Raises:
         UserError: E324, tensors are missing, unknown, or of another shape; exit code 2.
     """
-    build: Any = XLMRobertaXLModel if isinstance(config, XLMRobertaXLConfig) else XLMRobertaModel
+    build: Any = ARCHITECTURES[config.model_type][1]
     with torch.device("meta"):
         network = build(config, add_pooling_layer=False)
-    placed = {name: tensor.to(**kept) for name, tensor in tensors.items()}
+    placed = {name: tensor.to(device=device, dtype=dtype) for name, tensor in tensors.items()}
     _fill(path, network, placed, PARTS["encoder"])
     for name, buffer in list(network.named_buffers()):  # not saved: position numbers, or zeros
         owner = network.get_submodule(name.rpartition(".")[0])
-        values = torch.zeros(buffer.shape, dtype=buffer.dtype, device=kept["device"])
+        values = torch.zeros(buffer.shape, dtype=buffer.dtype, device=device)
         if name.endswith("position_ids"):
-            values += torch.arange(buffer.shape[-1], device=kept["device"])
+            values += torch.arange(buffer.shape[-1], device=device)
         owner.register_buffer(name.rpartition(".")[2], values, persistent=False)
     return network
 
 
-def _mix(
+def _check_mix(
     path: Path, tensors: Mapping[str, Tensor], settings: CometSettings, layers: int
-) -> tuple[float, ...] | None:
-    """``γ softmax(w)`` or ``γ sparsemax(w)``: one weight per hidden state, embeddings first.
+) -> None:
+    """Refuse a mix that has not one weight per hidden state.
 
     Raises:
-        UserError: E324, not one weight per hidden state; exit code 2.
+        UserError: E324; exit code 2.
     """
     if settings.layer is not None:
         if settings.layer >= layers:
             raise unfit(path, f"the settings name layer {settings.layer} of {layers} layers")
-        return None
+        return
     wanted = ["gamma", *(f"scalar_parameters.{layer}" for layer in range(layers))]
     if set(tensors) != set(wanted) or any(tensor.numel() != 1 for tensor in tensors.values()):
         raise unfit(path, f"layerwise_attention is not that of an encoder with {layers} layers")
-    scalars = torch.cat([tensors[name].float().view(1) for name in wanted[1:]])
+
+
+def mix_weights(tensors: Mapping[str, Tensor], settings: CometSettings) -> Tensor:
+    """``γ softmax(w)`` or ``γ sparsemax(w)``: float32 (K,), one per hidden state, embeddings first.
+
+    Args:
+        tensors: ``gamma`` and ``scalar_parameters.0`` to ``scalar_parameters.{K-1}``.
+        settings: Say which of the two.
+    """
+    names = (f"scalar_parameters.{layer}" for layer in range(len(tensors) - 1))
+    scalars = torch.cat([tensors[name].float().view(1) for name in names])
     shares = sparsemax(scalars) if settings.sparsemax else scalars.softmax(dim=0)
-    return tuple((tensors["gamma"].float() * shares).tolist())
+    return tensors["gamma"].float() * shares
 
 
 def sparsemax(logits: Tensor) -> Tensor:
@@ -201,7 +298,7 @@ def sparsemax(logits: Tensor) -> Tensor:
 
 def _estimator(
     path: Path, tensors: Mapping[str, Tensor], settings: CometSettings, width: int
-) -> nn.Module:
+) -> nn.Sequential:
     """Linear layers with activations and dropout between them (``FeedForward``), float32.
 
     Raises:
@@ -227,7 +324,7 @@ def _estimator(
 
 def _tagger(
     path: Path, tensors: Mapping[str, Tensor], settings: CometSettings, width: int, layers: int
-) -> nn.Module | None:
+) -> nn.Linear | None:
     """The linear layer (``hidden2tag``) of an xCOMET model; other kinds do not use it.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -96,6 +97,17 @@ def pickle_digest(files: list[Path]) -> str:
     digests = [sha256_of(path) for path in sorted(files)]
     whole = "".join(digests)
     return whole if len(digests) == 1 else hashlib.sha256(whole.encode()).hexdigest()
+
+
+def written_digest(value: str) -> str:
+    """A SHA-256 as a configuration has it: 64 hexadecimal digits, or empty.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not re.fullmatch("([0-9a-f]{64})?", value):
+        raise ValueError("write the 64 hexadecimal digits of sha256sum")
+    return value
 
 
 def _admit(files: list[Path], sha256: str) -> None:

@@ -271,6 +271,27 @@ def damaged(rows: Sequence[Row], *, copies: int, seed: int) -> list[Rated]:
     return made
 
 
+def damaged_once(rows: Sequence[Rated], *, seed: int) -> list[Rated | None]:
+    """One damaged copy of each translation, which keeps its own errors.
+
+    Args:
+        rows: Rated translations. Where only the score of errors is known, the copy has no spans.
+        seed: Seed of all draws.
+
+    Returns:
+        For each row the copy, with ``system`` ``made-up:KIND``; None if no error can be put in.
+    """
+    whole = [row.candidate for row in rows]
+    others, texts = _others(whole), _texts_by_language(whole)
+    made: list[Rated | None] = []
+    for row, candidate in zip(rows, whole, strict=True):
+        case = Case(candidate, others.get(_key(candidate), ""))
+        pool = texts[known_code(candidate.target_lang)]
+        damage = _damage(case, pool, seed=seed_for(seed, *_names(row)))
+        made.append(None if damage is None else _with_damage(row, damage))
+    return made
+
+
 def _damage(case: Case, pool: Sequence[Text], *, seed: int) -> Damaged | None:
     rng = random.Random(seed)  # noqa: S311 - no secrets here
     kinds = rng.sample([*FAILURES], len(FAILURES))

@@ -10,7 +10,7 @@ from typing import Any
 
 from rewardlab.report.markdown import table_markdown
 from rewardlab.report.table import Column, table_of
-from rewardlab.report.trained_reward import figure_table, lead_table, unscored
+from rewardlab.report.trained_reward import figure_table, free_tables, lead_table, unscored
 
 WHAT: Mapping[str, str] = {
     "metricx": (
@@ -21,6 +21,10 @@ WHAT: Mapping[str, str] = {
         "A judge that lists the errors of a translation as JSON (AutoMQM, Fernandes et al. 2023, "
         "arXiv 2308.07286), fine-tuned on errors that people marked. The reward is minus their MQM "
         "total."
+    ),
+    "xcomet": (
+        "An xCOMET model (Guerreiro et al. 2024, arXiv 2310.10482) on an XLM-R or BERT encoder. It "
+        "predicts a score, about 0 to 1, and labels the error of every piece of the translation."
     ),
     "generalist": (
         "A Bradley-Terry reward model (a sequence classifier with one logit), trained on pairs of "
@@ -79,6 +83,15 @@ def _blocks(results: Mapping[str, Any]) -> Iterator[str]:
     if results["preferences"]:
         yield f"### {results['preference_pairs']:,} preferences"
         yield table_markdown(figure_table(results["preferences"]))
+    if results.get("free"):
+        for table in free_tables(results["free"], family):
+            yield f"### {table.title}"
+            yield table_markdown(table)
+    if results.get("shuffled_sources"):
+        yield (
+            "This is a control: it was trained with the sources of other rows. What it can do, it "
+            "does without the source."
+        )
     yield "## Limits"
     yield LIMITS
 

@@ -21,6 +21,9 @@ HEADINGS: Mapping[str, str] = {
     "accuracy": "preference",
     "span_f1": "span F1",
     "span_f1_severity": "F1, severity",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
 }
 
 
@@ -35,11 +38,38 @@ def tables(results: Mapping[str, Any]) -> Iterator[Table]:
     if results["preferences"]:
         title = f"{results['preference_pairs']:,} held-out preferences"
         yield figure_table(results["preferences"], title)
+    if results.get("free"):
+        yield from free_tables(results["free"], results["family"])
+
+
+def free_tables(free: Mapping[str, Any], family: str) -> Iterator[Table]:
+    """What the scorer prefers on held-out parallel text, and which planted errors it marks.
+
+    Args:
+        free: The section of ``results.json``.
+        family: Name of the scorer.
+    """
+    columns = [Column("better > worse", "name"), Column("pairs"), Column(family), Column("longer")]
+    rows = [
+        [
+            kind,
+            f"{free['pairs'][kind]:,}",
+            *(with_interval(own[name]["accuracy"]) for name in names),
+        ]
+        for kind, own in free["accuracy"].items()
+        for names in [(family, "longer")]
+    ]
+    title = "held-out parallel text: share of pairs in the right order, 95% intervals"
+    yield table_of(columns, rows, title=title)
+    if free["spans"]:
+        title = f"characters of planted errors in {free['damaged_texts']:,} texts"
+        yield figure_table(free["spans"], title)
 
 
 def unscored(results: Mapping[str, Any]) -> Iterator[str]:
     """Number of answers of the test side without a score, one line per file and reason."""
-    for name, why in results["unscored"].items():
+    free = results.get("free") or {}
+    for name, why in (results["unscored"] | {"parallel text": free.get("unscored", {})}).items():
         for status, count in why.items():
             yield f"{name}: {count:,} without a score ({status})"
 

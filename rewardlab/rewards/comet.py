@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rewardlab.errors import Problem, UserError, finite, shown
 from rewardlab.rewards.base import BaseReward, Precision
+from rewardlab.rewards.trained import as_trained
 from rewardlab.store.checkpoints import LOADING
 from rewardlab.types import XCOMET, Candidate, ErrorSpan, RewardOutput, SeverityTable
 
@@ -209,6 +210,7 @@ class CometKiwi(_CometReward):
         return settings.kind == "referenceless" or unified
 
 
+@as_trained
 @dataclass(frozen=True, kw_only=True)
 class XComet(_CometReward):
     """xCOMET: a regression and labelled error spans from one model, with or without reference.
@@ -220,7 +222,8 @@ class XComet(_CometReward):
     Attributes:
         model: See `Comet`.
         encoder: See `Comet`; for XCOMET-XL and -XXL it is facebook/xlm-roberta-xl and -xxl.
-        mode: ``qe`` reads source and translation, ``reference`` also the reference.
+        mode: ``qe`` reads source and translation, ``reference`` also the reference. A model of
+            ``train-reward`` knows its modes; by default it is used in the one that it learned.
         spans: ``fixed`` places spans in the translation as it was written, gives each the most
             severe label of its pieces, and keeps a span that reaches the end. ``published`` is
             unbabel-comet's own decoding, minus its empty and reversed spans (counted in

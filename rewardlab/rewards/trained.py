@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 from rewardlab.errors import EXIT_USAGE, Problem, UserError, one_line, shown
+from rewardlab.store.checkpoints import has_settings
 from rewardlab.store.files import replace_file
 
 FILE = "reward.json"
@@ -100,7 +101,7 @@ def _fitted(name: str, given: dict[str, Any]) -> dict[str, Any]:
 def _read(model: str) -> tuple[Path, Trained] | None:
     """The directory of a model and what its ``reward.json`` says; None if it has none."""
     places = (Path(model), Path(model) / "model") if model else ()
-    place = next((one for one in places if (one / "config.json").is_file()), None)
+    place = next(filter(has_settings, places), None)
     if place is None or not (place / FILE).is_file():
         return None
     try:

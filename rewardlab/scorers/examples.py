@@ -8,13 +8,14 @@ is ours.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from rewardlab.human.gold import Gold
-from rewardlab.human.rated import Rated
+from rewardlab.human.rated import Rated, TrainingExample
 from rewardlab.human.score_matrix import ScoreMatrix
 from rewardlab.judges.severities import WORST_ERROR
 from rewardlab.metaeval.scoring import candidates
@@ -91,3 +92,26 @@ def mqm_points(gold: Gold) -> ScoreMatrix:
     spread = float(np.nanstd(values)) or 1.0
     standard = np.clip((values - np.nanmean(values)) / spread, -1.0, 1.0)
     return replace(gold.scores, values=(standard - 1.0) * WORST_ERROR / 2.0)
+
+
+def rated_only(examples: Sequence[TrainingExample], family: str) -> list[Rated]:
+    """The examples of a family that learns from scores.
+
+    Args:
+        examples: Training examples.
+        family: Name of the family, for messages.
+
+    Raises:
+        ValueError: One is not `Rated`, or its score is not a finite number of at most 0.
+    """
+    rows: list[Rated] = []
+    for number, row in enumerate(examples):
+        if not isinstance(row, Rated):
+            kind = type(row).__name__
+            raise ValueError(  # noqa: TRY004 - the data's fault
+                f"row {number} is {kind}; {family} learns from Rated ones, with MQM scores"
+            )
+        if not (math.isfinite(row.score) and row.score <= 0):
+            raise ValueError(f"row {number} has score {row.score}; minus an MQM error is at most 0")
+        rows.append(row)
+    return rows

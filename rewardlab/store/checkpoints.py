@@ -77,8 +77,12 @@ def checkpoint_in(path: str | Path) -> Path:
         path: What the user gave; it need not exist.
     """
     given, trained = Path(path), Path(path) / "model"
-    is_run = (trained / "config.json").is_file() and not (given / "config.json").is_file()
-    return trained if is_run else given
+    return trained if has_settings(trained) and not has_settings(given) else given
+
+
+def has_settings(directory: Path) -> bool:
+    """Whether a directory has the settings of a saved model: transformers' or COMET's."""
+    return any((directory / name).is_file() for name in ("config.json", "hparams.yaml"))
 
 
 def find_checkpoint(path: str | Path, *, where: str = "model") -> Path:

@@ -51,8 +51,29 @@ resamples: 20
 SCORERS = {
     "metricx": "metricx: {mode: qe, failures: 0.1}",
     "automqm": "automqm: {chat: false, prompt: automqm_short, max_new_tokens: 8}",
+    "xcomet": "xcomet: {mode: qe, word_share: 0.2}",
     "generalist": "generalist: {smallest_margin: 1.0}",
 }
+FREE = """\
+run: run
+scorer:
+  SCORER
+model:
+  from_scratch: {vocab_size: 320, hidden_size: 16, layers: 1, heads: 2}
+split: {validation: 0.2, test: 0.25}
+stages:
+  - name: free
+    damaged: 2
+    points: 5
+    texts:
+      source: en.txt
+      reference: de.txt
+      source_lang: en
+      target_lang: de
+      machine: [rules.txt, sampled.txt]
+    trainer: {max_steps: 4, per_device_train_batch_size: 4, logging_steps: 1, eval_steps: 2}
+resamples: 20
+"""
 
 
 @pytest.fixture
@@ -105,6 +126,64 @@ def test_a_run_ends_with_a_reward_and_what_it_is_worth(family, talks, run):
     }
     assert not Path(".run.lock").exists()
     assert "held-out segments" in err
+
+
+def write_free(family, **machine):
+    Path("run.yaml").write_text(FREE.replace("SCORER", SCORERS[family]))
+    references = Path("de.txt").read_text().splitlines()
+    for name in ("rules", "sampled"):
+        lines = [f"*{line.replace('wieder', 'erneut')}" for line in references]
+        Path(f"{name}.txt").write_text("".join(f"{line}\n" for line in machine.get(name, lines)))
+
+
+@pytest.mark.parametrize("family", ["metricx", "xcomet"])
+def test_a_run_needs_no_judgements(family, talks, run):
+    write_free(family)
+    code, out, err = run("train-reward", "run.yaml")
+    assert code == 0, err
+    free = json.loads(out)["free"]
+    kinds = {"human > damaged", "human > rules", "rules > damaged", "human > sampled"}
+    assert kinds <= {*free["pairs"]}
+    for kind, count in free["pairs"].items():
+        assert count > 0
+        value, low, high = free["accuracy"][kind][family]["accuracy"]
+        assert 0.0 <= low <= value <= high <= 1.0
+    assert ("mark everything" in free["spans"]) == (family == "xcomet")
+    assert "human > rules" in err
+    assert "### held-out parallel text" in Path("run/model/README.md").read_text()
+    # the same command shows the result again
+    code, again, _ = run("train-reward", "run.yaml")
+    assert (code, json.loads(again)["free"]) == (0, free)
+
+
+def test_a_control_is_trained_with_the_sources_of_other_rows(talks, run):
+    write_free("xcomet")
+    outputs = {}
+    for shuffled in ("false", "true"):
+        code, out, err = run(
+            "train-reward", "run.yaml", f"run=run-{shuffled}", f"shuffle_sources={shuffled}"
+        )
+        assert code == 0, err
+        outputs[shuffled] = json.loads(out)
+    assert outputs["false"]["free"]["pairs"] == outputs["true"]["free"]["pairs"]
+    assert outputs["false"]["validation_loss"] != outputs["true"]["validation_loss"]
+    assert "This is a control" in Path("run-true/model/README.md").read_text()
+
+
+def test_a_machine_file_of_other_lines_is_refused(talks, run):
+    write_free("xcomet", rules=["one line"])
+    code, _, err = run("train-reward", "run.yaml")
+    assert code == 3
+    assert "rules.txt" in err
+
+
+def test_two_machines_have_two_names(talks, run):
+    write_free("xcomet")
+    text = Path("run.yaml").read_text().replace("sampled.txt", "other/rules.txt")
+    Path("run.yaml").write_text(text)
+    code, _, err = run("train-reward", "run.yaml", "--dry-run")
+    assert code == 2
+    assert "E036" in err
 
 
 def test_spans_are_held_against_marking_everything(talks, run):
@@ -295,17 +374,20 @@ def test_a_dry_run_looks_at_the_start_and_at_every_stages_rows(family, talks, ru
     assert json.loads(out)["dry_run"]
     told = " ".join(err.split())
     assert [f"note: {' '.join(line.split())}" in told for line in begun] == [True] * 4
-    for path in Path("first/model").glob("tokenizer*"):
+    place = Path("first/model/encoder" if family == "xcomet" else "first/model")
+    for path in place.glob("tokenizer*"):
         path.rename(f"kept-{path.name}")
     code, _, err = run("train-reward", "run.yaml", *start, "--dry-run")
     assert code == 2
-    assert {"metricx": "E308", "automqm": "E057", "generalist": "E350"}[family] in err
+    codes = {"metricx": "E308", "automqm": "E057", "xcomet": "E325", "generalist": "E350"}
+    assert codes[family] in err
     for path in Path().glob("kept-*"):
-        path.rename(Path("first/model", path.name.removeprefix("kept-")))
-    Path("first/model/config.json").write_text('{"model_type": "bert", "architectures": ["Bert"]}')
+        path.rename(place / path.name.removeprefix("kept-"))
+    (place / "config.json").write_text('{"model_type": "bert", "architectures": ["Bert"]}')
     code, _, err = run("train-reward", "run.yaml", *start, "--dry-run")
     assert code == 2
-    assert {"metricx": "E305", "automqm": "E052", "generalist": "E052"}[family] in err
+    codes = {"metricx": "E305", "automqm": "E052", "xcomet": "E323", "generalist": "E052"}
+    assert codes[family] in err
 
 
 def test_scores_without_marked_errors_teach_no_judge(talks, run):

@@ -159,8 +159,8 @@ def test_a_stages_options_stand_over_those_of_the_file(read, tmp_path):
             "  metricx: {mode: qe}\n",
             "  metricx: {mode: qe}\n  automqm: {}\n",
             (
-                "error[E027] run.yaml:2:1 scorer: needs exactly one of metricx, automqm and "
-                "generalist. fix: keep one, remove the other"
+                "error[E027] run.yaml:2:1 scorer: needs exactly one of metricx, automqm, "
+                "xcomet and generalist. fix: keep one, remove the other"
             ),
         ),
         (
@@ -248,12 +248,22 @@ def test_what_is_wrong_is_said_where_it_stands(read, old, new, message):
     assert any(problem.startswith(message) for problem in problems), problems
 
 
-def test_the_last_stage_learns_from_people(read):
-    text = TEXT.replace("damaged: 2", "damaged: 2").replace(
-        TEXT[TEXT.index("  - name: mqm") : TEXT.index("trainer:\n  learning")], ""
-    )
+def test_a_run_with_judgements_ends_with_them(read):
+    judged = TEXT[TEXT.index("  - name: mqm") : TEXT.index("trainer:\n  learning")]
+    text = TEXT.replace(judged, "").replace("stages:\n", f"stages:\n{judged}")
     (problem,) = refused(read, text)
-    assert problem.startswith("error[E048] run.yaml:8:5 stages.0.damaged: the last stage learns")
+    assert problem.startswith("error[E048] run.yaml:11:5 stages.1.damaged: the last stage learns")
+
+
+def test_a_run_without_judgements_is_measured_on_its_texts(read):
+    judged = TEXT[TEXT.index("  - name: mqm") : TEXT.index("trainer:\n  learning")]
+    assert read(TEXT.replace(judged, "")).stages[0].damaged == 2
+    for scorer in ("automqm: {}", "generalist: {}"):
+        (problem,) = refused(read, TEXT.replace(judged, "").replace("metricx: {mode: qe}", scorer))
+        assert "E048" in problem
+    fold = "split.fold={number: 1, of: 3}"
+    (problem,) = refused(read, TEXT.replace(judged, ""), fold)
+    assert "cross-validation needs human judgements" in problem
 
 
 def test_shares_must_leave_something(read):

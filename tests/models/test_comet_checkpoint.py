@@ -114,7 +114,7 @@ class TestSettings:
             ("class_identifier", "ranking_metric"),
             ("class_identifier", None),
             ("class_identifier", ["xcomet_metric"]),
-            ("encoder_model", "BERT"),
+            ("encoder_model", "RemBERT"),
             ("pool", "median"),
             ("activations", "Module"),
             ("final_activation", "Sequential"),

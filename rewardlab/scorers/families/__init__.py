@@ -18,6 +18,7 @@ FAMILIES: Registry[type[Family]] = Registry(
     {
         "metricx": "rewardlab.scorers.families.metricx:MetricXFamily",
         "automqm": "rewardlab.scorers.families.automqm:AutoMQMFamily",
+        "xcomet": "rewardlab.scorers.families.xcomet:XCometFamily",
         "generalist": "rewardlab.scorers.families.generalist:GeneralistFamily",
     },
 )

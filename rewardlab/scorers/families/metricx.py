@@ -7,9 +7,7 @@ Juraska et al. 2023 (2023.wmt-1.63) and 2024 (arXiv 2410.03983). A row becomes e
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +36,12 @@ from rewardlab.models.metricx_training import (
     save_published,
     token_rows,
 )
-from rewardlab.models.weights import find_weights
+from rewardlab.models.unigram import learn_pieces
+from rewardlab.models.weights import find_weights, written_digest
 from rewardlab.perturbations.failures import failures
 from rewardlab.rewards.metricx import LONGEST, MetricX, Mode, Version
 from rewardlab.rewards.trained import Trained, write_trained
+from rewardlab.scorers.examples import rated_only
 from rewardlab.scorers.families.like_lengths import LikeLengths
 from rewardlab.scorers.families.protocol import SIDES, Family, Shape, Stage
 from rewardlab.trainers.run_log import no_printing
@@ -49,12 +49,6 @@ from rewardlab.trainers.run_log import no_printing
 Forms = Literal["qe", "reference", "hybrid"]
 FIRST_LOOK = 64
 """Number of inputs whose mean error is the initial output of a new model."""
-
-
-def _digest(value: str) -> str:
-    if not re.fullmatch("([0-9a-f]{64})?", value):
-        raise ValueError("write the 64 hexadecimal digits of sha256sum")
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +80,7 @@ class MetricXFamily(Family):
     failures: Annotated[float, Field(ge=0)] = 0.0
     span_weight: Annotated[float, Field(ge=0)] = 0.0
     tokenizer: Path | None = None
-    pickle_sha256: Annotated[str, AfterValidator(_digest)] = ""
+    pickle_sha256: Annotated[str, AfterValidator(written_digest)] = ""
 
     name: ClassVar[str] = "metricx"
     options_class: ClassVar[type[TrainingArguments]] = TrainingArguments
@@ -134,7 +128,7 @@ class MetricXFamily(Family):
         Raises:
             ValueError: There are no examples, or some cannot be learned from.
         """
-        rows = _rated(examples)
+        rows = rated_only(examples, self.name)
         inputs = self._inputs(rows)
         if not inputs:
             raise ValueError("a tokenizer needs texts to learn from; there are no rows")
@@ -219,10 +213,12 @@ class MetricXFamily(Family):
             ValueError: As `trainer`.
         """
         train, validation = (
-            self._inputs(_rated(stage.train)),
-            self._inputs(_rated(stage.validation)),
+            self._inputs(rated_only(stage.train, self.name)),
+            self._inputs(rated_only(stage.validation, self.name)),
         )
-        synthetic = failures(_rated(stage.train), share=self.failures, seed=stage.seed)
+        synthetic = failures(
+            rated_only(stage.train, self.name), share=self.failures, seed=stage.seed
+        )
         return train + self._inputs(synthetic), validation
 
     def save(self, trainer: Trainer, directory: Path) -> None:
@@ -350,54 +346,10 @@ def train_tokenizer(texts: Sequence[str], *, vocab_size: int) -> PreTrainedToken
     Raises:
         ValueError: The vocabulary is too small for the characters.
     """
-    import sentencepiece
-    from sentencepiece import sentencepiece_model_pb2
-
-    written = io.BytesIO()
-    learn: Any = sentencepiece.SentencePieceTrainer
-    try:
-        learn.train(
-            sentence_iterator=iter(texts),
-            model_writer=written,
-            model_type="unigram",
-            vocab_size=vocab_size,
-            hard_vocab_limit=False,
-            character_coverage=0.9995,
-            num_threads=1,  # the pieces depend on it
-            pad_id=0,
-            eos_id=1,
-            unk_id=2,
-            bos_id=-1,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise ValueError(f"vocab_size={vocab_size} gives no tokenizer: {error}") from error
-    parsed: Any = sentencepiece_model_pb2
-    model = parsed.ModelProto.FromString(written.getvalue())
+    learned = learn_pieces(texts, vocab_size=vocab_size, specials=("<pad>", "</s>", "<unk>"))
     return T5Tokenizer(
-        vocab=[(piece.piece, piece.score) for piece in model.pieces],
-        _spm_precompiled_charsmap=model.normalizer_spec.precompiled_charsmap,
-        extra_ids=0,
+        vocab=learned.pieces, _spm_precompiled_charsmap=learned.normalization, extra_ids=0
     )
-
-
-def _rated(examples: Sequence[TrainingExample]) -> list[Rated]:
-    """The examples, all of which must be rated with an MQM score.
-
-    Raises:
-        ValueError: One is not `Rated`, or its score is not a finite number of at most 0.
-    """
-    rows: list[Rated] = []
-    for number, row in enumerate(examples):
-        if not isinstance(row, Rated):
-            kind = type(row).__name__
-            raise ValueError(  # noqa: TRY004 - the data's fault
-                f"row {number} is {kind}; metricx learns from Rated ones, with MQM scores"
-            )
-        if not (math.isfinite(row.score) and row.score <= 0):
-            raise ValueError(f"row {number} has score {row.score}; minus an MQM error is at most 0")
-        rows.append(row)
-    return rows
 
 
 def _texts(rows: Sequence[Rated]) -> list[str]:
