@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-vllm test-adapters test-models check bench clean
+.PHONY: setup demo test test-vllm test-adapters models test-models check bench clean
 
 setup: .venv/.installed
 
@@ -41,11 +41,14 @@ test-adapters: .venv-mbrs/.installed .venv-verifiers/.installed
 	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# Tests on real pretrained models, which `rewardlab models get` fetches (1 GB in the user's cache).
-test-models: setup
+# The models of the benchmarks, in the user's cache (1 GB). Gemma's terms are shown first.
+models: setup
 	$(BIN)/rewardlab models get multilingual-e5-small
 	$(BIN)/rewardlab models get smollm2-135m-instruct
 	$(BIN)/rewardlab models get gemma-3-270m --accept-licence
+
+# Tests on real pretrained models, which `make models` fetches.
+test-models: models
 	$(BIN)/python -m pytest --override-ini testpaths=tests/with_models tests/with_models
 
 check: setup

@@ -321,27 +321,30 @@ def dev_samples(bench: Bench) -> None:
     bench.run("dev-samples", "rerank", "rerank.yaml", sft, dev, only_chrf)
 
 
-def discriminability(bench: Bench) -> None:
-    """What each reward can tell apart among the policy's own samples, written before any RL."""
-    path = bench.out / "preflight.json"
-    if "preflight" in bench.costs:
+def discriminability(bench: Bench, scorer: str) -> None:
+    """What each reward can tell apart among the policy's own samples.
+
+    Args:
+        bench: The benchmark.
+        scorer: The scorer or its control.
+    """
+    name = f"preflight-{scorer}"
+    if name in bench.costs:
         return
-    scorers = [
-        f"xcomet:model={bench.out / name},name={name.replace('-', '_')}"
-        for name in ("scorer", "scorer-shuffled")
-    ]
-    rewards = ["chrf", *scorers, f"fluency:model={model(MODELS[2])},enough=3.0"]
-    rewards += [f"embedding:model={model(MODELS[1])}"]
-    bench.costs["preflight"] = rewardlab(
+    rewards = [f"xcomet:model={bench.out / scorer}"]
+    if scorer == "scorer":
+        rewards += ["chrf", f"fluency:model={model(MODELS[2])},enough=3.0"]
+        rewards += [f"embedding:model={model(MODELS[1])}"]
+    bench.costs[name] = rewardlab(
         "preflight",
         *itertools.chain.from_iterable(("--reward", reward) for reward in rewards),
         *("--samples", str(bench.out / "dev-samples" / "samples.jsonl")),
-        *("-r", str(bench.data / "dev.spa"), "--json", str(path)),
+        *("-r", str(bench.data / "dev.spa"), "--json", str(bench.out / f"{name}.json")),
         *("--source-lang", "en", "--target-lang", "es"),
-        log=bench.out / "preflight.log",
+        log=bench.out / f"{name}.log",
         threads=bench.threads,
     )
-    print((bench.out / "preflight.log").read_text())
+    print((bench.out / f"{name}.log").read_text())
 
 
 def steps_for(bench: Bench, seconds: float) -> int:
@@ -380,6 +383,18 @@ def choose_own(bench: Bench, seed: int) -> float:
     chosen = [(rows[at][0], text, rows[at][2]) for at, text in zip(drawn, best, strict=True)]
     write(bench.data / f"raft-{seed}", [row for row in chosen if row[1]])
     return bench.costs[name]["cpu_seconds"]
+
+
+def reinforce_first(bench: Bench) -> None:
+    """What the rewards can tell apart is written before any RL."""
+    dev_samples(bench)
+    discriminability(bench, "scorer")
+    arm(bench, "rl", 0)
+
+
+def control_and_baselines(bench: Bench) -> None:
+    train_scorer(bench, "scorer-shuffled", "shuffle_sources=true")
+    baselines(bench)
 
 
 def together(bench: Bench, work: Iterable[Callable[[], None]]) -> None:
@@ -429,8 +444,13 @@ def measure(bench: Bench, seeds: int) -> dict[str, Any]:
         "texts": found["texts"],
         **own_measures(bench, texts),
     }
-    path = bench.out / "preflight.json"
-    return result | ({"preflight": json.loads(path.read_text())} if path.exists() else {})
+    for scorer in ("scorer", "scorer-shuffled"):
+        discriminability(bench, scorer)
+        result[scorer] = {
+            "preflight": json.loads((bench.out / f"preflight-{scorer}.json").read_text()),
+            "free": json.loads((bench.out / scorer / "results.json").read_text())["free"],
+        }
+    return result
 
 
 def hypotheses(bench: Bench, evaluation: str, system: str) -> list[str]:
@@ -493,10 +513,7 @@ def main() -> None:
     fine_tune(bench)
     machine_texts(bench)
     train_scorer(bench, "scorer")
-    control = partial(train_scorer, bench, "scorer-shuffled", "shuffle_sources=true")
-    together(bench, [control, partial(dev_samples, bench)])
-    discriminability(bench)
-    together(bench, [partial(arm, bench, "rl", 0), partial(baselines, bench)])
+    together(bench, [partial(reinforce_first, bench), partial(control_and_baselines, bench)])
     for seed in range(options.seeds):
         arm(bench, "rl", seed)
         together(bench, [partial(arm, bench, name, seed) for name in ARMS if name != "rl"])

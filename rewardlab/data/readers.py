@@ -71,5 +71,6 @@ READERS: Registry[Reader] = Registry(
         "lines": "rewardlab.data.lines:read_line_aligned",
         "ntrex": "rewardlab.data.ntrex:read_ntrex",
         "po": "rewardlab.data.po:read_po",
+        "libreoffice_help": "rewardlab.data.libreoffice_help:read_libreoffice_help",
     },
 )

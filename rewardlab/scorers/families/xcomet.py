@@ -7,6 +7,7 @@ Guerreiro et al. 2024 (arXiv 2310.10482). A row becomes exactly the ids that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from rewardlab.errors import Problem, refuse
 from rewardlab.human.rated import Rated, TrainingExample
 from rewardlab.models.comet_inputs import CometTokenizer, Pieces
 from rewardlab.models.comet_training import (
@@ -31,6 +31,7 @@ from rewardlab.models.comet_training import (
 )
 from rewardlab.models.encoder_from_scratch import new_encoder
 from rewardlab.models.weights import find_weights, written_digest
+from rewardlab.perturbations.failures import failures
 from rewardlab.rewards.comet import XComet
 from rewardlab.rewards.trained import Trained, write_trained
 from rewardlab.scorers.examples import rated_only
@@ -57,6 +58,9 @@ class XCometFamily(Family):
             reference, in the three readings of xCOMET. A model of ``reference`` can also be used
             without references.
         word_share: Share of the word labels in the loss, in [0, 1); the rest is the regression's.
+        failures: Rows with synthetic errors of the whole text per training row, see
+            `rewardlab.perturbations.failures`. Without them, a scorer that learns from free
+            supervision does not need the source: an unrelated text of a person is a good one.
         freeze_embeddings: Do not train the embeddings of words. They are most of the weights of a
             small multilingual encoder, and a small corpus has few of its words.
         pickle_sha256: SHA-256 of a starting checkpoint that is a pickle, see
@@ -68,6 +72,7 @@ class XCometFamily(Family):
 
     mode: Mode = "qe"
     word_share: Annotated[float, Field(ge=0, lt=1)] = 0.055  # xCOMET's λ
+    failures: Annotated[float, Field(ge=0)] = 0.0
     freeze_embeddings: bool = True
     pickle_sha256: Annotated[str, AfterValidator(written_digest)] = ""
 
@@ -79,6 +84,8 @@ class XCometFamily(Family):
             raise ValueError(f"mode={self.mode!r} is not one of {', '.join(get_args(Mode))}")
         if not 0 <= self.word_share < 1:
             raise ValueError(f"word_share={self.word_share} must be in [0, 1)")
+        if not (math.isfinite(self.failures) and self.failures >= 0):
+            raise ValueError(f"failures={self.failures} must be at least 0")
 
     def reward(self, directory: Path) -> XComet:
         """The reward with the checkpoint that `save` wrote."""
@@ -137,7 +144,7 @@ class XCometFamily(Family):
             seed=stage.seed,
             pickle_sha256=self.pickle_sha256,
         )
-        train = self.readings(stage.train, tokenizer)
+        train = self.readings(self._train(stage), tokenizer)
         # Sorted by length, so that batches have little padding; the mean is the same.
         check = sorted(self.readings(stage.validation, tokenizer), key=lambda row: len(row.ids))
         pad = cast("int", model.encoder.config.pad_token_id)
@@ -164,7 +171,7 @@ class XCometFamily(Family):
         _, tokenizer = read_start(stage.start)
         if not (stage.start / "hparams.yaml").is_file():
             find_weights(stage.start, pickle_sha256=self.pickle_sha256)
-        for side, rows in zip(SIDES, (stage.train, stage.validation), strict=True):
+        for side, rows in zip(SIDES, (self._train(stage), stage.validation), strict=True):
             readings = self.readings(rows, tokenizer)
             most = max((len(one.ids) for one in readings), default=0)
             cut = sum(len(one.ids) >= tokenizer.positions for one in readings)
@@ -173,6 +180,11 @@ class XCometFamily(Family):
                 f"{side}: {len(readings):,} readings, {labelled:,} with labels of words, the "
                 f"longest of {most:,} tokens; {cut:,} fill the encoder's positions"
             )
+
+    def _train(self, stage: Stage) -> list[Rated]:
+        """The training rows, and the synthetic ones."""
+        rows = rated_only(stage.train, self.name)
+        return rows + failures(rows, share=self.failures, seed=stage.seed)
 
     def save(self, trainer: Trainer, directory: Path) -> None:
         """Write the trainer's model as xCOMET is published, with its encoder's tokenizer.
@@ -211,8 +223,6 @@ class XCometFamily(Family):
                 ids, _ = tokenizer.joined([pieces[name] for name in segments])
                 score = 1.0 + max(row.score, -WORST) / WORST
                 readings.append(Reading(ids, score, labels[: len(ids)]))
-        if not readings and rows:
-            refuse(Problem("E374", "data", "no row is left", "give translations with scores"))
         return readings
 
 
