@@ -2,8 +2,8 @@
 
 A style is a function of the source and the two language codes. A new style is a function and a line
 in `PROMPTS`. A style uses language names if the original model does. No style ends in a space:
-subword tokenizers write a space into the token of the word after it, so the space between prompt
-and completion belongs to the completion (`separator`).
+subword tokenizers write a space into the token of the word after it, so the white space between
+prompt and completion belongs to the completion (`separator`).
 """
 
 from __future__ import annotations
@@ -103,13 +103,18 @@ PROMPTS: Mapping[str, PromptStyle] = MappingProxyType(
 """The styles by name."""
 
 
+LABEL_ENDS = (":", "\N{FULLWIDTH COLON}", ">")
+"""How a prompt ends that announces its completion: ``Spanish:``, ``<es>``."""
+
+
 def separator(prompt: Prompt) -> str:
     r"""The white space between a prompt and its completion: the completion's first character.
 
     Models expect ``Spanish: Hola`` after a prompt that ends in ``Spanish:``, whatever the language
-    of the completion: prompts write the space before their sources too. The prompt keeps its
-    published form, and the space is learned and generated with the completion, since most
-    tokenizers write it into the token of the first word.
+    of the completion: prompts write the space before their sources too. A prompt that ends in the
+    source itself is followed by a line break. The prompt keeps its published form, and the
+    separator is learned and generated with the completion, since most tokenizers write the space
+    into the token of the first word.
 
     There is none after a prompt that ends in white space, or after a chat: a chat template ends its
     prompt where the answer begins (`rewardlab.models.boundary.written_separator` has exceptions).
@@ -117,10 +122,14 @@ def separator(prompt: Prompt) -> str:
     Args:
         prompt: A text or a chat.
 
-    >>> separator("Spanish:"), separator("Hej.\n=>sv\n"), separator([])
-    (' ', '', '')
+    >>> separator("Spanish:"), separator("Translate:\n\nHello.")
+    (' ', '\n')
+    >>> separator("Hej.\n=>sv\n"), separator([])
+    ('', '')
     """
-    return " " if isinstance(prompt, str) and prompt and not prompt[-1].isspace() else ""
+    if not isinstance(prompt, str) or not prompt or prompt[-1].isspace():
+        return ""
+    return " " if prompt.endswith(LABEL_ENDS) else "\n"
 
 
 def without_separator(prompt: Prompt, completion: str) -> str:

@@ -100,12 +100,12 @@ PROMPTS_ASKED = st.one_of(
 def test_the_separator_is_where_pretrained_models_have_it():
     asked = {style: write_prompt(style, "Hi.", **LANGUAGES) for style in PROMPTS}
     assert {style: separator(prompt) for style, prompt in asked.items()} == {
-        "translategemma": " ",
+        "translategemma": "\n",
         "lmt": " ",
         "lmt_released": " ",
         "cpt": " ",
         "arrow": "",
-        "plain": " ",
+        "plain": "\n",
     }
     assert [separator(prompt) for prompt in (FEW_SHOT, GENERIC, "Chinese:")] == [" "] * 3
     assert [separator(prompt) for prompt in ("", "a ", "a\n", "a\t", "a\u3000")] == [""] * 5
