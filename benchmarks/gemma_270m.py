@@ -55,8 +55,8 @@ SIDES = ("eng", "spa", "doc")
 POLICY_ROWS, JUDGED_ROWS, SAMPLED_ROWS = 2000, 2500, 500
 """Help paragraphs for the policy, for the scorer, and of these those that the policy translates."""
 TEST_ROWS, DEV_ROWS, ROWS_PER_DOCUMENT = 200, 120, 8
-RAFT_ROWS = 120
-"""Sources that RAFT samples from: as many as 30 steps of RL see."""
+RAFT_ROWS = 96
+"""Sources that RAFT samples from: as many as 24 steps of RL see."""
 SHOTS = 4
 ARMS = ("rl", "continued", "raft")
 

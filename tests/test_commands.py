@@ -28,6 +28,7 @@ ELSEWHERE = {
     "checkpoints/": "a published checkpoint",
     "models get": "a download; tests/checkpoints/test_fetch.py downloads from a directory",
     "models/": "a model that was downloaded; tests/cli/test_models.py has tiny ones",
+    "gemma_270m": "its files; tests/test_recipes.py runs these recipes on tiny models",
     "url=": "a server with a judge",
     "demo": "it takes minutes; tests/miniature/test_pipeline.py runs it at a small size",
 }
