@@ -39,7 +39,7 @@ from rewardlab.dry_run.findings import Findings
 from rewardlab.dry_run.scorer import check_scorer, check_stages
 from rewardlab.errors import EXIT_RESUMABLE, EXIT_USAGE, Problem, UserError, refuse
 from rewardlab.report.model_card import model_card
-from rewardlab.report.trained_reward import constant_on, tables, unscored
+from rewardlab.report.trained_reward import constant_on, control, tables, unscored
 from rewardlab.scorers.examples import rated
 from rewardlab.store.files import replace_file
 from rewardlab.store.manifest import damage, has_manifest, write_manifest
@@ -417,7 +417,8 @@ def write(ready: Ready, results: dict[str, Any] | None) -> dict[str, Any]:
     shutil.rmtree(run / START, ignore_errors=True)
     print_tables(tables(results))
     constant = constant_on(results)
-    say(*unscored(results), *constant, *usage(ready.config, trains=not constant))
+    told = filter(None, [control(results)])
+    say(*told, *unscored(results), *constant, *usage(ready.config, trains=not constant))
     places = {"run": str(run), "model": str(run / MODEL)}
     return {**places, **results, **time_and_memory(ready.started)}
 

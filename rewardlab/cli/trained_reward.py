@@ -15,6 +15,7 @@ from rewardlab.config.train_reward import TrainRewardConfig, family_of
 from rewardlab.config.training_data import TrainingData
 from rewardlab.heartbeat import heartbeat
 from rewardlab.human.gold import Gold
+from rewardlab.human.rated import Rated
 from rewardlab.json_values import json_value
 from rewardlab.metaeval.scoring import Scored, ask_about, compared_systems
 from rewardlab.rewards.registry import build_reward
@@ -84,7 +85,7 @@ def measured(
 def free_figures(
     config: TrainRewardConfig, data: TrainingData, reward: Reward
 ) -> dict[str, Any] | None:
-    """Accuracies on pairs of held-out parallel text, and what was found of planted errors.
+    """Accuracies and correlations on held-out parallel text, and what was found of planted errors.
 
     Args:
         config: The configuration, for its resamples and seed.
@@ -98,10 +99,17 @@ def free_figures(
         return None
     say(f"scoring {len(data.free.rated):,} translations of the test side")
     with heartbeat(say, lambda: "still scoring the test side"):
-        found = measure_free(data.free, reward, resamples=config.resamples, seed=config.seed)
+        found = measure_free(
+            data.free,
+            reward,
+            train=[one for one in data.stages[-1].train if isinstance(one, Rated)],
+            resamples=config.resamples,
+            seed=config.seed,
+        )
     return {
         "pairs": found.pairs,
         "accuracy": {kind: _by_scorer(figures) for kind, figures in found.accuracy.items()},
+        "correlations": {name: _by_scorer(one) for name, one in found.correlations.items()},
         "spans": _by_scorer(found.spans),
         "damaged_texts": found.damaged,
         "unscored": found.failed,

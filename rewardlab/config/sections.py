@@ -69,6 +69,10 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
+def _text_as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 def _language(value: str, info: ValidationInfo) -> str:
     try:
         return written_code(value)
@@ -89,6 +93,8 @@ ListOf = Annotated[tuple[T, ...], Strict(False)]
 NonEmpty = Annotated[ListOf[T], Field(min_length=1)]
 Several = Annotated[ListOf[T], BeforeValidator(_as_list)]
 """A list; the file may give a mapping in place of a list with one item."""
+FileNames = Annotated[ListOf[FileName], BeforeValidator(_text_as_list)]
+"""A list; the file may give one name in place of a list with one item."""
 
 
 def out_of_range(key: str, value: object, fix: str) -> PydanticCustomError:

@@ -19,8 +19,8 @@ from rewardlab.config import checks, trainer_block
 from rewardlab.config.sections import (
     FieldsOf,
     FileName,
+    FileNames,
     Language,
-    ListOf,
     Options,
     Positive,
     Section,
@@ -211,11 +211,19 @@ class FreeTextsConfig(TextsConfig):
     """A parallel corpus with machine translations of its sources.
 
     Attributes:
-        machine: Files of machine translations, line by line beside ``source``, each named after its
-            system, such as ``apertium.txt``. An empty line is a failure, and left out.
+        machine: Machine translations of the sources, named after their systems: text files line by
+            line, ``.jsonl`` files, or directories of translate runs. Empty ones are left out.
     """
 
-    machine: ListOf[FileName] = ()
+    machine: FileNames = ()
+
+    @property
+    def systems(self) -> list[tuple[str, Path]]:
+        """The name of each machine, and its file."""
+        return [
+            (path.name if path.is_dir() else Path(path.name.removesuffix(".gz")).stem, path)
+            for path in self.machine
+        ]
 
 
 class StageConfig(Section):
@@ -365,15 +373,18 @@ def check_train_reward(
 
 
 def _texts_problems(stage: StageConfig, keys: Keys, document: Document) -> Iterator[Problem]:
-    """E032: a corpus without references; E036: two machines of one name."""
+    """E032: a corpus without references; E036: a machine whose name is taken."""
+    from rewardlab.scorers.free_supervision import DAMAGED, HUMAN
+
     for at, texts in enumerate(stage.texts if stage.damaged else ()):
         if texts.reference is None:
             what = "damaged needs references, and this corpus has none"
             yield document.problem("E032", (*keys, "texts", at), what, "add reference:")
-        systems = [path.stem for path in texts.machine]
-        if twice := [name for number, name in enumerate(systems) if name in systems[:number]]:
-            what = f"two files of machine translations are named {twice[0]}"
-            yield document.problem("E036", (*keys, "texts", at, "machine"), what, "rename one")
+        names = [name for name, _ in texts.systems]
+        if taken := [one for n, one in enumerate(names) if one in (HUMAN, DAMAGED, *names[:n])]:
+            what = f"other translations are already named {taken[0]}"
+            fix = "rename the file after its machine"
+            yield document.problem("E036", (*keys, "texts", at, "machine"), what, fix)
 
 
 def _order_problems(config: TrainRewardConfig, document: Document) -> Iterator[Problem]:
@@ -390,6 +401,9 @@ def _order_problems(config: TrainRewardConfig, document: Document) -> Iterator[P
     if free and config.split.fold is not None:
         what = "cross-validation needs human judgements"
         yield document.problem("E048", ("split", "fold"), what, "test: 0.2")
+    if config.shuffle_sources and any(stage.preferences for stage in config.stages):
+        what = "the sources of preferences cannot be exchanged"
+        yield document.problem("E048", ("shuffle_sources",), what, "remove preferences:")
 
 
 def _stage_problems(

@@ -9,11 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from rewardlab.config.rows import read_corpora
+from rewardlab.config.free_texts import (
+    FreeTexts,
+    files_of,
+    machine_notes,
+    read_free_texts,
+)
 from rewardlab.config.severities import load_severities
 from rewardlab.config.train_reward import JudgementsConfig, StageConfig, TrainRewardConfig
 from rewardlab.data.corpora import Row
-from rewardlab.data.lines import read_aligned
 from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse
 from rewardlab.human.formats import read_gold
 from rewardlab.human.gold import Gold
@@ -44,10 +48,12 @@ class StageData:
     Attributes:
         train: Examples to learn from.
         validation: Examples for the validation loss; none of their documents is trained on.
+        notes: Notes on the translations of machines, to print.
     """
 
     train: Sequence[TrainingExample]
     validation: Sequence[TrainingExample]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +108,14 @@ def read_training_data(config: TrainRewardConfig) -> TrainingData:
     split = _split(config, texts, test=config.split.test_side)
     aside = {text for document in split.test | split.validation for text in texts[document]}
     last = config.stages[-1]
+    stages = tuple(
+        _damaged_stage(config, stage, files, split, aside)
+        if stage.damaged
+        else _judged_stage(config, stage, files, split)
+        for stage in config.stages
+    )
     data = TrainingData(
-        stages=tuple(
-            _damaged_stage(config, stage, files, split, aside)
-            if stage.damaged
-            else _judged_stage(config, stage, files, split)
-            for stage in config.stages
-        ),
+        stages=stages,
         gold=tuple(files.gold[entry] for entry in last.judgements),
         free=None,
         preferences=tuple(
@@ -119,7 +126,10 @@ def read_training_data(config: TrainRewardConfig) -> TrainingData:
         ),
         split=split,
         signature="\n".join(_signature(config, files.gold.values())),
-        notes=tuple(_notes(files.gold.values(), split, texts)),
+        notes=(
+            *_notes(files.gold.values(), split, texts),
+            *(note for stage in stages for note in stage.notes),
+        ),
     )
     _check(config, data)
     return data
@@ -131,66 +141,54 @@ def _free_data(config: TrainRewardConfig) -> TrainingData:
     Raises:
         UserError: E201..E208, as `read_training_data`.
     """
-    read = [_free_texts(stage) for stage in config.stages]
+    read = [read_free_texts(stage) for stage in config.stages]
     texts: dict[str, list[str]] = defaultdict(list)
     for row in (row for stage in read for row in stage.rows):
         texts[_document(row)] += _texts(row)
     split = _split(config, texts, test=config.split.test_side)
 
-    def side(number: int, documents: Collection[str]) -> FreeExamples:
-        rows = [row for row in read[number].rows if _document(row) in documents]
-        stage, machine = config.stages[number], read[number].machine
-        return free_examples(
-            rows, machine, copies=stage.damaged, points=stage.points, seed=config.seed
+    sides = [
+        tuple(
+            _examples(config, stage, [r for r in found.rows if _document(r) in documents], found)
+            for documents in (split.train, split.validation, split.test)
         )
-
+        for stage, found in zip(config.stages, read, strict=True)
+    ]
+    stages = tuple(
+        StageData(
+            _trained(config, train.rated),
+            _trained(config, validation.rated),
+            machine_notes(stage, (train, validation, test)),
+        )
+        for stage, (train, validation, test) in zip(config.stages, sides, strict=True)
+    )
     data = TrainingData(
-        stages=tuple(
-            StageData(
-                _trained(config, side(number, split.train).rated),
-                _trained(config, side(number, split.validation).rated),
-            )
-            for number in range(len(read))
-        ),
+        stages=stages,
         gold=(),
-        free=side(-1, split.test),
+        free=sides[-1][-1],
         preferences=(),
         split=split,
         signature="\n".join(_signature(config, ())),
-        notes=tuple(_notes((), split, texts)),
+        notes=(*_notes((), split, texts), *(note for stage in stages for note in stage.notes)),
     )
     _check(config, data)
     return data
 
 
-class _FreeTexts(NamedTuple):
-    """The parallel text of a stage, and the translations of each machine by row id."""
-
-    rows: Sequence[Row]
-    machine: Mapping[str, Mapping[str, str]]
-
-
-def _free_texts(stage: StageConfig) -> _FreeTexts:
-    """Read the corpora of a stage with their machine translations.
-
-    Raises:
-        UserError: E201..E208, also a file whose lines are not those of the source; exit code 3.
-    """
-    rows: list[Row] = []
-    machine: dict[str, dict[str, str]] = defaultdict(dict)
-    for entry, corpus in zip(stage.texts, read_corpora(stage.texts), strict=True):
-        rows += corpus.rows
-        if entry.machine:
-            _, *files = read_aligned([entry.source, *entry.machine])
-            for path, file in zip(entry.machine, files, strict=True):
-                lines = {row.id: file.lines[row.line - 1] for row in corpus.rows}
-                machine[path.stem] |= lines
-    return _FreeTexts(rows, machine)
+def _examples(
+    config: TrainRewardConfig, stage: StageConfig, rows: Sequence[Row], found: FreeTexts
+) -> FreeExamples:
+    return free_examples(
+        rows, found.machine, copies=stage.damaged, points=stage.points, seed=config.seed
+    )
 
 
-def _trained(config: TrainRewardConfig, rows: list[Rated]) -> list[Rated]:
-    """The rows as they are learned from: in a control with other sources."""
-    return with_shuffled_sources(rows, seed=config.seed) if config.shuffle_sources else rows
+def _trained(
+    config: TrainRewardConfig, side: Sequence[TrainingExample]
+) -> Sequence[TrainingExample]:
+    """One side as it is learned from: in a control, with the sources of other rows of the side."""
+    rows = [one for one in side if isinstance(one, Rated)]
+    return with_shuffled_sources(rows, seed=config.seed) if config.shuffle_sources else side
 
 
 def _document(row: Row) -> str:
@@ -293,12 +291,9 @@ def _judged_stage(
         if row.candidate.reference is not None or not config.scorer.needs_reference
     ]
     examples += [pair for entry in stage.preferences for pair in files.preferences[entry.file]]
-    if config.shuffle_sources:
-        shuffled = _trained(config, [one for one in examples if isinstance(one, Rated)])
-        examples = [*shuffled, *(one for one in examples if not isinstance(one, Rated))]
     return StageData(
-        [one for one in examples if one.document in split.train],
-        [one for one in examples if one.document in split.validation],
+        _trained(config, [one for one in examples if one.document in split.train]),
+        _trained(config, [one for one in examples if one.document in split.validation]),
     )
 
 
@@ -313,8 +308,8 @@ def _damaged_stage(
     own = [row for entry in stage.judgements for row in _parallel(files.gold[entry])]
     train = [row for row in own if row.document in split.train]
     validation = [row for row in own if row.document in split.validation]
-    texts_of_stage = _free_texts(stage)
-    free = [row for row in texts_of_stage.rows if aside.isdisjoint(_texts(row))]
+    found = read_free_texts(stage)
+    free = [row for row in found.rows if aside.isdisjoint(_texts(row))]
     if free:
         texts: dict[str, list[str]] = defaultdict(list)
         for row in free:
@@ -322,15 +317,9 @@ def _damaged_stage(
         drawn = _split(config, texts, test=0.0)
         train += [row for row in free if _document(row) in drawn.train]
         validation += [row for row in free if _document(row) in drawn.validation]
-
-    def examples(rows: Sequence[Row]) -> list[Rated]:
-        machine = texts_of_stage.machine
-        made = free_examples(
-            rows, machine, copies=stage.damaged, points=stage.points, seed=config.seed
-        )
-        return _trained(config, made.rated)
-
-    return StageData(examples(train), examples(validation))
+    sides = [_examples(config, stage, rows, found) for rows in (train, validation)]
+    learned, validated = (_trained(config, side.rated) for side in sides)
+    return StageData(learned, validated, machine_notes(stage, sides))
 
 
 def _parallel(gold: Gold) -> Collection[Row]:
@@ -361,8 +350,7 @@ def _signature(config: TrainRewardConfig, judged: Iterable[Gold]) -> Iterator[st
     for gold in judged:
         yield f"{gold.name}|{gold.scores.signature}"
     files = {entry.file for stage in config.stages for entry in stage.preferences}
-    for text in (text for stage in config.stages for text in stage.texts):
-        files |= {text.source, *filter(None, (text.reference, text.documents)), *text.machine}
+    files |= {path for stage in config.stages for path in files_of(stage)}
     prompt = Path(config.scorer.automqm.prompt) if config.scorer.automqm is not None else Path()
     files |= {prompt} if prompt.is_file() else set()
     for path in sorted(files):

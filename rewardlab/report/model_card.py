@@ -10,7 +10,13 @@ from typing import Any
 
 from rewardlab.report.markdown import table_markdown
 from rewardlab.report.table import Column, table_of
-from rewardlab.report.trained_reward import figure_table, free_tables, lead_table, unscored
+from rewardlab.report.trained_reward import (
+    control,
+    figure_table,
+    free_tables,
+    lead_table,
+    unscored,
+)
 
 WHAT: Mapping[str, str] = {
     "metricx": (
@@ -87,11 +93,8 @@ def _blocks(results: Mapping[str, Any]) -> Iterator[str]:
         for table in free_tables(results["free"], family):
             yield f"### {table.title}"
             yield table_markdown(table)
-    if results.get("shuffled_sources"):
-        yield (
-            "This is a control: it was trained with the sources of other rows. What it can do, it "
-            "does without the source."
-        )
+    if (sentence := control(results)) is not None:
+        yield sentence
     yield "## Limits"
     yield LIMITS
 

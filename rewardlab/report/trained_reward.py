@@ -42,6 +42,16 @@ def tables(results: Mapping[str, Any]) -> Iterator[Table]:
         yield from free_tables(results["free"], results["family"])
 
 
+def control(results: Mapping[str, Any]) -> str | None:
+    """A sentence that says that the scorer is a control, if it is one."""
+    if not results.get("shuffled_sources"):
+        return None
+    return (
+        "This is a control: it was trained with the sources of other rows. What it can do, it does "
+        "without the source."
+    )
+
+
 def free_tables(free: Mapping[str, Any], family: str) -> Iterator[Table]:
     """What the scorer prefers on held-out parallel text, and which planted errors it marks.
 
@@ -61,6 +71,20 @@ def free_tables(free: Mapping[str, Any], family: str) -> Iterator[Table]:
     ]
     title = "held-out parallel text: share of pairs in the right order, 95% intervals"
     yield table_of(columns, rows, title=title)
+    if correlations := free.get("correlations"):
+        title = "translations of each machine: correlation with chrF to the reference"
+        columns = (
+            Column("machine", "name"),
+            Column("scorer", "name"),
+            Column("Pearson"),
+            Column("Spearman"),
+        )
+        lines = [
+            [name, scorer, *(with_interval(own.get(one)) for one in ("pearson", "spearman"))]
+            for name, figures in correlations.items()
+            for scorer, own in figures.items()
+        ]
+        yield table_of(columns, lines, title=title, keys=2)
     if free["spans"]:
         title = f"characters of planted errors in {free['damaged_texts']:,} texts"
         yield figure_table(free["spans"], title)

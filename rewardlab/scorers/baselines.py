@@ -13,9 +13,10 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rewardlab.human.gold import Cell, Gold
 from rewardlab.human.rated import Rated
@@ -26,6 +27,7 @@ from rewardlab.seeds import seed_for
 from rewardlab.text.words import words
 from rewardlab.types import ErrorSpan
 
+IntArray: TypeAlias = NDArray[np.int64]
 LENGTH, MARK_EVERYTHING, RANDOM = "length", "mark_everything", "random"
 
 
@@ -69,8 +71,16 @@ class LengthModel:
         hypotheses = np.array(
             [[len(gold.hypotheses.get((name, at), "")) for at in segments] for name in systems]
         )
-        values = self.intercept + self.per_source * sources + self.per_hypothesis * hypotheses
-        return _scored(LENGTH, gold, systems, values)
+        return _scored(LENGTH, gold, systems, self.values(sources, hypotheses))
+
+    def values(self, sources: IntArray, hypotheses: IntArray) -> Floats:
+        """Scores of texts of these lengths, in characters.
+
+        Args:
+            sources: Lengths of the sources, (M,).
+            hypotheses: Lengths of their translations, (..., M).
+        """
+        return self.intercept + self.per_source * sources + self.per_hypothesis * hypotheses
 
 
 class MarkingRates(NamedTuple):
@@ -132,16 +142,28 @@ def mark_at_random(gold: Gold, systems: Sequence[str], rates: MarkingRates, *, s
         rates: Rates of the training side.
         seed: Seed of the draws.
     """
-    spans: dict[Cell, list[ErrorSpan]] = {}
-    for cell, text in gold.hypotheses.items():
-        if cell[0] in systems:
-            draw = random.Random(seed_for(seed, *cell))  # noqa: S311 - no secrets here
-            spans[cell] = [
-                ErrorSpan(word.start, word.end, "major" if draw.random() < rates.major else "minor")
-                for word in words(text)
-                if draw.random() < rates.rate
-            ]
+    spans = {
+        cell: random_words(text, rates, seed=seed_for(seed, *cell))
+        for cell, text in gold.hypotheses.items()
+        if cell[0] in systems
+    }
     return _scored(RANDOM, gold, systems, spans=spans)
+
+
+def random_words(text: str, rates: MarkingRates, *, seed: int) -> list[ErrorSpan]:
+    """Random words of a text, each marked with the given rate.
+
+    Args:
+        text: The text.
+        rates: Rates of the training side.
+        seed: Seed of the draws.
+    """
+    draw = random.Random(seed)  # noqa: S311 - no secrets here
+    return [
+        ErrorSpan(word.start, word.end, "major" if draw.random() < rates.major else "minor")
+        for word in words(text)
+        if draw.random() < rates.rate
+    ]
 
 
 def _scored(

@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rewardlab.data.corpora import Row
+from rewardlab.data.funnel import Funnel
+from rewardlab.generate.apertium import MARK
 from rewardlab.human.rated import Preference, Rated
 from rewardlab.perturbations.failures import MAJOR, WORST, damaged, damaged_once
 from rewardlab.perturbations.wrong_words import MINOR
@@ -28,13 +30,11 @@ from rewardlab.rewards.lexical import ChrF
 from rewardlab.seeds import seed_for
 from rewardlab.text.sentences import final_marks
 
-MARKS = re.compile(r"(?<!\w)[*#@](?=\w)")
-"""Apertium's marks of words that it does not know or cannot write."""
 BIN = 0.05
 """Width of the bins of lengths, as a logarithm of the ratio to the reference."""
 MOST_BINS = 6
 """Translations that differ in length by more bins (35%) are left out."""
-HUMAN = "human"
+HUMAN, DAMAGED = "human", "damaged"
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,13 @@ class FreeExamples:
     Attributes:
         rated: Translations to learn from; the references, which people wrote, have the score 0.
         pairs: What is better than what, such as ``human > apertium``, -> the pairs.
+        machine: Name of a machine, the ``system`` of its rows, -> how many of its translations were
+            left out, and why.
     """
 
     rated: list[Rated]
     pairs: dict[str, list[Preference]]
+    machine: dict[str, Funnel]
 
 
 def free_examples(
@@ -76,10 +79,14 @@ def free_examples(
     pairs: dict[str, list[Preference]] = defaultdict(list)
     for row in people:
         if row.score:
-            pairs[f"{HUMAN} > damaged"].append(_pair(human[row.candidate.id], row))
+            pairs[f"{HUMAN} > {DAMAGED}"].append(_pair(human[row.candidate.id], row))
     rated = people
+    funnels: dict[str, Funnel] = {}
     for system, texts in machine.items():
-        translated = like_lengths(_translations(human, texts, system), human, seed=seed)
+        found, funnel = _translations(human, texts, system)
+        translated = like_lengths(found, human, seed=seed)
+        lost = len(found) - len(translated)
+        funnels[system] = funnel.without("to match the lengths of the references", lost)
         worse = [
             None if copy is None else weighed(copy, row.score, points)
             for row, copy in zip(translated, damaged_once(translated, seed=seed), strict=True)
@@ -87,9 +94,9 @@ def free_examples(
         for row, copy in zip(translated, worse, strict=True):
             pairs[f"{HUMAN} > {system}"].append(_pair(human[row.candidate.id], row))
             if copy is not None:
-                pairs[f"{system} > damaged"].append(_pair(row, copy))
+                pairs[f"{system} > {DAMAGED}"].append(_pair(row, copy))
         rated = [*rated, *translated, *(copy for copy in worse if copy is not None)]
-    return FreeExamples(rated, dict(pairs))
+    return FreeExamples(rated, dict(pairs), funnels)
 
 
 def weighed(row: Rated, own: float, points: float) -> Rated:
@@ -120,20 +127,27 @@ def _pair(better: Rated, worse: Rated) -> Preference:
     return Preference(better.candidate, worse.candidate, margin, better.document)
 
 
-def _translations(human: Mapping[str, Rated], texts: Mapping[str, str], system: str) -> list[Rated]:
+def _translations(
+    human: Mapping[str, Rated], texts: Mapping[str, str], system: str
+) -> tuple[list[Rated], Funnel]:
     """The machine translations as rated ones, without traces of the machine."""
+    both = [(human[row_id], text) for row_id, text in texts.items() if row_id in human]
     found: list[Rated] = []
-    for row_id, text in texts.items():
-        reference = human.get(row_id)
-        if reference is None:
-            continue
-        own = without_traces(text, reference.candidate.hypothesis)
-        if own and own != reference.candidate.hypothesis:
+    left_out = dict.fromkeys(("empty", "equal to the reference"), 0)
+    for reference, text in both:
+        wanted = reference.candidate.hypothesis
+        own = without_traces(text, wanted)
+        if own and own != wanted:
             candidate = replace(reference.candidate, hypothesis=own)
             found.append(Rated(candidate, 0.0, (), system, reference.document))
+        else:
+            left_out["equal to the reference" if own else "empty"] += 1
     scores = ChrF()([row.candidate for row in found]).scores
     errors = [WORST * (1.0 - float(score) / 100.0) for score in scores]
-    return [replace(row, score=0.0 - error) for row, error in zip(found, errors, strict=True)]
+    funnel = Funnel(len(both))
+    for reason, count in left_out.items():
+        funnel = funnel.without(reason, count)
+    return [replace(row, score=0.0 - e) for row, e in zip(found, errors, strict=True)], funnel
 
 
 def without_traces(text: str, reference: str) -> str:
@@ -146,7 +160,7 @@ def without_traces(text: str, reference: str) -> str:
     >>> without_traces("El *blog de hoy", "La bitácora de hoy.")
     'El blog de hoy.'
     """
-    bare = MARKS.sub("", text).strip()
+    bare = MARK.sub("", text).strip()
     if not bare:
         return ""
     own, wanted = final_marks(bare), final_marks(reference)

@@ -148,9 +148,17 @@ def test_a_run_needs_no_judgements(family, talks, run):
         assert count > 0
         value, low, high = free["accuracy"][kind][family]["accuracy"]
         assert 0.0 <= low <= value <= high <= 1.0
-    assert ("mark everything" in free["spans"]) == (family == "xcomet")
+    assert {*free["correlations"]} == {"rules", "sampled"}
+    for figures in free["correlations"].values():
+        assert {*figures} == {family, "length"}
+        assert all({"pearson", "spearman"} == {*own} for own in figures.values())
+    baselines = {"mark_everything", "random"} if family == "xcomet" else set()
+    assert {*free["spans"]} - {family} == baselines
     assert "human > rules" in err
-    assert "### held-out parallel text" in Path("run/model/README.md").read_text()
+    card = Path("run/model/README.md").read_text()
+    assert "### held-out parallel text" in card
+    assert "### translations of each machine: correlation with chrF" in card
+    assert "stage free, rules: 20 lines" in card
     # the same command shows the result again
     code, again, _ = run("train-reward", "run.yaml")
     assert (code, json.loads(again)["free"]) == (0, free)
@@ -164,6 +172,7 @@ def test_a_control_is_trained_with_the_sources_of_other_rows(talks, run):
             "train-reward", "run.yaml", f"run=run-{shuffled}", f"shuffle_sources={shuffled}"
         )
         assert code == 0, err
+        assert ("This is a control" in err) == (shuffled == "true")
         outputs[shuffled] = json.loads(out)
     assert outputs["false"]["free"]["pairs"] == outputs["true"]["free"]["pairs"]
     assert outputs["false"]["validation_loss"] != outputs["true"]["validation_loss"]

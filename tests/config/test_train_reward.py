@@ -266,6 +266,31 @@ def test_a_run_without_judgements_is_measured_on_its_texts(read):
     assert "cross-validation needs human judgements" in problem
 
 
+@pytest.mark.parametrize(
+    "name", ["human.txt", "out/damaged.jsonl.gz", "[rules.txt, out/rules.txt]"]
+)
+def test_a_machine_has_a_name_of_its_own(read, name):
+    (problem,) = refused(read, TEXT, f"stages.0.texts.machine={name}")
+    assert problem.startswith("error[E036] run.yaml:9:5 stages.0.texts.0.machine: ")
+    assert "other translations are already named" in problem
+
+
+def test_machines_are_named_after_their_files(read, tmp_path):
+    (tmp_path / "runs/qwen-2.5").mkdir(parents=True)
+    machine = "stages.0.texts.machine=[out/apertium.txt, policy.jsonl.gz, runs/qwen-2.5]"
+    (texts,) = read(TEXT, machine).stages[0].texts
+    assert [name for name, _ in texts.systems] == ["apertium", "policy", "qwen-2.5"]
+
+
+def test_preferences_have_no_control(read):
+    text = TEXT.replace("metricx: {mode: qe}", "generalist: {}")
+    preferences = "stages.1.preferences={file: pairs.jsonl}"
+    (problem,) = refused(read, text, preferences, "shuffle_sources=true")
+    assert "E048" in problem
+    assert "preferences cannot be exchanged" in problem
+    assert read(text, preferences).stages[1].preferences
+
+
 def test_shares_must_leave_something(read):
     (problem,) = refused(read, TEXT, "split.validation=0.5", "split.test=0.6")
     assert "write shares that leave something to train on" in problem

@@ -195,3 +195,107 @@ def test_rows_of_another_language_pair_are_not_learned_from(data, tmp_path):
     found = data(*languages)
     assert {gold.target_lang for gold in found.gold} == {"de"}
     assert all(document.endswith(":en-de") for gold in found.gold for document in gold.documents)
+
+
+def test_a_control_learns_from_the_sources_of_its_own_side(data):
+    judged = "stages.1.preferences=[]"
+    own, control = data(judged), data(judged, "shuffle_sources=true")
+    for plain, mixed in zip(own.stages, control.stages, strict=True):
+        for side in ("train", "validation"):
+            rows = [row for row in getattr(plain, side) if not isinstance(row, Preference)]
+            others = getattr(mixed, side)
+            pairs = zip(rows, others, strict=True)
+            assert all(a.candidate.hypothesis == b.candidate.hypothesis for a, b in pairs)
+            assert {a.candidate.source for a in rows} == {b.candidate.source for b in others}
+            assert any(
+                a.candidate.source != b.candidate.source for a, b in zip(rows, others, strict=True)
+            )
+
+
+class TestMachines:
+    """A run on parallel text and machine translations alone."""
+
+    LINES = tuple(f"Linie Nummer {n} von vielen" for n in range(30))
+
+    @pytest.fixture
+    def free(self, data, tmp_path):
+        text = (tmp_path / "run.yaml").read_text()
+        text = text[: text.index("    judgements")].replace("{generalist: {}}", "{metricx: {}}")
+        (tmp_path / "run.yaml").write_text(text)
+
+        def reading(machine, *overrides):
+            return data(f"stages.0.texts.machine={machine}", *overrides)
+
+        return reading
+
+    def machine(self, found):
+        sides = (*found.stages[0].train, *found.stages[0].validation, *found.free.rated)
+        return {
+            row.candidate.id: row.candidate.hypothesis for row in sides if row.system == "rules"
+        }
+
+    def test_lines_and_ids_name_the_same_rows(self, free, tmp_path):
+        (tmp_path / "rules.txt").write_text("".join(f"{line}\n" for line in self.LINES))
+        rows = [{"id": str(n), "texts": [line]} for n, line in enumerate(self.LINES, start=1)]
+        shuffled = "".join(json.dumps(row) + "\n" for row in reversed(rows))
+        (tmp_path / "rules.jsonl").write_text(shuffled)
+        (tmp_path / "runs/rules").mkdir(parents=True)
+        (tmp_path / "runs/rules/translations.jsonl").write_text(shuffled)
+        found = self.machine(free("rules.txt"))
+        assert found
+        assert found == self.machine(free("rules.jsonl")) == self.machine(free("[runs/rules]"))
+        assert all(text == self.LINES[int(row) - 1] for row, text in found.items())
+
+    def test_what_is_left_out_is_noted(self, free, tmp_path):
+        lines = ["", *self.LINES[1:-1], "Zeile Nummer 29 von vielen"]
+        (tmp_path / "rules.txt").write_text("".join(f"{line}\n" for line in lines))
+        (note,) = [note for note in free("rules.txt").notes if "rules" in note]
+        assert note.startswith("stage warm-up, rules: 30 lines: 28 rows; left out: ")
+        assert {"1 empty", "1 equal to the reference"} == set(
+            note.partition("out: ")[2].split(", ")
+        )
+
+    def test_a_file_of_another_length_or_with_other_ids_is_refused(self, free, tmp_path):
+        (tmp_path / "rules.txt").write_text("".join(f"{line}\n" for line in self.LINES[:-1]))
+        (tmp_path / "rules.jsonl").write_text('{"id": "1", "texts": ["Linie"]}\n')
+        for name, code in (("rules.txt", "E204"), ("rules.jsonl", "E209")):
+            with pytest.raises(UserError) as caught:
+                free(name)
+            assert (caught.value.problems[0].code, caught.value.exit_code) == (code, 3)
+            assert name in str(caught.value.problems[0])
+
+    def test_lines_of_another_format_are_the_entries_that_its_reader_finds(self, free, tmp_path):
+        entries = "".join(
+            f'#: help{n}.c\nmsgid "line number {n} of many"\n'
+            f'msgstr "Zeile Nummer {n} von vielen"\n\n'
+            for n in range(30)
+        )
+        head = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
+        (tmp_path / "help.po").write_text(head + entries)
+        (tmp_path / "rules.txt").write_text("".join(f"{line}\n" for line in self.LINES))
+        found = free(
+            "rules.txt",
+            "stages.0.texts.format=po",
+            "stages.0.texts.source=help.po",
+            "stages.0.texts.reference=help.po",
+        )
+        rows = [row for row in found.stages[0].train if row.system == "rules"]
+        assert rows
+        for row in rows:
+            number = row.candidate.source.split()[2]
+            assert row.candidate.hypothesis == f"Linie Nummer {number} von vielen"
+        (tmp_path / "rules.txt").write_text("Linie\n")
+        with pytest.raises(UserError) as caught:
+            free(
+                "rules.txt",
+                "stages.0.texts.format=po",
+                "stages.0.texts.source=help.po",
+                "stages.0.texts.reference=help.po",
+            )
+        assert "1 line, but help.po has 30 texts" in str(caught.value.problems[0])
+
+    def test_a_changed_translation_gives_another_signature(self, free, tmp_path):
+        (tmp_path / "rules.txt").write_text("".join(f"{line}\n" for line in self.LINES))
+        before = free("rules.txt").signature
+        (tmp_path / "rules.txt").write_text("".join(f"{line}!\n" for line in self.LINES))
+        assert free("rules.txt").signature != before

@@ -6,18 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rewardlab.data.corpora import Row
-from rewardlab.human.rated import Preference, Rated
+from rewardlab.human.rated import Rated
 from rewardlab.rewards import ChrF
-from rewardlab.scorers.free_heldout import measure_free
 from rewardlab.scorers.free_supervision import (
-    FreeExamples,
     free_examples,
     like_lengths,
     weighed,
     with_shuffled_sources,
     without_traces,
 )
-from rewardlab.types import Candidate, ErrorSpan, RewardOutput
+from rewardlab.types import Candidate, ErrorSpan
 
 SENTENCES = (
     ("The cat sleeps on the old sofa.", "El gato duerme en el viejo sofá."),
@@ -86,6 +84,15 @@ class TestExamples:
             assert row.score == pytest.approx(-25.0 * (1.0 - chrf / 100.0))
             assert row.spans == ()
             assert "*" not in row.candidate.hypothesis
+
+    def test_what_is_left_out_is_counted(self):
+        # of 4, one is empty and one equals its reference; one of the others is shorter than its
+        # reference by a character ("Ella lee un long libro hoy." is as long as the reference)
+        (funnel,) = examples().machine.values()
+        assert funnel.start == 4
+        assert funnel.steps[:2] == (("empty", 1), ("equal to the reference", 1))
+        kept = sum(row.system == "apertium" for row in examples().rated)
+        assert funnel.kept == kept
 
     def test_a_damaged_machine_translation_is_worse_than_it_was(self):
         found = examples()
@@ -171,40 +178,3 @@ class TestShuffledSources:
         rated = [Rated(Candidate(source, text), -1.0) for source in "ab" for text in "xyz"]
         mixed = with_shuffled_sources(rated, seed=0)
         assert [row.candidate.source for row in mixed] == list("bbbaaa")
-
-
-class Longest:
-    """Prefers longer texts, and marks their first two characters."""
-
-    name = "longest"
-
-    def __call__(self, candidates):
-        return RewardOutput.of(
-            [float(len(one.hypothesis)) for one in candidates],
-            spans=[[ErrorSpan(0, 2, "minor")] for _ in candidates],
-        )
-
-
-def test_what_a_scorer_prefers_and_finds():
-    def pair(better, worse):
-        return Preference(Candidate("s", better), Candidate("s", worse), 1.0, "d")
-
-    planted = [
-        Rated(Candidate("s", "abcdef"), -1.0, ((ErrorSpan(1, 4, "minor"),),)),
-        Rated(Candidate("s", "ghijkl"), -1.0, ((ErrorSpan(4, 6, "minor"),),)),
-        Rated(Candidate("s", "whole"), 0.0, ((),)),
-    ]
-    pairs = {
-        "human > machine": [pair("aaa", "b"), pair("c", "dd"), pair("ee", "ff"), pair("ggg", "h")]
-    }
-    found = measure_free(FreeExamples(planted, pairs), Longest(), resamples=50, seed=0)
-    accuracy = found.accuracy["human > machine"]
-    assert accuracy["longest", "accuracy"].value == 2.5 / 4
-    assert accuracy["shorter", "accuracy"].value == 1.5 / 4
-    assert found.pairs == {"human > machine": 4}
-    # one of four marked characters is in an error, and one of five characters of errors is marked
-    assert found.spans["longest", "precision"].value == 1 / 4
-    assert found.spans["longest", "recall"].value == 1 / 5
-    assert found.spans["longest", "f1"].value == pytest.approx(2 / 9)
-    assert found.spans["mark everything", "precision"].value == 5 / 12
-    assert found.damaged == 2
