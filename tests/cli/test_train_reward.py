@@ -424,6 +424,7 @@ policy: {path: start}
 rewards:
   - {reward: metricx, model: metricx, weight: 1.0}
   - {reward: generalist, model: generalist, weight: 0.5}
+  - {reward: xcomet, model: xcomet, weight: 1.0}
   - {reward: automqm, model: automqm, weight: 0.0, token_weight: 1.0}
   - {reward: chrf, weight: 1.0}
 trainer:
@@ -438,7 +439,7 @@ trainer:
 
 
 def test_trained_scorers_stand_in_an_ensemble(talks, run):
-    """All three, from their run directories; the judge's answers are garbage, and are counted."""
+    """All four, from their run directories; the judge's answers are garbage, and are counted."""
     for family in SCORERS:
         write(family)
         code, _, err = run("train-reward", "run.yaml", f"run={family}")
