@@ -111,7 +111,13 @@ def command(
         languages = (source_lang, target_lang)
         outputs = (json, markdown, html)
         preflight_samples.run(
-            terms, samples, reference, languages=languages, seed=seed, outputs=outputs
+            terms,
+            samples,
+            reference,
+            gates=own_gates,
+            languages=languages,
+            seed=seed,
+            outputs=outputs,
         )
         return
     if gold is not None:

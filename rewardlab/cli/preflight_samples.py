@@ -13,7 +13,7 @@ from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.heartbeat import heartbeat
 from rewardlab.preflight.on_samples import OnSamples, Samples, on_samples
 from rewardlab.report.preflight import samples_page
-from rewardlab.types import Term
+from rewardlab.types import Gate, Term
 
 FEWEST = 2
 
@@ -23,6 +23,7 @@ def run(
     file: str,
     reference: str | None,
     *,
+    gates: Sequence[Gate],
     languages: tuple[str | None, str | None],
     seed: int,
     outputs: tuple[Path | None, Path | None, Path | None],
@@ -33,6 +34,7 @@ def run(
         terms: The rewards.
         file: The samples.
         reference: References by line, or None if the samples have their own.
+        gates: The gates of an ensemble; a gated sample has the worst score.
         languages: Languages of the sources and of the samples.
         seed: Seed of the intervals.
         outputs: The JSON, Markdown and HTML files, or None.
@@ -44,7 +46,7 @@ def run(
     per = quantity(len(samples.texts[0]), "sample")
     say(f"{per} of each of {quantity(len(samples.sources), 'source')}")
     with heartbeat(say, lambda: "scoring the samples ..."):
-        result = on_samples([term.reward for term in terms], samples, seed=seed)
+        result = on_samples([term.reward for term in terms], samples, gates=gates, seed=seed)
     as_json, markdown, html = outputs
     page = samples_page(result)
     write_page(page, markdown=markdown, html=html)

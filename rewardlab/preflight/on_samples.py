@@ -21,7 +21,7 @@ from rewardlab.metaeval.bootstrap import segment_counts
 from rewardlab.preflight.discrimination import Discrimination, discrimination
 from rewardlab.rewards.lexical import ChrF
 from rewardlab.statistics import Estimate, estimate, ratio
-from rewardlab.types import Candidate, Reward, Term
+from rewardlab.types import Candidate, Gate, Reward, Term
 
 
 class Samples(NamedTuple):
@@ -72,13 +72,19 @@ class OnSamples(NamedTuple):
 
 
 def on_samples(
-    rewards: Sequence[Reward], samples: Samples, *, resamples: int = 1000, seed: int = 0
+    rewards: Sequence[Reward],
+    samples: Samples,
+    *,
+    gates: Sequence[Gate] = (),
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> dict[str, OnSamples]:
-    """Measure rewards on samples.
+    """Measure rewards on samples, each reward alone.
 
     Args:
         rewards: Rewards with different names.
         samples: At least one source, at least two samples of each.
+        gates: The ensemble's gates: a sample that is gated has the worst score of each reward.
         resamples: Bootstrap samples of the sources.
         seed: Seed of the samples.
 
@@ -92,8 +98,8 @@ def on_samples(
     drawn = segment_counts(chrf.shape[1], resamples=resamples, seed=seed).astype(np.float64)
     found: dict[str, OnSamples] = {}
     for reward in rewards:
-        scores = _scores(reward, samples)
-        again = _scores(reward, samples) if getattr(reward, "learned", False) else scores
+        scores = _scores(reward, samples, gates)
+        again = _scores(reward, samples, gates) if getattr(reward, "learned", False) else scores
         gain, oracle = _gains(scores, chrf), _gains(chrf, chrf)
         known = (~np.isnan(gain)).astype(np.float64)
         sums = np.nan_to_num(gain)
@@ -109,12 +115,11 @@ def on_samples(
     return found
 
 
-def _scores(reward: Reward, samples: Samples) -> Floats:
-    """Scores (G, M), NaN where there is none."""
+def _scores(reward: Reward, samples: Samples, gates: Sequence[Gate] = ()) -> Floats:
+    """Scores (G, M) behind the gates, NaN where there is none."""
     sources, groups = len(samples.sources), len(samples.texts[0])
-    scores = RewardEnsemble([Term(reward)], max_failed=1.0, max_unavailable=1.0)(
-        samples.candidates()
-    )
+    ensemble = RewardEnsemble([Term(reward)], gates, max_failed=1.0, max_unavailable=1.0)
+    scores = ensemble(samples.candidates())
     return scores.values[:, 0].reshape(sources, groups).T
 
 

@@ -70,6 +70,7 @@ SAMPLES: tuple[tuple[Column, Callable[[OnSamples], str]], ...] = (
     (Column("of chrf's"), lambda one: number(one.share, ".0%")),
 )
 SAMPLES_LEGEND = (
+    "each reward alone, behind the gates of an ensemble; weights are not used",
     "within: share of the reward's variance that lies between samples of a source",
     "repeatable: correlation of two answers about these differences",
     "right, tied: share of pairs of samples that are ordered as by chrF, or scored the same",

@@ -261,6 +261,15 @@ def test_references_of_samples_are_found_by_line(run, tmp_path):
     assert json.loads(out)["samples"]["exact_match"]["share"] == 1.0
 
 
+def test_gates_of_an_ensemble_reject_samples(files, run, tmp_path):
+    texts = ["Der Hund rennt.", ROW["source"]]  # not_empty ties them, and not_copied is a gate
+    path = samples_file(tmp_path, [{**ROW, "reference": texts[0], "texts": texts}])
+    code, out, err = run("preflight", "--ensemble", "rl.yaml", "--samples", path)
+    assert code == 0, err
+    assert json.loads(out)["samples"]["not_empty"]["pairs"]["right"]["value"] == 1.0
+    assert "weights are not used" in err
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rewardlab.preflight.on_samples import Samples, on_samples
-from rewardlab.rewards import ChrF, ExactMatch, FromFunction
+from rewardlab.rewards import ChrF, ExactMatch, FromFunction, LengthRatio
 from rewardlab.rewards.base import BaseReward
-from rewardlab.types import RewardOutput
+from rewardlab.types import Gate, RewardOutput
 
 SAMPLES = Samples(
     sources=["The dog runs.", "The cat sleeps."],
@@ -37,6 +37,16 @@ def test_a_reward_that_prefers_the_shortest_text_loses():
     assert found.pairs.right.value == 0.0
     assert found.best.value == pytest.approx(np.mean([row[2] - np.mean(row) for row in chrf]))
     assert found.share < 0
+
+
+def test_gated_samples_have_the_worst_score():
+    shortest_first = by(lambda c: -len(c.hypothesis), "short")  # prefers "xyz", worst is -9
+    gate = Gate(LengthRatio(min_ratio=0.5), below=1.0)  # rejects "xyz" (3 of 13 and 15)
+    found = on_samples([shortest_first], SAMPLES, gates=[gate])["short"]
+    # scores -15, -8, -9 and -18, -9, -9; the pairs (whole, half), (half, xyz) and (whole, xyz)
+    # are wrong, right and wrong for the first source, wrong, tied and wrong for the second
+    assert found.pairs.right.value == pytest.approx(1 / 6)
+    assert found.pairs.tied.value == pytest.approx(1 / 6)
 
 
 def test_a_reward_that_knows_sources_only_teaches_nothing():
