@@ -4,9 +4,12 @@ DATA is a directory with mqm_ted_ende.tsv and mqm_ted_zhen.tsv, the TED talks of
 each; github.com/google/wmt-mqm-human-evaluation, ted/). The reference is the file's ``ref``, and
 human translations are not compared. In zh-en, people find far more errors in ``ref`` than in any
 system, so rewards that read references are also run with ``refB``. The means of the systems are
-checked against the table published with the files.
+checked against the table published with the files. With ``--encoder``, the `embedding` reward is
+compared with chrF instead.
 
     .venv/bin/python benchmarks/metaeval_ted.py DATA [--resamples 1000] [--out benchmarks/results]
+    rewardlab models get multilingual-e5-small
+    .venv/bin/python benchmarks/metaeval_ted.py DATA --encoder DIR [--out benchmarks/results]
 """
 
 import argparse
@@ -23,6 +26,7 @@ from rewardlab.metaeval.meta_evaluate import meta_evaluate
 from rewardlab.metaeval.results import MetaEvaluation
 from rewardlab.metaeval.scoring import compared_systems, score_gold
 from rewardlab.report.metaeval import gold_table, metric_table, span_table
+from rewardlab.rewards import ChrF, Embedding
 from rewardlab.rewards.registry import rewards_without_options
 from rewardlab.store.run_directory import versions
 from rewardlab.types import Reward
@@ -147,7 +151,7 @@ def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def run(path: Path, pair: str, resamples: int) -> dict[str, object]:
+def run(path: Path, pair: str, rewards: Sequence[Reward], *, resamples: int) -> dict[str, object]:
     """Everything about one pair of languages."""
     started = time.process_time()
     gold = read_gold(path)
@@ -155,7 +159,6 @@ def run(path: Path, pair: str, resamples: int) -> dict[str, object]:
     print(f"\n{pair}: {gold.funnel}")
     table = published_table(gold, PUBLISHED[pair])
     first, *others = REFERENCES[pair]
-    rewards = rewards_without_options()
     found, spent = measure(gold, rewards, first, LANGUAGES[pair], compare=True, resamples=resamples)
     print_tables([gold_table(found)])
     show(found)
@@ -180,12 +183,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--resamples", type=int, default=1000, help="for intervals; 0 for none")
-    parser.add_argument("--out", type=Path, help="write metaeval_ted_{ende,zhen}.json there")
+    parser.add_argument("--out", type=Path, help="write metaeval_{ted,embedding}_*.json there")
+    parser.add_argument("--encoder", type=Path, help="a sentence encoder: compare it with chrF")
     options = parser.parse_args()
+    name, rewards = "ted", rewards_without_options()
+    if options.encoder:
+        whole = Embedding(model=options.encoder)
+        without = Embedding(name="embedding_source", model=options.encoder, mode="source")
+        name, rewards = "embedding", [ChrF(), whole, without]
     for pair in PUBLISHED:
-        result = run(options.data / f"mqm_ted_{pair}.tsv", pair, options.resamples)
+        gold = options.data / f"mqm_ted_{pair}.tsv"
+        result = run(gold, pair, rewards, resamples=options.resamples)
         if options.out:
-            path = options.out / f"metaeval_ted_{pair}.json"
+            path = options.out / f"metaeval_{name}_{pair}.json"
             path.write_text(lines(result), encoding="utf-8")
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
