@@ -111,7 +111,7 @@ def test_any_configuration_reads_back_equal(name, run, heldout, options):
             "  source_lang: dan\n  format: tmx",
             (
                 "error[E026] run.yaml:6:3 data.format: 'tmx' is not a choice. "
-                "fix: one of lines, ntrex, po"
+                "fix: one of lines, ntrex, po, libreoffice_help"
             ),
         ),
         (
