@@ -61,6 +61,8 @@ QUANTILES = (0.5, 0.75, 0.95)
 HONEST, ATTACKED, ATTACKED_FLUENCY = 1500, 200, 50
 SHORTEST = 40
 """Characters of a paragraph of software help; most shorter ones are menu items."""
+WITH_REFERENCE = "en-de"
+"""The pair in which the embedding with a reference is attacked as well."""
 WARMED = 100
 """Texts that are scored between two lines of progress."""
 PAIRS = ["en-de", "zh-en", "en-es"]
@@ -152,9 +154,10 @@ def guard(encoder: Path, data: Path, pair: str, cache: Path) -> dict[str, Any]:
     meaning = Cached(Embedding(name="embedding_source", model=encoder, mode="source"), cache)
     models, terms = [meaning], [Term(meaning)]
     if pair in TED:
-        with_reference = Cached(Embedding(model=encoder), cache)
-        models = [meaning, with_reference]
-        terms = [Term(TER()), *terms, Term(with_reference, weight=0.0)]
+        terms = [Term(TER()), *terms]
+    if pair == WITH_REFERENCE:
+        models.append(Cached(Embedding(model=encoder), cache))
+        terms.append(Term(models[-1], weight=0.0))
     warm(models, cases, ATTACKED, ATTACKS)
     total, rows = pair in TED, range(ATTACKED)
     gates = (*DEFAULT_GATES, Gate(meaning, below=below))

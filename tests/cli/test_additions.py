@@ -152,7 +152,10 @@ def test_its_refused_options_are_told_before_training(rl, run):
 
 @pytest.mark.parametrize(
     ("override", "choices"),
-    [("algorithm=ppo", "grpo, half"), ("data.format=tmx", "lines, ntrex, po, libreoffice_help, blocks")],
+    [
+        ("algorithm=ppo", "grpo, half"),
+        ("data.format=tmx", "lines, ntrex, po, libreoffice_help, blocks"),
+    ],
 )
 def test_an_unknown_name_is_refused_with_the_choices(rl, run, override, choices):
     code, _, err = run("rl", "rl.yaml", override)

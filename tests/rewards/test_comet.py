@@ -169,7 +169,7 @@ def test_a_second_call_costs_no_set_up(monkeypatch):
     reward = XComet(model=tiny("xcomet"))
     reward(CANDIDATES[:1])
     monkeypatch.setattr(comet_loading, "read_weights", None)
-    monkeypatch.setattr(comet_loading, "_encoder", None)
+    monkeypatch.setattr(comet_loading, "build_encoder", None)
     reward(CANDIDATES[:1])
     XComet(model=tiny("xcomet"), name="other", spans="published")(CANDIDATES[:1])
 

@@ -239,7 +239,8 @@ def test_the_separator_is_sampled_and_is_no_hypothesis(tmp_path, suffix):
     trainer = ours(tmp_path, [Term(Words(), 0.0, 1.0)], advantages.dr_grpo)
     trainer.rollout_func = answer
     trainer.processing_class = trainer._tokenizer = trainer.reward_phase._tokenizer = tok
-    batch = trainer._generate_and_score_completions(inputs())
+    asked = [{**row, "prompt": f"{row['prompt']}:"} for row in inputs()]  # a space follows a label
+    batch = trainer._generate_and_score_completions(asked)
     assert batch["completion_ids"][0, : len(ids[0])].tolist() == ids[0]
     assert [c.hypothesis for c in trainer.rollout.candidates[:4]] == [
         "ein Haus",
