@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from command_runs import RECIPES as ALL_RECIPES
 from command_runs import Costs, rewardlab
 from independent_measures import Encoder, document_interval, off_target
@@ -179,7 +180,7 @@ def news_rows(directory: Path) -> dict[str, list[Pair]]:
     return parts
 
 
-def translate(bench: Bench, run: str, source: str, *options: str, **config: Any) -> list[str]:
+def translate(bench: Bench, run: str, source: str, **config: Any) -> list[str]:
     """Translations of ``data/source.eng``, in ``out/run``; an empty one is a failure."""
     if run not in bench.costs:
         path = bench.out / f"{run}.yaml"
@@ -187,7 +188,7 @@ def translate(bench: Bench, run: str, source: str, *options: str, **config: Any)
         data = {"source": place, "source_lang": "en", "target_lang": "es"}
         path.write_text(json.dumps({"run": str(bench.out / run), "data": data, **config}))
         bench.costs[run] = rewardlab(
-            "translate", str(path), *options, log=path.with_suffix(".log"), threads=bench.threads
+            "translate", str(path), log=path.with_suffix(".log"), threads=bench.threads
         )
     return (bench.out / run / "hypotheses.txt").read_text("utf-8").split("\n")[:-1]
 
@@ -254,7 +255,7 @@ def prepare(bench: Bench, options: argparse.Namespace) -> None:
 
 
 def fine_tune(bench: Bench) -> None:
-    """The policy that every arm starts from, and the measures before RL."""
+    """The policy that every arm starts from."""
     bench.run("sft", "sft", "sft.yaml", f"policy.path={bench.out / 'model'}")
 
 
@@ -305,6 +306,7 @@ def few_shot(bench: Bench) -> None:
     sources = lines(bench.data / "test.eng")
     prompts = [f"{shots}English: {source}\nSpanish:" for source in sources]
     generator = TransformersGenerator(bench.out / "model", batch_size=32)
+    torch.set_num_threads(bench.threads)
     usage = os.times()
     texts = generator(prompts, Sampling(max_new_tokens=96), seeds=range(len(prompts)))
     written = [text.text.strip().partition("\n")[0] for (text,) in texts]

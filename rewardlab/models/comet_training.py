@@ -318,7 +318,6 @@ def save_published(
     directory: Path,
     *,
     start: Path,
-    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write ``hparams.yaml``, ``model.safetensors`` and ``encoder/``, in float32.
 
@@ -326,12 +325,11 @@ def save_published(
         model: The trained model.
         directory: Created if it does not exist.
         start: The checkpoint that `load_trainable` read; its tokenizer is copied.
-        weights: Published name -> weight, if the model itself has only shards.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    found = model.published() if weights is None else weights
+    weights = model.published()
     save_file(
-        {name: tensor.detach().float().cpu().contiguous() for name, tensor in found.items()},
+        {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()},
         directory / SAFETENSORS,
         metadata={"format": "pt"},
     )

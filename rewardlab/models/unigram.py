@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
-class Pieces(NamedTuple):
+class LearnedPieces(NamedTuple):
     """What SentencePiece learned.
 
     Attributes:
@@ -19,7 +19,9 @@ class Pieces(NamedTuple):
     normalization: bytes
 
 
-def learn_pieces(texts: Sequence[str], *, vocab_size: int, specials: Sequence[str]) -> Pieces:
+def learn_pieces(
+    texts: Sequence[str], *, vocab_size: int, specials: Sequence[str]
+) -> LearnedPieces:
     """Learn pieces; the same texts give the same pieces.
 
     Args:
@@ -55,7 +57,7 @@ def learn_pieces(texts: Sequence[str], *, vocab_size: int, specials: Sequence[st
         raise ValueError(f"vocab_size={vocab_size} gives no tokenizer: {error}") from error
     parsed: Any = sentencepiece_model_pb2
     model = parsed.ModelProto.FromString(written.getvalue())
-    return Pieces(
+    return LearnedPieces(
         [(piece.piece, piece.score) for piece in model.pieces],
         model.normalizer_spec.precompiled_charsmap,
     )

@@ -150,7 +150,7 @@ class TestWhatIsSaved:
             "tokenizer.json",
         }
         known = json.loads((model / "reward.json").read_text())
-        assert known["reward"], known["fixed"] == ("xcomet", {"mode": ["qe"]})
+        assert (known["reward"], known["fixed"]) == ("xcomet", {"mode": ["qe"]})
 
     def test_a_run_directory_is_enough_and_its_mode_is_known(self, xlmr, tmp_path):
         trained(XCometFamily(mode="reference"), xlmr, tmp_path)
