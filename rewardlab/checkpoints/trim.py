@@ -47,6 +47,8 @@ class Trimmed:
         tokens: Their tokens.
         largest_difference: Largest difference of a kept token's logit (for an encoder, of a hidden
             state) from the whole model's.
+        other_tokens_before: Tokens of the other texts, with the whole vocabulary.
+        other_tokens: Their tokens with the smaller one. The more, the worse the model knows them.
     """
 
     entries_before: int
@@ -56,9 +58,13 @@ class Trimmed:
     lines: int
     tokens: int
     largest_difference: float
+    other_tokens_before: int
+    other_tokens: int
 
 
-def trim(checkpoint: Path, directory: Path, texts: Iterable[str]) -> Trimmed:
+def trim(
+    checkpoint: Path, directory: Path, texts: Iterable[str], *, other_texts: Sequence[str] = ()
+) -> Trimmed:
     """Write a checkpoint that keeps the tokens of these texts.
 
     Args:
@@ -66,6 +72,7 @@ def trim(checkpoint: Path, directory: Path, texts: Iterable[str]) -> Trimmed:
         directory: An existing, empty directory; receives the smaller checkpoint and `KEPT`.
         texts: The text to keep: everything that training, sampling and evaluation will read or
             write, prompts and answers. Other text still has an encoding, but a longer one.
+        other_texts: Text that is not kept, to measure how much longer it becomes.
 
     Raises:
         UserError: E385, the checkpoint cannot be loaded or trimmed, or the smaller one would encode
@@ -75,7 +82,7 @@ def trim(checkpoint: Path, directory: Path, texts: Iterable[str]) -> Trimmed:
     try:
         tokenizer = read_tokenizer(checkpoint)
         model = read_model(_kind(checkpoint), checkpoint, tokenizer)
-        return _trim(model, tokenizer, directory, lines)
+        return _trim(model, tokenizer, directory, lines, other_texts)
     except (UnusableError, UntrimmableError) as error:
         fix = "give a checkpoint with weights and a fast tokenizer"
         refuse(Problem("E385", str(checkpoint), one_line(error), fix))
@@ -96,6 +103,7 @@ def _trim(
     tokenizer: PreTrainedTokenizerBase,
     directory: Path,
     lines: Sequence[str],
+    other_texts: Sequence[str],
 ) -> Trimmed:
     if not tokenizer.is_fast:
         raise UntrimmableError("its tokenizer is not a fast one (tokenizer.json)")
@@ -128,6 +136,8 @@ def _trim(
         lines=len(lines),
         tokens=counts.total(),
         largest_difference=max(differences, default=0.0),
+        other_tokens_before=sum(map(len, _encoded(tokenizer, other_texts))),
+        other_tokens=sum(map(len, _encoded(smaller, other_texts))),
     )
 
 

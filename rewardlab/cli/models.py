@@ -31,6 +31,8 @@ commands = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+MUCH_LONGER = 0.05
+"""A longer encoding than this costs translation quality: docs/small_models.md."""
 FLOAT32 = 4
 """Bytes of a weight."""
 
@@ -118,32 +120,49 @@ def trim_model(
         list[str],
         typer.Option("--keep-text", metavar="FILE", help="Text to keep; may be repeated."),
     ],
+    other: Annotated[
+        list[str] | None,
+        typer.Option("--other-text", metavar="FILE", help="Text to measure the loss on."),
+    ] = None,
     source_lang: Language = None,
     target_lang: Language = None,
 ) -> None:
     """Write a checkpoint with only the tokens that the texts need; other text becomes longer.
 
     With --source-lang and --target-lang, the tokens of the prompts are kept as well.
+    With --other-text, it says how much longer text becomes that is not kept.
     For example: rewardlab models trim models/mine models/small --keep-text news.en
     """
     _check_new(out)
     checkpoint = find_checkpoint(model, where="MODEL")
-    lines = [line for path in keep for line in read_texts([path])[0].lines]
+    lines, others = _lines(keep), _lines(other or [])
     from rewardlab.checkpoints.trim import trim
 
     hush()
     texts = [*lines, *_after_separators(lines), *_prompts(source_lang, target_lang)]
     size = sum(path.stat().st_size for path in checkpoint.glob("*.safetensors")) // 2**20
     with _made(out, size) as made:
-        result = trim(checkpoint, made, texts)
+        result = trim(checkpoint, made, texts, other_texts=others)
     say(
         f"entries of the vocabulary: {result.entries_before:,} -> {result.entries:,}",
         f"parameters: {result.parameters_before:,} -> {result.parameters:,}",
         f"checked: {result.lines:,} texts are encoded as before ({result.tokens:,} tokens), and "
         f"the outputs differ by at most {result.largest_difference:.1e}",
+        *([_longer(result.other_tokens_before, result.other_tokens)] if others else []),
         f"written to {out}",
     )
     report(asdict(result) | {"out": str(out)}, shown=True)
+
+
+def _lines(paths: list[str]) -> list[str]:
+    return [line for path in paths for line in read_texts([path])[0].lines]
+
+
+def _longer(before: int, after: int) -> str:
+    """How much longer text becomes that the vocabulary was not chosen for."""
+    more = after / max(before, 1) - 1
+    advice = ": keep more text of this kind" if more > MUCH_LONGER else ""
+    return f"other text has {after:,} tokens instead of {before:,} (+{more:.1%}){advice}"
 
 
 def _after_separators(lines: list[str]) -> Iterator[str]:

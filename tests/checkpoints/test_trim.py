@@ -81,6 +81,22 @@ def test_a_chat_is_encoded_as_before(pair):
         assert keep[other.convert_tokens_to_ids(marks)] == one.convert_tokens_to_ids(marks)
 
 
+def test_it_says_how_much_longer_other_text_becomes(tmp_path):
+    whole = tiny_checkpoints.qwen3(tmp_path / "whole")
+    small = tmp_path / "small"
+    small.mkdir()
+    kept, other = TEXTS[:1], tiny_tokenizers.CORPUS[-3:]
+    said = trim(whole, small, kept, other_texts=[*kept, *other])
+    tokens = [
+        sum(len(AutoTokenizer.from_pretrained(str(path))(text)["input_ids"]) for text in texts)
+        for path in (whole, small)
+        for texts in (kept, other)
+    ]
+    assert (said.other_tokens_before, said.other_tokens) == (sum(tokens[:2]), sum(tokens[2:]))
+    assert tokens[0] == tokens[2]
+    assert tokens[1] < tokens[3]
+
+
 def test_untied_heads_are_cut_alike(tmp_path):
     whole = tiny_checkpoints.qwen3(tmp_path / "whole")
     model = AutoModelForCausalLM.from_pretrained(str(whole))

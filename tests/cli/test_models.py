@@ -78,6 +78,20 @@ def test_a_vocabulary_is_trimmed(run, tmp_path):
         assert small.tokenize(kept) == whole.tokenize(kept)
 
 
+def test_text_that_becomes_much_longer_is_said(run, tmp_path):
+    tiny_checkpoints.gemma3(tmp_path / "whole")
+    kept, other = tiny_tokenizers.CORPUS[0], tiny_tokenizers.CORPUS[-1]
+    (tmp_path / "keep.txt").write_text(kept, encoding="utf-8")
+    (tmp_path / "other.txt").write_text(other, encoding="utf-8")
+    words = ("models", "trim", "whole", "small", "--keep-text", "keep.txt")
+    code, out, err = run(*words, "--other-text", "other.txt")
+    assert code == 0
+    said = json.loads(out)
+    longer = said["other_tokens"] / said["other_tokens_before"] - 1
+    assert longer > 0.05
+    assert f"(+{longer:.1%}): keep more text of this kind" in " ".join(err.split())
+
+
 def test_a_missing_model_and_a_missing_text_are_named(run, tmp_path):
     code, _, err = run("models", "trim", "nowhere", "small", "--keep-text", "keep.txt")
     assert code == 2

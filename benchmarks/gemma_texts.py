@@ -1,0 +1,140 @@
+"""The texts of benchmarks/gemma_270m.py, and the base model with their vocabulary."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from command_runs import rewardlab
+from gemma_bench import (
+    POLICY,
+    Bench,
+    Pair,
+    apertium,
+    lines,
+    model,
+    rows_of,
+    translate,
+    write,
+)
+from independent_measures import common_words
+
+from rewardlab.ensemble import RewardEnsemble
+from rewardlab.rewards import ChrF, LengthRatio, NoRepetition, NotCopied, NumbersKept
+from rewardlab.types import Candidate, Gate, Term
+
+POLICY_ROWS, JUDGED_ROWS, SAMPLED_ROWS = 2000, 2500, 500
+"""Help paragraphs for the policy, for the scorer, and of these those that the policy translates."""
+TEST_ROWS, DEV_ROWS, ROWS_PER_DOCUMENT = 200, 120, 8
+KEPT_TEXT = (
+    *("help.eng", "help.spa", "judged.eng", "judged.spa"),
+    *("mono.eng", "synthetic.spa", "words.txt"),
+)
+"""What the trimmed vocabulary is for. Without common words, news would be spelt in fragments."""
+
+
+def rank(name: str) -> str:
+    """A fixed random order of documents."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def help_rows(source: Path, target: Path, pages: Path) -> list[Pair]:
+    """Translated paragraphs of 40 to 200 characters, each source once, whole pages in turn."""
+    seen: set[str] = set()
+    rows: list[Pair] = []
+    for row in zip(lines(source), lines(target), lines(pages), strict=True):
+        if 40 <= len(row[0]) <= 200 and len(row[1]) <= 240 and row[0] != row[1]:
+            if row[0] not in seen:
+                rows.append(row)
+            seen.add(row[0])
+    return sorted(rows, key=lambda row: rank(row[2]))
+
+
+def news_rows(directory: Path) -> dict[str, list[Pair]]:
+    """NTREX: ``test`` and ``dev`` have the first sentences of documents, ``mono`` has the rest."""
+    texts = (directory / f"newstest2019-{name}.txt" for name in ("src.eng", "ref.spa"))
+    ids = [line.split("\t")[0] for line in lines(directory / "DOCUMENT_IDS.tsv")]
+    rows: list[Pair] = list(zip(*map(lines, texts), ids, strict=True))
+    documents = iter(sorted(set(ids), key=rank))
+    parts: dict[str, list[Pair]] = {}
+    for name, wanted in (("test", TEST_ROWS), ("dev", DEV_ROWS)):
+        parts[name] = []
+        while len(parts[name]) < wanted:
+            document = next(documents)
+            parts[name] += [row for row in rows if row[2] == document][:ROWS_PER_DOCUMENT]
+    rest = set(documents)
+    parts["mono"] = [row for row in rows if row[2] in rest and 20 <= len(row[0]) <= 200]
+    return parts
+
+
+def passes(rows: Sequence[Pair]) -> list[bool]:
+    """Whether a pair passes the guards: a translation, of a likely length, with its numbers."""
+    gates = (NotCopied(), LengthRatio(), NoRepetition(), NumbersKept())
+    ensemble = RewardEnsemble([Term(ChrF())], gates=[Gate(guard, below=0.5) for guard in gates])
+    candidates = [
+        Candidate(row[0], row[1], reference=row[1], source_lang="en", target_lang="es")
+        for row in rows
+    ]
+    return [gate is None for gate in ensemble(candidates).gated]
+
+
+def write_words(path: Path, packages: Path) -> None:
+    """The common words of both languages, in lower case and capitalised."""
+    words = common_words("en", packages) + common_words("es", packages)
+    path.write_text("".join(f" {word} {word.capitalize()}\n" for word in words), encoding="utf-8")
+
+
+def prepare(bench: Bench, options: argparse.Namespace) -> None:
+    """All texts, and the base model with their vocabulary."""
+    if "trimmed" in bench.costs:
+        return
+    bench.data.mkdir(parents=True, exist_ok=True)
+    rows = help_rows(options.sources, options.targets, options.pages)
+    write(bench.data / "help", rows[:POLICY_ROWS])
+    write(bench.data / "judged", rows[POLICY_ROWS : POLICY_ROWS + JUDGED_ROWS])
+    for name, part in news_rows(options.ntrex).items():
+        write(bench.data / name, part)
+    sources, documents = (lines(bench.data / f"mono.{side}") for side in ("eng", "doc"))
+    pairs = [
+        row
+        for row in zip(sources, apertium(bench, "apertium-mono", "mono"), documents, strict=True)
+        if row[1]
+    ]
+    kept = [row for row, fits in zip(pairs, passes(pairs), strict=True) if fits]
+    write(bench.data / "synthetic", kept)
+    write_words(bench.data / "words.txt", bench.out / "packages")
+    keep = [bench.data / name for name in KEPT_TEXT]
+    other = [bench.data / f"dev.{side}" for side in ("eng", "spa")]
+    bench.costs["trimmed"] = rewardlab(
+        "models",
+        "trim",
+        str(model(POLICY)),
+        str(bench.out / "model"),
+        *itertools.chain.from_iterable(("--keep-text", str(path)) for path in keep),
+        *itertools.chain.from_iterable(("--other-text", str(path)) for path in other),
+        *("--source-lang", "en", "--target-lang", "es"),
+        log=bench.out / "trimmed.log",
+        threads=bench.threads,
+    )
+
+
+def machine_texts(bench: Bench) -> None:
+    """Translations for the scorer by Apertium, greedy and sampled, and by the policy."""
+    judged = bench.data / "judged"
+    write(bench.data / "head", rows_of(judged)[:SAMPLED_ROWS])
+    sampling = {"temperature": 1.0, "max_new_tokens": 96}
+    sft = str(bench.out / "sft")
+    texts = {
+        "apertium": apertium(bench, "judged-apertium", "judged"),
+        "sampled": apertium(bench, "judged-sampled", "judged", temperature=1.0),
+        "policy": translate(
+            bench, "judged-policy", "head", prompt="lmt", model=sft, generation=sampling
+        ),
+    }
+    count = len(rows_of(judged))
+    for name, hypotheses in texts.items():
+        column = [*hypotheses, *[""] * count][:count]
+        (bench.data / f"{name}.txt").write_text("".join(f"{line}\n" for line in column))
