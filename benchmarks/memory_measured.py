@@ -5,7 +5,9 @@ a tiny one. Each trains two steps of 8 rows with `sft` and `rl`, whole and with 
 that `rewardlab example` writes. The peak is the largest resident memory of the process, which the
 operating system reports at its end. About five minutes on an idle core, no download:
 
-    python benchmarks/memory_measured.py [--json PATH]
+    python benchmarks/memory_measured.py [--json PATH] [--checkpoint DIR ...]
+
+With ``--checkpoint``, these checkpoints are measured instead of the two.
 """
 
 import argparse
@@ -64,6 +66,15 @@ def checkpoint(shape: dict[str, Any], directory: Path, lines: list[str]) -> None
     tokenizer.save_pretrained(directory)
 
 
+def checkpoints(given: list[Path] | None, folder: Path, lines: list[str]) -> list[str]:
+    """Names of the checkpoints in a folder: those that are given, or new ones of our shapes."""
+    for path in given or []:
+        (folder / path.name).symlink_to(path.resolve())
+    for shape, sizes in ({} if given else SHAPES).items():
+        checkpoint(sizes, folder / shape, lines)
+    return [path.name for path in given] if given else list(SHAPES)
+
+
 def estimated(arguments: list[str], folder: Path) -> float:
     """GiB that the dry run expects at the peak."""
     done = subprocess.run(
@@ -86,6 +97,7 @@ def measured(arguments: list[str], folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--checkpoint", type=Path, action="append")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     print("| policy | command | estimated GiB | measured GiB | estimated / measured |")
@@ -94,8 +106,7 @@ def main() -> None:
         folder = Path(temporary) / "tour"
         subprocess.run([*COMMAND, "example", str(folder)], check=True, capture_output=True)
         lines = [(folder / name).read_text(encoding="utf-8") for name in ("news.en", "news.de")]
-        for shape, sizes in SHAPES.items():
-            checkpoint(sizes, folder / shape, lines)
+        for shape in checkpoints(arguments.checkpoint, folder, lines):
             for command, recipe in RECIPES.items():
                 for lora in ("", LORA):
                     name = f"{command} with LoRA" if lora else command

@@ -119,6 +119,8 @@ class TrainableXComet(nn.Module):
         assert parts.tagger is not None  # noqa: S101 - an xCOMET model has one
         self.tagger = parts.tagger
         self.word_share = word_share
+        # The blocks that FSDP wraps.
+        self._no_split_modules = list(getattr(parts.encoder, "_no_split_modules", None) or ())
         self.register_buffer("label_weights", torch.tensor(LABEL_WEIGHTS), persistent=False)
         for module in self.estimator:
             if isinstance(module, nn.Dropout):
@@ -169,19 +171,18 @@ class TrainableXComet(nn.Module):
                 loss = loss + self.word_share * label_loss(logits, word_labels, weights)
         return SequenceClassifierOutput(loss=loss, logits=scores, hidden_states=(logits,))  # pyright: ignore[reportArgumentType]
 
-    def published(self) -> dict[str, Tensor]:
-        """Published name -> weight."""
-        parts = {
-            "encoder": self.encoder.state_dict(),
-            "mix": {name: tensor.detach() for name, tensor in self.published_mix.items()},
-            "estimator": self.estimator.state_dict(),
-            "tagger": self.tagger.state_dict(),
-        }
-        return {
-            f"{PARTS[part]}{name}": tensor
-            for part, tensors in parts.items()
-            for name, tensor in tensors.items()
-        }
+    def published(self, weights: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Published name -> weight.
+
+        Args:
+            weights: Name -> weight of the model, needed if the model has only shards of them.
+        """
+        found: dict[str, Tensor] = {}
+        for name, tensor in (self.state_dict() if weights is None else weights).items():
+            part, _, own = name.partition(".")
+            own = own.replace("parameters_", "parameters.") if part == "mix" else own
+            found[f"{PARTS[part]}{own}"] = tensor
+        return found
 
 
 def label_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -318,6 +319,7 @@ def save_published(
     directory: Path,
     *,
     start: Path,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write ``hparams.yaml``, ``model.safetensors`` and ``encoder/``, in float32.
 
@@ -325,11 +327,12 @@ def save_published(
         model: The trained model.
         directory: Created if it does not exist.
         start: The checkpoint that `load_trainable` read; its tokenizer is copied.
+        weights: Name -> weight of the model, needed if the model has only shards of its weights.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    weights = model.published()
+    named = model.published(weights).items()
     save_file(
-        {name: tensor.detach().float().cpu().contiguous() for name, tensor in weights.items()},
+        {name: tensor.detach().float().cpu().contiguous() for name, tensor in named},
         directory / SAFETENSORS,
         metadata={"format": "pt"},
     )

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
+from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from rewardlab.human.rated import Rated, TrainingExample
@@ -194,9 +195,11 @@ class XCometFamily(Family):
             directory: Created if it does not exist.
         """
         ours, accelerator = cast("XCometTrainer", trainer), trainer.accelerator
+        # All processes together, as the weights may be sharded.
+        weights = cast("dict[str, Tensor]", accelerator.get_state_dict(trainer.model))
         if trainer.is_world_process_zero():
             model = cast("TrainableXComet", accelerator.unwrap_model(trainer.model))
-            save_published(model, directory, start=ours.start)
+            save_published(model, directory, start=ours.start, weights=weights)
             write_trained(directory, self.trained())
         accelerator.wait_for_everyone()
 

@@ -7,6 +7,10 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from torch import distributed
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from transformers import BertConfig, BertModel, TrainingArguments, XLMRobertaForMaskedLM
 
 from rewardlab.errors import UserError
@@ -19,6 +23,7 @@ from rewardlab.models.comet_training import (
     encoder_tensors,
     label_loss,
     load_trainable,
+    save_published,
 )
 from rewardlab.rewards import XComet
 from rewardlab.scorers.families import FAMILIES
@@ -101,6 +106,47 @@ def trained(family, start, directory, **options):
 
 def test_it_is_a_family():
     assert FAMILIES.load("xcomet") is XCometFamily
+
+
+@pytest.mark.filterwarnings("ignore:FSDP2-wrapped module:UserWarning")  # of transformers' blocks
+def test_sharded_it_learns_and_saves_the_same(xlmr, tmp_path):
+    """FSDP2 on the blocks that a launcher wraps; a weight that nobody gathers would be refused."""
+
+    def start():
+        options = {"word_share": 0.5, "freeze_embeddings": False, "seed": 0}
+        return load_trainable(xlmr, **options)
+
+    whole, tokenizer = start()
+    readings = XCometFamily().readings(rows(), tokenizer)
+    batch = Collate(whole.encoder.config.pad_token_id)(readings)
+    torch.manual_seed(0)
+    expected = whole(**batch).loss
+    expected.backward()
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        model, _ = start()
+        blocks = [one for one in model.modules() if type(one).__name__ in model._no_split_modules]
+        assert len([one for one in blocks if type(one).__name__.endswith("Layer")]) == SHAPE.layers
+        for module in (*blocks, model):
+            fully_shard(module, mesh=init_device_mesh("cpu", (1,)))
+        torch.manual_seed(0)
+        loss = model(**batch).loss
+        loss.backward()
+        assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+        for one, other in zip(model.parameters(), whole.parameters(), strict=True):
+            if other.grad is not None:
+                torch.testing.assert_close(one.grad.full_tensor(), other.grad)
+        gathered = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
+        save_published(model, tmp_path / "sharded", start=xlmr, weights=gathered)
+    finally:
+        distributed.destroy_process_group()
+    save_published(whole, tmp_path / "whole", start=xlmr)
+    sharded, unsharded = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("sharded", "whole")
+    )
+    assert sharded.keys() == unsharded.keys()
+    for name, tensor in sharded.items():
+        assert torch.equal(tensor, unsharded[name]), name
 
 
 class TestWhatIsSaved:
