@@ -16,6 +16,9 @@ are fetched into OUT.
     python benchmarks/gemma_270m.py HELP.eng HELP.spa PAGES NTREX --out runs/gemma-270m \
         [--seeds 3] [--jobs 2] [--json benchmarks/results/gemma_270m.json]
 
+With --pair spa-cat (and the files of these languages), the policy is fine-tuned and samples are
+chosen by chrF to one another; nothing else is trained. USE does not know Catalan.
+
 HELP.eng and HELP.spa are line-aligned, PAGES has the page of each line; NTREX is a clone of
 github.com/MicrosoftTranslator/NTREX. The same command goes on where it was stopped: finished runs
 are kept, so it can be run with --seeds 1 first.
@@ -34,21 +37,21 @@ import torch
 from command_runs import Costs
 from gemma_bench import (
     ENCODER,
+    WITH_SCORER,
     Bench,
     apertium,
     corpus,
     lines,
     model,
-    rows_of,
     together,
     translate,
-    write,
 )
 from gemma_results import ARMS, START, discriminability, measure
 from gemma_texts import machine_texts, prepare
 
 from rewardlab.generate import Sampling
 from rewardlab.generate.local import TransformersGenerator
+from rewardlab.text.languages import language_name
 
 RAFT_ROWS = 96
 """Sources that RAFT samples from."""
@@ -80,9 +83,9 @@ def baselines(bench: Bench) -> None:
     translate_test(bench, "sft")
     apertium(bench, "apertium", "test", unknown="keep")
     sft = f"model={bench.out / START}"
-    bench.run("best-of-8", "rerank", "rerank.yaml", sft)
-    again = f"samples_from={bench.out / 'best-of-8'}"
     only_chrf = 'rewards=[{"reward": "chrf"}]'
+    bench.run("best-of-8", "rerank", "rerank.yaml", sft, *([] if bench.has_scorer else [only_chrf]))
+    again = f"samples_from={bench.out / 'best-of-8'}"
     bench.run("oracle-of-8", "rerank", "rerank.yaml", sft, again, "references=data", only_chrf)
 
 
@@ -90,10 +93,11 @@ def few_shot(bench: Bench) -> None:
     """The base model with examples before each source; its line is the translation."""
     if "few-shot" in bench.costs:
         return
-    examples = rows_of(bench.data / "help")[:SHOTS]
-    shots = "".join(f"English: {row[0]}\nSpanish: {row[1]}\n\n" for row in examples)
-    sources = lines(bench.data / "test.eng")
-    prompts = [f"{shots}English: {source}\nSpanish:" for source in sources]
+    source, target = map(language_name, bench.languages.values())
+    shots = "".join(
+        f"{source}: {row[0]}\n{target}: {row[1]}\n\n" for row in bench.rows("help")[:SHOTS]
+    )
+    prompts = [f"{shots}{source}: {row[0]}\n{target}:" for row in bench.rows("test")]
     generator = TransformersGenerator(bench.out / "model", batch_size=32)
     torch.set_num_threads(bench.threads)
     usage = os.times()
@@ -146,16 +150,16 @@ def translate_test(bench: Bench, run: str) -> None:
 def choose_own(bench: Bench, seed: int) -> float:
     """Best of the policy's own eight samples for training sources; returns its CPU seconds."""
     name = f"raft-samples-{seed}"
-    rows = rows_of(bench.data / "help") + rows_of(bench.data / "synthetic")
+    rows = bench.rows("help") + bench.rows("synthetic")
     drawn = np.random.default_rng(seed).permutation(len(rows))[:RAFT_ROWS]
-    stem = bench.data / f"raft-sources-{seed}"
-    write(stem, [rows[at] for at in drawn])
-    data = f"data={json.dumps(corpus(bench, stem.name))}"
+    sources = f"raft-sources-{seed}"
+    bench.write(sources, [rows[at] for at in drawn])
+    data = f"data={json.dumps(corpus(bench, sources))}"
     sft = f"model={bench.out / START}"
     bench.run(name, "rerank", "rerank.yaml", sft, f"seed={seed}", "references=data", data)
     best = (bench.out / name / "hypotheses.txt").read_text("utf-8").split("\n")[: len(drawn)]
     chosen = [(rows[at][0], text, rows[at][2]) for at, text in zip(drawn, best, strict=True)]
-    write(bench.data / f"raft-{seed}", [row for row in chosen if row[1]])
+    bench.write(f"raft-{seed}", [row for row in chosen if row[1]])
     return bench.costs[name]["cpu_seconds"]
 
 
@@ -171,12 +175,23 @@ def control_and_baselines(bench: Bench) -> None:
     baselines(bench)
 
 
+def all_arms(bench: Bench, seeds: range) -> None:
+    """The scorer and its control, the baselines, and all arms with all seeds."""
+    machine_texts(bench)
+    together(bench, [partial(train_scorer, bench, "scorer"), partial(fine_tune_again, bench)])
+    together(bench, [partial(reinforce_first, bench), partial(control_and_baselines, bench)])
+    together(bench, [partial(arm, bench, "rl", seed) for seed in seeds])
+    others = [partial(arm, bench, name, seed) for seed in seeds for name in ARMS if name != "rl"]
+    together(bench, others)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sources", type=Path)
     parser.add_argument("targets", type=Path)
     parser.add_argument("pages", type=Path)
     parser.add_argument("ntrex", type=Path)
+    parser.add_argument("--pair", default=WITH_SCORER, help="eng-spa or spa-cat")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="runs at once")
@@ -184,16 +199,14 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     threads = max(1, (os.cpu_count() or 1) // options.jobs)
-    bench = Bench(options.out, Costs(options.out / "costs.json"), threads)
+    bench = Bench(options.out, options.pair, Costs(options.out / "costs.json"), threads)
     prepare(bench, options)
     fine_tune(bench)
-    machine_texts(bench)
-    together(bench, [partial(train_scorer, bench, "scorer"), partial(fine_tune_again, bench)])
-    together(bench, [partial(reinforce_first, bench), partial(control_and_baselines, bench)])
-    seeds = range(options.seeds)
-    together(bench, [partial(arm, bench, "rl", seed) for seed in seeds])
-    others = [partial(arm, bench, name, seed) for seed in seeds for name in ARMS if name != "rl"]
-    together(bench, others)
+    if bench.has_scorer:
+        all_arms(bench, range(options.seeds))
+    else:
+        fine_tune_again(bench)
+        baselines(bench)
     result = measure(bench, options.seeds)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")

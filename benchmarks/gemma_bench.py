@@ -20,7 +20,9 @@ from rewardlab.checkpoints.published import published
 
 RECIPES = ALL_RECIPES / "gemma_270m"
 POLICY, ENCODER, FLUENT = "gemma-3-270m", "multilingual-e5-small", "smollm2-135m-instruct"
-SIDES = ("eng", "spa", "doc")
+CODES = {"eng": "en", "spa": "es", "cat": "ca"}
+"""ISO 639-3 names, as files and Apertium have them, and the ones of configurations."""
+WITH_SCORER = "eng-spa"
 
 Pair = tuple[str, str, str]
 """Source, target and document."""
@@ -32,17 +34,48 @@ class Bench:
 
     Attributes:
         out: The directory of all runs.
+        pair: ``SOURCE-TARGET``, of `CODES`.
         costs: Costs of the finished runs.
         threads: Threads of each run.
     """
 
     out: Path
+    pair: str
     costs: Costs
     threads: int
 
     @property
     def data(self) -> Path:
         return self.out / "data"
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """Source and target; they are also the suffixes of the files."""
+        source, target = self.pair.split("-")
+        return source, target
+
+    @property
+    def languages(self) -> dict[str, str]:
+        """Source and target, as a configuration names them."""
+        source, target = (CODES[side] for side in self.sides)
+        return {"source_lang": source, "target_lang": target}
+
+    def file(self, name: str, side: str) -> Path:
+        """The file of the texts ``name`` for a side, or its documents for ``doc``."""
+        return self.data / f"{name}.{side}"
+
+    def rows(self, name: str) -> list[Pair]:
+        columns = (lines(self.file(name, side)) for side in (*self.sides, "doc"))
+        return list(zip(*columns, strict=True))
+
+    def write(self, name: str, rows: Sequence[Pair]) -> None:
+        for side, column in zip((*self.sides, "doc"), zip(*rows, strict=True), strict=True):
+            self.file(name, side).write_text("".join(f"{line}\n" for line in column))
+
+    @property
+    def has_scorer(self) -> bool:
+        """Whether a scorer is trained: for one pair; for others, samples choose by chrF alone."""
+        return self.pair == WITH_SCORER
 
     def run(self, name: str, command: str, recipe: str, *options: str) -> None:
         """Run a recipe into ``out/name``, unless that is finished; what was begun starts anew.
@@ -69,7 +102,7 @@ class Bench:
         if trains:
             data = [corpus(self, "help", heldout=0.1), corpus(self, "synthetic")]
         found = [f"data={json.dumps(data)}"]
-        if recipe in ("rl.yaml", "rerank.yaml"):
+        if recipe in ("rl.yaml", "rerank.yaml") and self.has_scorer:
             scorer, fluent = self.out / "scorer", model(FLUENT)
             found += [f"rewards.1.model={scorer}", f"rewards.2.model={fluent}"]
         return found
@@ -78,8 +111,9 @@ class Bench:
 def corpus(bench: Bench, name: str, *, heldout: float = 0) -> dict[str, Any]:
     """The corpus ``data/name`` as a configuration names it."""
     keys = ("source", "reference", "documents")
-    files = {key: f"{bench.data / name}.{side}" for key, side in zip(keys, SIDES, strict=True)}
-    return {**files, "source_lang": "en", "target_lang": "es", "heldout": heldout}
+    sides = (*bench.sides, "doc")
+    files = {key: str(bench.file(name, side)) for key, side in zip(keys, sides, strict=True)}
+    return {**files, **bench.languages, "heldout": heldout}
 
 
 def model(name: str) -> Path:
@@ -94,22 +128,11 @@ def lines(path: Path) -> list[str]:
     return path.read_text("utf-8").splitlines()
 
 
-def rows_of(stem: Path) -> list[Pair]:
-    columns = (lines(stem.with_suffix(f".{side}")) for side in SIDES)
-    return list(zip(*columns, strict=True))
-
-
-def write(stem: Path, rows: Sequence[Pair]) -> None:
-    for side, column in zip(SIDES, zip(*rows, strict=True), strict=True):
-        stem.with_suffix(f".{side}").write_text("".join(f"{line}\n" for line in column))
-
-
 def translate(bench: Bench, run: str, source: str, **config: Any) -> list[str]:
-    """Translations of ``data/source.eng``, in ``out/run``; an empty one is a failure."""
+    """Translations of the sources of ``source``, in ``out/run``; an empty one is a failure."""
     if run not in bench.costs:
         path = bench.out / f"{run}.yaml"
-        place = str(bench.data / f"{source}.eng")
-        data = {"source": place, "source_lang": "en", "target_lang": "es"}
+        data = {"source": str(bench.file(source, bench.sides[0])), **bench.languages}
         path.write_text(json.dumps({"run": str(bench.out / run), "data": data, **config}))
         bench.costs[run] = rewardlab(
             "translate", str(path), log=path.with_suffix(".log"), threads=bench.threads
@@ -119,7 +142,7 @@ def translate(bench: Bench, run: str, source: str, **config: Any) -> list[str]:
 
 def apertium(bench: Bench, run: str, source: str, **generation: Any) -> list[str]:
     """Apertium's translations; empty where it does not know a word or fails."""
-    options = {"backend": "apertium", "pair": "eng-spa", **generation}
+    options = {"backend": "apertium", "pair": bench.pair, **generation}
     return translate(bench, run, source, prompt="plain", generation=options)
 
 

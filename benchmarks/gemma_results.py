@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from command_runs import rewardlab
-from gemma_bench import ENCODER, FLUENT, Bench, model, rows_of
-from independent_measures import Encoder, document_interval, off_target
+from gemma_bench import ENCODER, FLUENT, Bench, model
+from independent_measures import ENCODED, Encoder, document_interval, off_target
 
 from rewardlab.rewards import ChrF
 from rewardlab.store.run_directory import versions
@@ -60,7 +60,7 @@ def measure(bench: Bench, seeds: int) -> dict[str, Any]:
         "texts": found["texts"],
         **own_measures(bench, texts),
     }
-    for scorer in ("scorer", "scorer-shuffled"):
+    for scorer in ("scorer", "scorer-shuffled") if bench.has_scorer else ():
         discriminability(bench, scorer)
         result[scorer] = {
             "preflight": json.loads((bench.out / f"preflight-{scorer}.json").read_text()),
@@ -71,29 +71,28 @@ def measure(bench: Bench, seeds: int) -> dict[str, Any]:
 
 def tested(bench: Bench, entry: dict[str, Any]) -> list[str]:
     """The translations of a system."""
-    path = Path(entry.get("translations", bench.data / "test.eng"))
+    path = Path(entry.get("translations", bench.file("test", bench.sides[0])))
     path = path / "hypotheses.txt" if path.is_dir() else path
     return path.read_text("utf-8").split("\n")[:-1]
 
 
 def own_measures(bench: Bench, texts: dict[str, list[str]]) -> dict[str, Any]:
     """Independent cosines, off-target rates, and intervals of RL over continued by documents."""
-    test = rows_of(bench.data / "test")
+    test, language = bench.rows("test"), bench.languages["target_lang"]
     references, documents = [row[1] for row in test], [row[2] for row in test]
     packages = bench.out / "packages"
-    encoder, chrf = Encoder(packages), ChrF()
-    by_row: dict[str, dict[str, Any]] = {"use": {}, "chrf": {}}
+    encoder, chrf = Encoder(packages) if language in ENCODED else None, ChrF()
+    by_row: dict[str, dict[str, Any]] = {"chrf": {}, **({"use": {}} if encoder else {})}
     table: dict[str, dict[str, float]] = {}
     for name, written in texts.items():
-        by_row["use"][name] = encoder.cosines(written, references)
+        table[name] = {"off_target": off_target(written, language, packages)}
+        if encoder:
+            by_row["use"][name] = encoder.cosines(written, references)
+            table[name]["use"] = float(by_row["use"][name].mean())
         rows = zip(test, written, strict=True)
         scored = chrf([Candidate(row[0], text, reference=row[1]) for row, text in rows])
         by_row["chrf"][name] = np.array(scored.scores)
-        table[name] = {
-            "use": float(by_row["use"][name].mean()),
-            "off_target": off_target(written, "es", packages),
-        }
-        print(f"{name:<16}USE {table[name]['use']:.4f}  off target {table[name]['off_target']:.3f}")
+        print(f"{name:<16}{'  '.join(f'{key} {value:.4f}' for key, value in table[name].items())}")
     differences: dict[str, Any] = {}
     for arm_name, other in itertools.product(("rl", "raft", "continued"), OTHERS):
         for measured, values in by_row.items():
@@ -130,7 +129,7 @@ def discriminability(bench: Bench, scorer: str) -> None:
         "preflight",
         *itertools.chain.from_iterable(("--reward", reward) for reward in rewards),
         *("--samples", str(bench.out / "dev-samples" / "samples.jsonl")),
-        *("-r", str(bench.data / "dev.spa"), "--json", str(bench.out / f"{name}.json")),
+        *("-r", str(bench.file("dev", bench.sides[1])), "--json", str(bench.out / f"{name}.json")),
         *("--source-lang", "en", "--target-lang", "es"),
         log=bench.out / f"{name}.log",
         threads=bench.threads,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from command_runs import rewardlab
@@ -16,9 +16,7 @@ from gemma_bench import (
     apertium,
     lines,
     model,
-    rows_of,
     translate,
-    write,
 )
 from independent_measures import common_words
 
@@ -29,11 +27,6 @@ from rewardlab.types import Candidate, Gate, Term
 POLICY_ROWS, JUDGED_ROWS, SAMPLED_ROWS = 2000, 2500, 500
 """Help paragraphs for the policy, for the scorer, and of these those that the policy translates."""
 TEST_ROWS, DEV_ROWS, ROWS_PER_DOCUMENT = 200, 120, 8
-KEPT_TEXT = (
-    *("help.eng", "help.spa", "judged.eng", "judged.spa"),
-    *("mono.eng", "synthetic.spa", "words.txt"),
-)
-"""What the trimmed vocabulary is for. Without common words, news would be spelt in fragments."""
 
 
 def rank(name: str) -> str:
@@ -53,9 +46,10 @@ def help_rows(source: Path, target: Path, pages: Path) -> list[Pair]:
     return sorted(rows, key=lambda row: rank(row[2]))
 
 
-def news_rows(directory: Path) -> dict[str, list[Pair]]:
+def news_rows(directory: Path, sides: Sequence[str]) -> dict[str, list[Pair]]:
     """NTREX: ``test`` and ``dev`` have the first sentences of documents, ``mono`` has the rest."""
-    texts = (directory / f"newstest2019-{name}.txt" for name in ("src.eng", "ref.spa"))
+    names = ("src.eng" if side == "eng" else f"ref.{side}" for side in sides)
+    texts = (directory / f"newstest2019-{name}.txt" for name in names)
     ids = [line.split("\t")[0] for line in lines(directory / "DOCUMENT_IDS.tsv")]
     rows: list[Pair] = list(zip(*map(lines, texts), ids, strict=True))
     documents = iter(sorted(set(ids), key=rank))
@@ -70,44 +64,45 @@ def news_rows(directory: Path) -> dict[str, list[Pair]]:
     return parts
 
 
-def passes(rows: Sequence[Pair]) -> list[bool]:
+def passes(rows: Sequence[Pair], languages: Mapping[str, str]) -> list[bool]:
     """Whether a pair passes the guards: a translation, of a likely length, with its numbers."""
     gates = (NotCopied(), LengthRatio(), NoRepetition(), NumbersKept())
     ensemble = RewardEnsemble([Term(ChrF())], gates=[Gate(guard, below=0.5) for guard in gates])
-    candidates = [
-        Candidate(row[0], row[1], reference=row[1], source_lang="en", target_lang="es")
-        for row in rows
-    ]
+    candidates = [Candidate(row[0], row[1], reference=row[1], **languages) for row in rows]
     return [gate is None for gate in ensemble(candidates).gated]
 
 
-def write_words(path: Path, packages: Path) -> None:
+def write_words(bench: Bench, path: Path) -> None:
     """The common words of both languages, in lower case and capitalised."""
-    words = common_words("en", packages) + common_words("es", packages)
+    packages = bench.out / "packages"
+    words = [word for code in bench.languages.values() for word in common_words(code, packages)]
     path.write_text("".join(f" {word} {word.capitalize()}\n" for word in words), encoding="utf-8")
 
 
 def prepare(bench: Bench, options: argparse.Namespace) -> None:
-    """All texts, and the base model with their vocabulary."""
+    """All texts, and the base model with their vocabulary.
+
+    Without common words, the trimmed vocabulary would spell news in fragments.
+    """
     if "trimmed" in bench.costs:
         return
     bench.data.mkdir(parents=True, exist_ok=True)
     rows = help_rows(options.sources, options.targets, options.pages)
-    write(bench.data / "help", rows[:POLICY_ROWS])
-    write(bench.data / "judged", rows[POLICY_ROWS : POLICY_ROWS + JUDGED_ROWS])
-    for name, part in news_rows(options.ntrex).items():
-        write(bench.data / name, part)
-    sources, documents = (lines(bench.data / f"mono.{side}") for side in ("eng", "doc"))
-    pairs = [
-        row
-        for row in zip(sources, apertium(bench, "apertium-mono", "mono"), documents, strict=True)
-        if row[1]
-    ]
-    kept = [row for row, fits in zip(pairs, passes(pairs), strict=True) if fits]
-    write(bench.data / "synthetic", kept)
-    write_words(bench.data / "words.txt", bench.out / "packages")
-    keep = [bench.data / name for name in KEPT_TEXT]
-    other = [bench.data / f"dev.{side}" for side in ("eng", "spa")]
+    bench.write("help", rows[:POLICY_ROWS])
+    bench.write("judged", rows[POLICY_ROWS : POLICY_ROWS + JUDGED_ROWS])
+    for name, part in news_rows(options.ntrex, bench.sides).items():
+        bench.write(name, part)
+    source, target = bench.sides
+    sources, documents = (lines(bench.file("mono", side)) for side in (source, "doc"))
+    translated = zip(sources, apertium(bench, "apertium-mono", "mono"), documents, strict=True)
+    pairs = [row for row in translated if row[1]]
+    fits = passes(pairs, bench.languages)
+    bench.write("synthetic", list(itertools.compress(pairs, fits)))
+    words = bench.data / "words.txt"
+    write_words(bench, words)
+    both = [bench.file(name, side) for name in ("help", "judged") for side in bench.sides]
+    keep = [*both, bench.file("mono", source), bench.file("synthetic", target), words]
+    other = [bench.file("dev", side) for side in bench.sides]
     bench.costs["trimmed"] = rewardlab(
         "models",
         "trim",
@@ -115,7 +110,9 @@ def prepare(bench: Bench, options: argparse.Namespace) -> None:
         str(bench.out / "model"),
         *itertools.chain.from_iterable(("--keep-text", str(path)) for path in keep),
         *itertools.chain.from_iterable(("--other-text", str(path)) for path in other),
-        *("--source-lang", "en", "--target-lang", "es"),
+        *itertools.chain.from_iterable(
+            (f"--{key.replace('_', '-')}", code) for key, code in bench.languages.items()
+        ),
         log=bench.out / "trimmed.log",
         threads=bench.threads,
     )
@@ -123,8 +120,8 @@ def prepare(bench: Bench, options: argparse.Namespace) -> None:
 
 def machine_texts(bench: Bench) -> None:
     """Translations for the scorer by Apertium, greedy and sampled, and by the policy."""
-    judged = bench.data / "judged"
-    write(bench.data / "head", rows_of(judged)[:SAMPLED_ROWS])
+    judged = bench.rows("judged")
+    bench.write("head", judged[:SAMPLED_ROWS])
     sampling = {"temperature": 1.0, "max_new_tokens": 96}
     sft = str(bench.out / "sft")
     texts = {
@@ -134,7 +131,7 @@ def machine_texts(bench: Bench) -> None:
             bench, "judged-policy", "head", prompt="lmt", model=sft, generation=sampling
         ),
     }
-    count = len(rows_of(judged))
+    count = len(judged)
     for name, hypotheses in texts.items():
         column = [*hypotheses, *[""] * count][:count]
         (bench.data / f"{name}.txt").write_text("".join(f"{line}\n" for line in column))

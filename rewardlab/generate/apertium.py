@@ -41,6 +41,8 @@ STREAM_BREAK = "[][\n\n]"
 UNIT = re.compile(r"(?<!\\)\^((?:[^$\\]|\\.)*)\$")
 """A lexical unit of Apertium's stream format: ``^source/target/target$``."""
 BILINGUAL = "autobil.bin"
+PACKAGES = {"cg-proc": "cg3", "hfst-proc": "hfst", "lrx-proc": "apertium-lex-tools"}
+"""Debian's packages of programs that some pairs need and only recommend."""
 Unknown = Literal["fail", "keep"]
 BREAK = "\n\n"
 """Between two texts: at an empty line, Apertium ends a sentence. In its format ``line``, the tagger
@@ -68,7 +70,8 @@ class ApertiumGenerator:
         """The shell pipeline of the pair.
 
         Raises:
-            UserError: E086, Apertium or the pair is not installed; exit code 2.
+            UserError: E086, Apertium, the pair or one of its programs is not installed; exit code
+                2.
         """
         if shutil.which("apertium") is None:
             what, fix = "Apertium is not installed", f"apt-get install apertium-{self.pair}"
@@ -80,7 +83,15 @@ class ApertiumGenerator:
             fix = f"generation.pair={near}" if near else f"apt-get install apertium-{self.pair}"
             what = f"{shown(self.pair)} is not among the installed pairs: {have}"
             refuse(Problem("E086", "generation.pair", what, fix), exit_code=EXIT_USAGE)
-        return known[self.pair].read_text(encoding="utf-8").strip()
+        mode = known[self.pair].read_text(encoding="utf-8").strip()
+        programs = [stage.split(maxsplit=1)[0] for stage in mode.split(" | ")]
+        missing = [name for name in dict.fromkeys(programs) if shutil.which(name) is None]
+        if missing:
+            what = f"{self.pair} needs programs that are not installed: {', '.join(missing)}"
+            packages = " ".join(PACKAGES.get(name, name) for name in missing)
+            fix = f"apt-get install {packages}"
+            refuse(Problem("E086", "generation.pair", what, fix), exit_code=EXIT_USAGE)
+        return mode
 
     @property
     def signature(self) -> str:

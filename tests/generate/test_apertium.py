@@ -76,6 +76,13 @@ def test_samples_depend_on_their_seed_alone(installed):
     assert [one.text for one in again[1]] == many[3]
 
 
+def test_a_program_that_the_pair_needs_and_lacks_is_named(installed):
+    mode = installed / "modes" / "eng-spa.mode"
+    mode.write_text(mode.read_text().replace("select", "cg-proc -w 'x.bin' | select"))
+    with pytest.raises(UserError, match=r"E086.*not installed: cg-proc\. fix: apt-get install cg3"):
+        ApertiumGenerator("eng-spa").ready()
+
+
 def test_a_pipeline_that_writes_nothing_fails(installed):
     program(installed / "bin" / "generate", "cat > /dev/null")
     outputs = ApertiumGenerator("eng-spa")(["the dog", "the house"], Sampling(), seeds=[0, 0])
