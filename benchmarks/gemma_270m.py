@@ -56,6 +56,7 @@ from rewardlab.text.languages import language_name
 RAFT_ROWS = 96
 """Sources that RAFT samples from."""
 SHOTS = 4
+FIRST_SEED = 10
 
 
 def fine_tune(bench: Bench) -> None:
@@ -65,7 +66,8 @@ def fine_tune(bench: Bench) -> None:
 
 def fine_tune_again(bench: Bench) -> None:
     """The second stage: the policy that every arm starts from."""
-    bench.run(START, "sft", "continued.yaml", f"policy.path={bench.out / 'sft' / 'model'}")
+    start = f"policy.path={bench.out / 'sft' / 'model'}"
+    bench.run(START, "sft", "continued.yaml", start, "seed=1")
     translate_test(bench, START)
 
 
@@ -124,10 +126,13 @@ def steps_for(bench: Bench, seconds: float) -> int:
 
 
 def arm(bench: Bench, name: str, seed: int) -> None:
-    """One arm with one seed; the others get the CPU time that RL took with that seed."""
+    """One arm with one seed; the others get the CPU time that RL took with that seed.
+
+    The order of rows depends on the seed alone, so no arm has the seed of an earlier stage.
+    """
     start, run = f"policy.path={bench.out / START / 'model'}", f"{name}-{seed}"
     if name == "rl":
-        bench.run(run, "rl", "rl.yaml", start, f"seed={seed}")
+        bench.run(run, "rl", "rl.yaml", start, f"seed={FIRST_SEED + seed}")
         translate_test(bench, run)
         return
     budget = bench.costs[f"rl-{seed}"]["cpu_seconds"]
@@ -136,7 +141,7 @@ def arm(bench: Bench, name: str, seed: int) -> None:
         budget -= choose_own(bench, seed)
         own = [f"data={json.dumps([corpus(bench, f'raft-{seed}')])}", "validation=8"]
     steps = f"trainer.max_steps={steps_for(bench, budget)}"
-    bench.run(run, "sft", "continued.yaml", start, f"seed={seed}", steps, *own)
+    bench.run(run, "sft", "continued.yaml", start, f"seed={FIRST_SEED + seed}", steps, *own)
     translate_test(bench, run)
 
 
@@ -150,7 +155,7 @@ def translate_test(bench: Bench, run: str) -> None:
 def choose_own(bench: Bench, seed: int) -> float:
     """Best of the policy's own eight samples for training sources; returns its CPU seconds."""
     name = f"raft-samples-{seed}"
-    rows = bench.rows("help") + bench.rows("synthetic")
+    rows = bench.rows("more") + bench.rows("synthetic")
     drawn = np.random.default_rng(seed).permutation(len(rows))[:RAFT_ROWS]
     sources = f"raft-sources-{seed}"
     bench.write(sources, [rows[at] for at in drawn])

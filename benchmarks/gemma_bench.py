@@ -97,10 +97,11 @@ class Bench:
             return [f"stages.0.texts={json.dumps(own)}"]
         if recipe == "evaluate.yaml":
             return [f"data={json.dumps(corpus(self, 'test'))}"]
-        trains = recipe in ("sft.yaml", "continued.yaml", "rl.yaml")
         data: Any = corpus(self, "test")
-        if trains:
+        if recipe == "sft.yaml":
             data = [corpus(self, "help", heldout=0.1), corpus(self, "synthetic")]
+        elif recipe in ("continued.yaml", "rl.yaml"):
+            data = [corpus(self, "more", heldout=0.1), corpus(self, "synthetic")]
         found = [f"data={json.dumps(data)}"]
         if recipe in ("rl.yaml", "rerank.yaml") and self.has_scorer:
             scorer, fluent = self.out / "scorer", model(FLUENT)

@@ -25,7 +25,8 @@ from rewardlab.rewards import ChrF, LengthRatio, NoRepetition, NotCopied, Number
 from rewardlab.types import Candidate, Gate, Term
 
 POLICY_ROWS, JUDGED_ROWS, SAMPLED_ROWS = 2000, 2500, 500
-"""Help paragraphs for the policy, for the scorer, and of these those that the policy translates."""
+"""Help paragraphs for the first stage of the policy, for the scorer, and of these those that the
+policy translates; all others are for the second stage and the arms, which read no row twice."""
 TEST_ROWS, DEV_ROWS, ROWS_PER_DOCUMENT = 200, 120, 8
 
 
@@ -90,6 +91,7 @@ def prepare(bench: Bench, options: argparse.Namespace) -> None:
     rows = help_rows(options.sources, options.targets, options.pages)
     bench.write("help", rows[:POLICY_ROWS])
     bench.write("judged", rows[POLICY_ROWS : POLICY_ROWS + JUDGED_ROWS])
+    bench.write("more", rows[POLICY_ROWS + JUDGED_ROWS :])
     for name, part in news_rows(options.ntrex, bench.sides).items():
         bench.write(name, part)
     source, target = bench.sides

@@ -50,6 +50,7 @@ ROOMS = (
     ("metaeval", "text"),
     ("evaluation", "text"),
     ("preflight", "text"),
+    ("curation", "text"),
     ("trainers", "train"),
     ("scorers", "train"),
     ("adapters", "shell"),

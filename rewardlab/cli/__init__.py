@@ -42,6 +42,7 @@ COMMANDS = Registry[Callable[..., None] | typer.Typer](
     "rewardlab.commands",
     {
         "compare": "rewardlab.cli.compare:command",
+        "curate": "rewardlab.cli.curate:command",
         "demo": "rewardlab.cli.demo:command",
         "evaluate": "rewardlab.cli.evaluate:command",
         "example": "rewardlab.cli.example:command",

@@ -14,7 +14,14 @@ from itertools import count
 from pathlib import Path
 
 from rewardlab.config.problems import not_a_choice
-from rewardlab.config.sections import DataConfig, EnsembleConfig, GateConfig, RewardConfig, Rewarded
+from rewardlab.config.sections import (
+    DataConfig,
+    EnsembleConfig,
+    GateConfig,
+    RewardConfig,
+    Rewarded,
+    TextsConfig,
+)
 from rewardlab.config.strict_yaml import Document, Keys
 from rewardlab.errors import Problem, UserError, nearest, shown
 from rewardlab.rewards import Cached
@@ -53,7 +60,7 @@ def choice_problems(
 
 
 def prompt_problems(
-    prompt: str, data: Sequence[DataConfig], document: Document
+    prompt: str, data: Sequence[TextsConfig], document: Document
 ) -> Iterator[Problem]:
     """E026 unknown prompt style; E039 the style names languages, and one has no name.
 

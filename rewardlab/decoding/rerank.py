@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ class SampleScores:
         gated: By sample, the gate that closed on it, or None.
         failed: By sample, whether a reward could not score it because of the text.
         seconds: The row's share of the duration of its call.
+        unavailable: By sample, whether a reward could not be reached; empty if all could.
     """
 
     id: str
@@ -50,6 +51,20 @@ class SampleScores:
     gated: tuple[str | None, ...]
     failed: tuple[bool, ...]
     seconds: float = 0.0
+    unavailable: tuple[bool, ...] = ()
+
+
+class Source(Protocol):
+    """A row that can be scored with any of its samples."""
+
+    @property
+    def id(self) -> str:
+        """Id of the row."""
+        ...
+
+    def candidate(self, hypothesis: str) -> Candidate:
+        """The row with a sample."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -108,32 +123,74 @@ def judge_samples(
         say, lambda: f"scored the samples of {len(done):,} of {quantity(len(rows), 'row')}"
     ):
         for call in left:
-            candidates = [one for row in call for one in _candidates(row, samples[row.id], pairs)]
-            scores = ensemble(candidates)
+            scores = _scores(call, samples, ensemble, pairs=pairs)
             _require_all(scores)
             seconds = (time.monotonic() - start) / len(call)
             start = time.monotonic()
-            fresh = _by_row(call, samples, scores, pairs=pairs, seconds=seconds)
+            fresh = [
+                replace(one, seconds=seconds) for one in _by_row(call, samples, scores, pairs=pairs)
+            ]
             if journal is not None:
                 journal.put({f"scores/{one.id}": json_value(one) for one in fresh})
             done.update((one.id, one) for one in fresh)
     return [done[row.id] for row in rows]
 
 
+def score_samples(
+    rows: Sequence[Source],
+    samples: Mapping[str, Sequence[str]],
+    ensemble: RewardEnsemble,
+    *,
+    pairs: bool = False,
+) -> list[SampleScores]:
+    """Score the samples of rows in one call of the ensemble.
+
+    Args:
+        rows: The sources.
+        samples: Row id -> its texts.
+        ensemble: The rewards and gates.
+        pairs: Score each sample against each other sample of its source, and take the mean.
+
+    Returns:
+        In the order of the rows.
+
+    Raises:
+        RewardFailed: A reward raised or broke its contract.
+        TooManyFailures: Most texts stayed unscored.
+    """
+    return _by_row(rows, samples, _scores(rows, samples, ensemble, pairs=pairs), pairs=pairs)
+
+
+def _scores(
+    rows: Sequence[Source],
+    samples: Mapping[str, Sequence[str]],
+    ensemble: RewardEnsemble,
+    *,
+    pairs: bool,
+) -> Scores:
+    """The scores of all samples, row by row; with ``pairs``, of all pairs of samples."""
+    return ensemble([one for row in rows for one in _candidates(row, samples[row.id], pairs)])
+
+
 def choose(scored: SampleScores, weights: Sequence[float]) -> Choice:
     """The sample with the largest weighted sum of z-scores, ``Σ_r w_r (s_r - mean_r) / std_r``.
 
     Means and standard deviations are over the samples of this source, so that rewards of different
-    scales count by their weights. A sample is left out if a gate closed on it or a reward could not
-    score it; if no sample is left, the first one is chosen. A reward that does not apply adds 0.
-    Among tied samples, the first one is chosen.
+    scales count by their weights. A sample is left out if a gate closed on it, or if a reward could
+    not score it or not be reached; if no sample is left, the first one is chosen. A reward that
+    does not apply adds 0. Among tied samples, the first one is chosen.
 
     Args:
         scored: The samples of one source.
         weights: (R,) weights of the rewards.
     """
     count = len(scored.gated)
-    fit = [row for row in range(count) if scored.gated[row] is None and not scored.failed[row]]
+    gone = scored.unavailable or (False,) * count
+    fit = [
+        row
+        for row in range(count)
+        if scored.gated[row] is None and not scored.failed[row] and not gone[row]
+    ]
     totals = np.full(count, np.nan)
     if not fit:
         return Choice(0, totals)
@@ -165,12 +222,13 @@ def _calls(
     return [list(rows[first : first + size]) for first in range(0, len(rows), size)]
 
 
-def _candidates(row: Row, texts: Sequence[str], pairs: bool) -> list[Candidate]:
+def _candidates(row: Source, texts: Sequence[str], pairs: bool) -> list[Candidate]:
     """Candidates, sample by sample; with ``pairs``, every other sample serves as reference once."""
     return [
-        replace(row.candidate(text), reference=reference)
+        replace(candidate, reference=reference)
         for own, text in enumerate(texts)
-        for reference in ([*texts[:own], *texts[own + 1 :]] if pairs else [row.reference])
+        for candidate in [row.candidate(text)]
+        for reference in ([*texts[:own], *texts[own + 1 :]] if pairs else [candidate.reference])
     ]
 
 
@@ -181,12 +239,11 @@ def _require_all(scores: Scores) -> None:
 
 
 def _by_row(
-    call: Sequence[Row],
+    call: Sequence[Source],
     samples: Mapping[str, Sequence[str]],
     scores: Scores,
     *,
     pairs: bool,
-    seconds: float,
 ) -> list[SampleScores]:
     """The scores of one call by row, the mean over the references of each sample."""
     scored = zip(scores.values, scores.gated, scores.status, strict=True)
@@ -195,6 +252,10 @@ def _by_row(
         count = len(samples[row.id])
         blocks = [list(islice(scored, count - 1 if pairs else 1)) for _ in range(count)]
         known = [np.ma.masked_invalid([values for values, _, _ in block]) for block in blocks]
+        gone = tuple(
+            any(one is Status.UNAVAILABLE for *_, status in block for one in status)
+            for block in blocks
+        )
         by_row.append(
             SampleScores(
                 id=row.id,
@@ -203,7 +264,7 @@ def _by_row(
                 failed=tuple(
                     any(one.failed for *_, status in block for one in status) for block in blocks
                 ),
-                seconds=seconds,
+                unavailable=gone if any(gone) else (),
             )
         )
     return by_row
@@ -214,13 +275,21 @@ def _remembered(call: Sequence[Row], journal: Journal) -> list[SampleScores] | N
     values: list[Any] = [journal.get(f"scores/{row.id}") for row in call]
     if None in values:
         return None
-    return [
-        SampleScores(
-            id=row.id,
-            scores=np.array(value["scores"], np.float64),  # None becomes NaN
-            gated=tuple(value["gated"]),
-            failed=tuple(value["failed"]),
-            seconds=value["seconds"],
-        )
-        for row, value in zip(call, values, strict=True)
-    ]
+    return [scores_of(row.id, value) for row, value in zip(call, values, strict=True)]
+
+
+def scores_of(row_id: str, value: Mapping[str, Any]) -> SampleScores:
+    """Scores from their fields in a journal.
+
+    Args:
+        row_id: Id of the row.
+        value: Its other fields; ``unavailable`` may be missing.
+    """
+    return SampleScores(
+        id=row_id,
+        scores=np.array(value["scores"], np.float64),  # None becomes NaN
+        gated=tuple(value["gated"]),
+        failed=tuple(value["failed"]),
+        seconds=value["seconds"],
+        unavailable=tuple(value.get("unavailable", ())),
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Self, TypeAlias
@@ -74,6 +74,12 @@ class Journal:
         with disk_errors(self._path):
             value = dict(self._work.find([key.encode()])).get(key.encode())
         return None if value is None else json.loads(value)
+
+    def find(self, keys: Sequence[str]) -> dict[str, Json]:
+        """The values of these keys; missing keys and damaged rows are left out."""
+        with disk_errors(self._path):
+            found = self._work.find([key.encode() for key in keys])
+        return {key.decode(): json.loads(value) for key, value in found if value is not None}
 
     def put(self, values: Mapping[str, Json]) -> None:
         """Write values, all of them or none; they are on disk when this returns.
