@@ -9,11 +9,12 @@ from curation_jobs import curated, rows
 from rewardlab.curation.stages import STAGES
 from rewardlab.curation.stages.decontaminate import Decontaminate
 from rewardlab.curation.stages.gate import GateStage
+from rewardlab.curation.stages.language import Language
 from rewardlab.curation.stages.length import Length
 from rewardlab.curation.stages.length_buckets import LengthBuckets
 from rewardlab.curation.stages.near_duplicates import NearDuplicates, ngrams, similarity
 from rewardlab.data.corpora import Row
-from rewardlab.errors import RewardUnavailable
+from rewardlab.errors import RewardUnavailable, UserError
 from rewardlab.rewards import NotCopied
 from rewardlab.types import RewardOutput, Status
 
@@ -101,6 +102,39 @@ def test_test_sets_are_found_as_a_whole_and_in_parts(tmp_path):
         ["Fine.", "two three four"],
         {"that are in a test set": 2, "that share 5 words with a test set": 1},
     )
+
+
+def test_rows_in_another_language_are_dropped(tmp_path):
+    german, english = "Der Hund bellt in der Nacht sehr laut.", "The dog barks loudly at night."
+    catalan, spanish = "El gos lladra molt a la nit.", "El perro ladra mucho por la noche."
+    data = [
+        Row("good", english, german, "en", "de"),
+        Row("source", german, german, "en", "de"),
+        Row("translation", english, english, "en", "de"),
+        Row("alone", english, None, "en", "de"),
+        Row("low", english, catalan, "en", "ca"),
+        Row("wrong", english, spanish, "en", "ca"),
+        Row("brazil", english, "O cachorro late muito alto à noite e eu não durmo.", "en", "pt-BR"),
+        Row(
+            "norwegian",
+            english,
+            "Hunden bjeffer veldig høyt om natten, og jeg får ikke sove.",
+            "en",
+            "nb",
+        ),
+    ]
+    items, outcome = curated(tmp_path, data, [Language()])
+    assert sorted(item.id for item in items) == ["alone", "brazil", "good", "low", "norwegian"]
+    assert dict(outcome.funnel.steps) == {
+        "whose source is in its language with a probability below 0.5": 1,
+        "whose translation is in its language with a probability below 0.5": 1,
+        "whose translation is more likely in another language": 1,
+    }
+
+
+def test_a_language_that_the_identifier_lacks_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"E261.*'tlh' is not among the 1\d\d"):
+        curated(tmp_path, [Row("0", "nuqneH", None, "tlh", "de")], [Language()])
 
 
 def test_the_signature_follows_the_files(tmp_path):

@@ -10,6 +10,7 @@ STAGES: Registry[type[Stage]] = Registry(
         "decontaminate": "rewardlab.curation.stages.decontaminate:Decontaminate",
         "gain": "rewardlab.curation.stages.gain:Gain",
         "gate": "rewardlab.curation.stages.gate:GateStage",
+        "language": "rewardlab.curation.stages.language:Language",
         "length": "rewardlab.curation.stages.length:Length",
         "length_buckets": "rewardlab.curation.stages.length_buckets:LengthBuckets",
         "near_duplicates": "rewardlab.curation.stages.near_duplicates:NearDuplicates",
