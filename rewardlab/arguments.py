@@ -12,7 +12,7 @@ import re
 from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import wraps
+from functools import cache, wraps
 from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
@@ -144,6 +144,7 @@ def _given(cls: type, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[st
     return bound.arguments
 
 
+@cache
 def _hints(cls: type) -> dict[str, Any]:
     """The types of the fields; none if one names something that is not imported."""
     with suppress(NameError):

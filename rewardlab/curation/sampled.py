@@ -11,12 +11,11 @@ from rewardlab.curation.items import Item
 from rewardlab.curation.sampler import Sampled, Sampler
 from rewardlab.curation.stage import Job
 from rewardlab.curation.work import CHUNK
-from rewardlab.decoding.rerank import SampleScores
+from rewardlab.decoding.rerank import SampleScores, scores_of
 from rewardlab.heartbeat import heartbeat
 from rewardlab.json_values import json_value
 
-ScoredBatch: TypeAlias = Sequence[tuple[Item, Sampled]]
-Value: TypeAlias = Mapping[str, Any]
+SampledBatch: TypeAlias = Sequence[tuple[Item, Sampled]]
 
 
 class Scored(NamedTuple):
@@ -25,31 +24,32 @@ class Scored(NamedTuple):
     Attributes:
         item: The row.
         texts: The samples.
-        value: What the stage's scorer made of them.
+        scores: Their scores.
     """
 
     item: Item
     texts: Sequence[str]
-    value: Value
+    scores: SampleScores
 
 
 def sample_and_score(
     job: Job,
     place: int,
-    sample: Callable[[Sampler, Sequence[Item]], dict[str, Any]],
-    score: Callable[[ScoredBatch], dict[str, Any]],
+    sample: Callable[[Sampler, Sequence[Item]], Mapping[str, Sampled]],
+    score: Callable[[SampledBatch], Sequence[SampleScores]],
     *,
     samples: int,
 ) -> Iterator[list[Scored]]:
     """Sample and score the rows that the journal does not have; then give all rows.
 
-    Both are journalled in batches, under ``samples/PLACE/KEY`` and ``scores/PLACE/KEY``.
+    Both are journalled in batches, under ``samples/PLACE/KEY`` and ``scores/PLACE/KEY``. A sample
+    that was truncated counts as one that failed.
 
     Args:
         job: The job; its sampler must not be None.
         place: Number of the stage.
         sample: Key -> samples of a batch.
-        score: Key -> scores of a batch.
+        score: Scores of a batch, in its order.
         samples: Samples of each source.
 
     Yields:
@@ -58,29 +58,18 @@ def sample_and_score(
     _complete(job, place, sample, score, samples=samples)
     for items in job.work.chunks():
         sampled = _find(job, "samples", place, items)
-        scores = _find(job, "scores", place, items)
-        yield [Scored(item, sampled[item.key]["texts"], scores[item.key]) for item in items]
-
-
-def score_value(sampled: Sampled, scored: SampleScores) -> Value:
-    """Scores as the journal keeps them; a sample that was truncated counts as one that failed.
-
-    Args:
-        sampled: The samples of a row.
-        scored: Their scores.
-    """
-    failed = tuple(
-        not done or bad for done, bad in zip(sampled["finished"], scored.failed, strict=True)
-    )
-    value: Any = json_value(replace(scored, failed=failed, seconds=0.0))
-    return value
+        values = _find(job, "scores", place, items)
+        yield [
+            Scored(item, sampled[item.key]["texts"], scores_of(item.key, values[item.key]))
+            for item in items
+        ]
 
 
 def _complete(
     job: Job,
     place: int,
-    sample: Callable[[Sampler, Sequence[Item]], dict[str, Any]],
-    score: Callable[[ScoredBatch], dict[str, Any]],
+    sample: Callable[[Sampler, Sequence[Item]], Mapping[str, Sampled]],
+    score: Callable[[SampledBatch], Sequence[SampleScores]],
     *,
     samples: int,
 ) -> None:
@@ -88,12 +77,15 @@ def _complete(
     assert sampler is not None  # noqa: S101 - a job with such a stage has one
     total, done = sum(job.work.left().values()), 0
 
-    def sampled(batch: Sequence[tuple[Item, Sampled | None]]) -> ScoredBatch:
+    def sampled(batch: Sequence[tuple[Item, Sampled | None]]) -> SampledBatch:
         missing = [item for item, known in batch if known is None]
         fresh = sample(sampler, missing) if missing else {}
         return [(item, known or fresh[item.key]) for item, known in batch]
 
-    def keep(batch: ScoredBatch) -> None:
+    def scored(batch: SampledBatch) -> tuple[SampledBatch, Sequence[SampleScores]]:
+        return batch, score(batch)
+
+    def keep(batch: SampledBatch) -> None:
         values = {_key("samples", place, item.key): dict(value) for item, value in batch}
         job.journal.put(values)
 
@@ -108,9 +100,19 @@ def _complete(
                 yield [(item, known.get(item.key)) for item in left]
 
     with heartbeat(job.say, lambda: f"sampled and scored {done:,} of {total:,} sources"):
-        for values in overlapped(job.engine, batches(), sampled, score, keep_sampled=keep):
-            job.journal.put({_key("scores", place, key): one for key, one in values.items()})
-            done += len(values)
+        for batch, scores in overlapped(job.engine, batches(), sampled, scored, keep_sampled=keep):
+            rows = zip(batch, scores, strict=True)
+            job.journal.put(
+                {_key("scores", place, item.key): _value(one, found) for (item, one), found in rows}
+            )
+            done += len(batch)
+
+
+def _value(sampled: Sampled, scores: SampleScores) -> Any:
+    """Scores as the journal keeps them."""
+    finished = zip(sampled["finished"], scores.failed, strict=True)
+    failed = tuple(not done or bad for done, bad in finished)
+    return json_value(replace(scores, failed=failed, seconds=0.0))
 
 
 def _find(job: Job, kind: str, place: int, items: Sequence[Item]) -> dict[str, Any]:

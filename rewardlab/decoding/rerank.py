@@ -224,11 +224,13 @@ def _calls(
 
 def _candidates(row: Source, texts: Sequence[str], pairs: bool) -> list[Candidate]:
     """Candidates, sample by sample; with ``pairs``, every other sample serves as reference once."""
+    own = [row.candidate(text) for text in texts]
+    if not pairs:
+        return own
     return [
         replace(candidate, reference=reference)
-        for own, text in enumerate(texts)
-        for candidate in [row.candidate(text)]
-        for reference in ([*texts[:own], *texts[own + 1 :]] if pairs else [candidate.reference])
+        for at, candidate in enumerate(own)
+        for reference in (*texts[:at], *texts[at + 1 :])
     ]
 
 
@@ -251,7 +253,6 @@ def _by_row(
     for row in call:
         count = len(samples[row.id])
         blocks = [list(islice(scored, count - 1 if pairs else 1)) for _ in range(count)]
-        known = [np.ma.masked_invalid([values for values, _, _ in block]) for block in blocks]
         gone = tuple(
             any(one is Status.UNAVAILABLE for *_, status in block for one in status)
             for block in blocks
@@ -259,7 +260,7 @@ def _by_row(
         by_row.append(
             SampleScores(
                 id=row.id,
-                scores=np.stack([values.mean(axis=0).filled(np.nan) for values in known]),
+                scores=np.stack([_known_mean([values for values, *_ in one]) for one in blocks]),
                 gated=tuple(next((gate for _, gate, _ in block if gate), None) for block in blocks),
                 failed=tuple(
                     any(one.failed for *_, status in block for one in status) for block in blocks
@@ -268,6 +269,15 @@ def _by_row(
             )
         )
     return by_row
+
+
+def _known_mean(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The mean of each column without its NaN; NaN if nothing else is in it."""
+    values = np.stack(rows)
+    known = ~np.isnan(values)
+    counts = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.divide(total, counts, out=np.full(len(total), np.nan), where=counts > 0)
 
 
 def _remembered(call: Sequence[Row], journal: Journal) -> list[SampleScores] | None:

@@ -75,9 +75,12 @@ def script_notes(candidates: Sequence[Candidate]) -> Iterator[str]:
             yield f"{field} {shown(language)}: most texts are not in its script ({written})"
 
 
+_TARGET_SCRIPT = TargetScript()
+
+
 def _share_in_script(text: str, language: str) -> float:
     """The share of letters in a script of the language; 1 if its scripts are not known."""
-    share = TargetScript().judge(Candidate("", text, target_lang=language)).score
+    share = _TARGET_SCRIPT.judge(Candidate("", text, target_lang=language)).score
     return 1.0 if share is None else share
 
 

@@ -11,11 +11,12 @@ import numpy as np
 from pydantic import Field
 
 from rewardlab.curation.items import Item
-from rewardlab.curation.sampled import ScoredBatch, sample_and_score, score_value
-from rewardlab.curation.sampler import Sampler
+from rewardlab.curation.sampled import SampledBatch, sample_and_score
+from rewardlab.curation.sampler import Sampled, Sampler
 from rewardlab.curation.stage import Job, Stage
-from rewardlab.decoding.rerank import SampleScores, choose, score_samples, scores_of
+from rewardlab.decoding.rerank import SampleScores, choose, score_samples
 from rewardlab.ensemble import RewardEnsemble
+from rewardlab.statistics import moments
 from rewardlab.types import Gate, Term
 
 References = Literal["none", "samples"]
@@ -64,8 +65,7 @@ class BestOf(Stage):
         for batch in sample_and_score(job, place, self._sample, self._score, samples=self.number):
             chosen: list[Item] = []
             dropped: dict[str, str] = {}
-            for item, texts, value in batch:
-                scored = scores_of(item.key, value)
+            for item, texts, scored in batch:
                 choice = choose(scored, weights)
                 if np.isnan(choice.totals).all():
                     dropped[item.key] = _why(scored)
@@ -81,30 +81,23 @@ class BestOf(Stage):
             job.work.replace(chosen)
             job.work.drop(place, dropped)
 
-    def _sample(self, sampler: Sampler, items: Sequence[Item]) -> dict[str, Any]:
+    def _sample(self, sampler: Sampler, items: Sequence[Item]) -> dict[str, Sampled]:
         return sampler(items, self.name, samples=self.number, temperature=self.temperature)
 
-    def _score(self, batch: ScoredBatch) -> dict[str, Any]:
-        """Key -> scores of the samples."""
+    def _score(self, batch: SampledBatch) -> Sequence[SampleScores]:
         texts = {item.id: sampled["texts"] for item, sampled in batch}
         items, pairs = [item for item, _ in batch], self.references == "samples"
-        found = score_samples(items, texts, self._ensemble, pairs=pairs)
-        return {
-            item.key: score_value(sampled, one)
-            for (item, sampled), one in zip(batch, found, strict=True)
-        }
+        return score_samples(items, texts, self._ensemble, pairs=pairs)
 
     def _facts(self, scored: SampleScores, index: int) -> dict[str, Any]:
         """What the data set says of the choice: the scores of it and of all samples."""
         names = [term.reward.name for term in self.rewards]
-        known = np.ma.masked_invalid(scored.scores)
+        means, std = moments(scored.scores)
+        parts = {"chosen": scored.scores[index], "mean": means, "std": std}
         summaries = {
-            name: {
-                "chosen": None if np.isnan(column[index]) else float(column[index]),
-                "mean": float(column.mean()) if column.count() else None,
-                "std": float(column.std()) if column.count() else None,
-            }
-            for name, column in zip(names, known.T, strict=True)
+            name: {part: float(values[at]) for part, values in parts.items()}
+            for at, name in enumerate(names)
+            if not np.isnan(scored.scores[index, at])
         }
         failed = sum(map(bool, scored.failed)) + sum(map(bool, scored.unavailable))
         return {"sample": index, "samples": len(scored.failed), "failed": failed, **summaries}

@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from rewardlab.curation.items import Item
-from rewardlab.curation.sampled import ScoredBatch, sample_and_score, score_value
-from rewardlab.curation.sampler import Sampler
+from rewardlab.curation.sampled import SampledBatch, sample_and_score
+from rewardlab.curation.sampler import Sampled, Sampler
 from rewardlab.curation.stage import Job, Stage
-from rewardlab.decoding.rerank import score_samples, scores_of
+from rewardlab.decoding.rerank import SampleScores, score_samples
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.types import Reward, Term
 
@@ -55,12 +55,12 @@ class Gain(Stage):
         for batch in sample_and_score(job, place, self._sample, self._score, samples=2):
             known: list[Item] = []
             dropped: dict[str, str] = {}
-            for item, _, value in batch:
-                gain = _gain(value)
+            for item, _, scored in batch:
+                gain = _gain(scored)
                 if math.isfinite(gain):
                     known.append(replace(item, origin={**item.origin, "gain": gain}))
                 else:
-                    dropped[item.key] = _why(value)
+                    dropped[item.key] = _why(scored)
             job.work.replace(known)
             job.work.drop(place, dropped)
         self._keep_top(job, place)
@@ -77,7 +77,7 @@ class Gain(Stage):
         reason = f"below the top {self.keep:.4g} by gain"
         job.work.drop(place, {key: reason for pair, key, rank in ranked if rank >= kept[pair]})
 
-    def _sample(self, sampler: Sampler, items: Sequence[Item]) -> dict[str, Any]:
+    def _sample(self, sampler: Sampler, items: Sequence[Item]) -> dict[str, Sampled]:
         """Key -> the greedy translation and the sample."""
         greedy = sampler(items, self.name, samples=1, temperature=0.0)
         sampled = sampler(items, self.name, samples=1, temperature=self.temperature)
@@ -86,23 +86,18 @@ class Gain(Stage):
             for key, value in greedy.items()
         }
 
-    def _score(self, batch: ScoredBatch) -> dict[str, Any]:
+    def _score(self, batch: SampledBatch) -> Sequence[SampleScores]:
         texts = {item.id: sampled["texts"] for item, sampled in batch}
-        found = score_samples([item for item, _ in batch], texts, self._ensemble)
-        return {
-            item.key: score_value(sampled, one)
-            for (item, sampled), one in zip(batch, found, strict=True)
-        }
+        return score_samples([item for item, _ in batch], texts, self._ensemble)
 
 
-def _gain(value: Any) -> float:
+def _gain(scored: SampleScores) -> float:
     """R(sample) - R(greedy); NaN if one of them is unknown."""
-    scored = scores_of("", value)
     (greedy,), (sample,) = scored.scores
     return math.nan if any(scored.failed) else float(sample - greedy)
 
 
-def _why(value: Any) -> str:
-    gone = any(scores_of("", value).unavailable)
+def _why(scored: SampleScores) -> str:
+    gone = any(scored.unavailable)
     why = "a reward was unavailable" if gone else "a translation could not be scored"
     return f"with an unknown gain: {why}"
