@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-vllm test-adapters models test-models check bench clean
+.PHONY: setup demo test test-vllm test-adapters models test-models test-ray check bench clean
 
 setup: .venv/.installed
 
@@ -50,6 +50,11 @@ models: setup
 # Tests on real pretrained models, which `make models` fetches.
 test-models: models
 	$(BIN)/python -m pytest --override-ini testpaths=tests/with_models tests/with_models
+
+# Curation on a Ray cluster, and with a node that is lost in the middle (260 MB).
+test-ray: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
+	$(BIN)/python -m pytest --override-ini testpaths=tests/with_ray tests/with_ray
 
 check: setup
 	$(BIN)/ruff format --check .

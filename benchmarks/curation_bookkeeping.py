@@ -83,15 +83,14 @@ def sources(count: int) -> Iterator[Row]:
 def run(rows: Iterator[Row], stages: Sequence[Stage], generator: Any) -> float:
     """Seconds of a job."""
     with tempfile.TemporaryDirectory() as folder:
-        place, engine = Path(folder), LocalEngine()
+        place = Path(folder)
         sampler = Sampler(generator, lambda item: item.source, Sampling())
         started = time.perf_counter()
         with (
             Journal.open(place / "journal.sqlite", {}) as journal,
             Work.open(place / "work.sqlite") as work,
         ):
-            run_job(rows, stages, Job(work, journal, engine, sampler))
-        engine.close()
+            run_job(rows, stages, Job(work, journal, LocalEngine(), sampler))
         return time.perf_counter() - started
 
 

@@ -57,19 +57,15 @@ def rows(count, *, pair=("en", "de"), first=0):
 
 
 @contextmanager
-def job(folder, *, generator=None, seed=0, **options):
+def job(folder, *, generator=None, seed=0, engine=LocalEngine(), **options):  # noqa: B008 - frozen
     generator = generator or FakeGenerator()
     sampler = Sampler(generator, lambda item: item.source, Sampling(), seed)
-    engine = LocalEngine()
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with (
-            Journal.open(folder / "journal.sqlite", {"seed": seed}) as journal,
-            Work.open(folder / "work.sqlite") as work,
-        ):
-            yield Job(work, journal, engine, sampler, seed, **options)
-    finally:
-        engine.close()
+    with (
+        Journal.open(folder / "journal.sqlite", {"seed": seed}) as journal,
+        Work.open(folder / "work.sqlite") as work,
+    ):
+        yield Job(work, journal, engine, sampler, seed, **options)
 
 
 def left(work):

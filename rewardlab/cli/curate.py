@@ -6,8 +6,11 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import typer
 
 from rewardlab.cli import life_cycle
 from rewardlab.cli.life_cycle import Arguments, conclude, read_config
@@ -22,9 +25,10 @@ from rewardlab.config.rows import read_corpora
 from rewardlab.config.translate import build_sampling
 from rewardlab.curation.card import write_card
 from rewardlab.curation.dataset import as_json, write_dataset
-from rewardlab.curation.engine import LocalEngine
+from rewardlab.curation.engine import Engine, LocalEngine
 from rewardlab.curation.items import Item
 from rewardlab.curation.job import Curated, run_job
+from rewardlab.curation.ray_engine import RayEngine
 from rewardlab.curation.sampler import Sampler
 from rewardlab.curation.stage import Job, Stage
 from rewardlab.curation.work import Work
@@ -38,16 +42,37 @@ from rewardlab.store.journal import Journal, Json
 from rewardlab.store.run_directory import versions
 from rewardlab.text.prompts import write_prompt
 
+EngineName = Literal["local", "ray"]
+
 JOURNAL, WORK, DATASET = "journal.sqlite", "work.sqlite", "dataset"
 
 
-def command(config: ConfigFile, overrides: Overrides = None, *, dry_run: DryRun = False) -> None:
+def command(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    *,
+    dry_run: DryRun = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Score again where a reward was unavailable.")
+    ] = False,
+    engine: Annotated[EngineName, typer.Option(help="Where models run.")] = "local",
+    workers: Annotated[
+        int, typer.Option(min=1, help="Samplers, and scorers, of --engine ray.")
+    ] = 2,
+    ray_address: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="A running Ray cluster; else one is started.")
+    ] = "",
+    ray_gpus: Annotated[float, typer.Option(min=0, help="GPUs of each sampler.")] = 0.0,
+) -> None:
     """Filter sources, sample and select translations, and write a data set.
 
     The same command resumes an interrupted job, and takes in data that was added since. For
     example: rewardlab curate curate.yaml
     """
-    life_cycle.run(Arguments(config, overrides or ()), check, work, write, dry_run=dry_run)
+    arguments = Arguments(config, overrides or ())
+    runs_on = LocalEngine() if engine == "local" else RayEngine(workers, ray_address, ray_gpus)
+    job = partial(work, engine=runs_on, retry=retry_failed)
+    life_cycle.run(arguments, check, job, write, dry_run=dry_run)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +123,13 @@ def _check_directory(run: Path) -> None:
 # ── work ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def work(ready: Ready) -> Curated:
+def work(ready: Ready, *, engine: Engine, retry: bool) -> Curated:
     """Run the stages, and write the data set.
+
+    Args:
+        ready: The job.
+        engine: Runs samplers and scorers.
+        retry: Score again what an earlier process could not score because a reward was unavailable.
 
     Raises:
         UserError: E083, E084 the directory belongs to another job (exit code 2); the server is
@@ -108,16 +138,13 @@ def work(ready: Ready) -> Curated:
         RewardFailed: A reward raised or broke its contract.
         TooManyFailures: A reward left too many texts unscored.
     """
-    config, engine = ready.config, LocalEngine()
+    config = ready.config
     if config.samples and config.generation.needs_checkpoint:
         hush()
     say(f"curating {quantity(len(ready.corpus), 'row')}; the same command resumes")
     with _opened(ready) as journal, Work.open(config.run / WORK) as rows:
-        job = Job(rows, journal, engine, _sampler(ready), config.seed, say)
-        try:
-            curated = run_job(ready.corpus.rows, ready.stages, job)
-        finally:
-            engine.close()
+        job = Job(rows, journal, engine, _sampler(ready), config.seed, say, retry)
+        curated = run_job(ready.corpus.rows, ready.stages, job)
         card = write_card(
             curated,
             ready.stages,

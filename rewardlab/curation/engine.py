@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Protocol, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -14,44 +16,52 @@ AHEAD = 2
 """Batches of each kind that are asked for at once, for each worker."""
 
 
+@dataclass(frozen=True)
+class Pools(Generic[A, B, C]):
+    """Workers that are ready.
+
+    Attributes:
+        sample: Starts a call of the sampler.
+        score: Starts a call of the scorer.
+        workers: Workers of each kind.
+    """
+
+    sample: Callable[[A], Future[B]]
+    score: Callable[[B], Future[C]]
+    workers: int = 1
+
+
 class Engine(Protocol):
-    """Runs functions of two kinds, each kind on workers of its own."""
+    """Runs a sampler and a scorer, each on workers of its own."""
 
-    @property
-    def workers(self) -> int:
-        """Workers of each kind."""
-        ...
+    def pools(
+        self, sample: Callable[[A], B], score: Callable[[B], C]
+    ) -> AbstractContextManager[Pools[A, B, C]]:
+        """Workers for two functions, until the context ends.
 
-    def sample(self, work: Callable[[A], B], batch: A) -> Future[B]:
-        """Start a call of the sampler."""
-        ...
-
-    def score(self, work: Callable[[A], B], batch: A) -> Future[B]:
-        """Start a call of the scorer."""
+        Args:
+            sample: Makes the input of ``score`` from a batch.
+            score: Makes a result.
+        """
         ...
 
 
 class LocalEngine:
     """One thread samples, and one thread scores; models release the interpreter lock."""
 
-    workers = 1
-
-    def __init__(self) -> None:
-        self._sampling = ThreadPoolExecutor(1, thread_name_prefix="sample")
-        self._scoring = ThreadPoolExecutor(1, thread_name_prefix="score")
-
-    def sample(self, work: Callable[[A], B], batch: A) -> Future[B]:
-        """Start a call of the sampler."""
-        return self._sampling.submit(work, batch)
-
-    def score(self, work: Callable[[A], B], batch: A) -> Future[B]:
-        """Start a call of the scorer."""
-        return self._scoring.submit(work, batch)
-
-    def close(self) -> None:
-        """End the threads; work that has not begun is cancelled."""
-        for pool in (self._sampling, self._scoring):
-            pool.shutdown(wait=False, cancel_futures=True)
+    @contextmanager
+    def pools(self, sample: Callable[[A], B], score: Callable[[B], C]) -> Generator[Pools[A, B, C]]:
+        """Two threads; work that has not begun when the context ends is cancelled."""
+        sampling = ThreadPoolExecutor(1, thread_name_prefix="sample")
+        scoring = ThreadPoolExecutor(1, thread_name_prefix="score")
+        try:
+            yield Pools(
+                lambda batch: sampling.submit(sample, batch),
+                lambda batch: scoring.submit(score, batch),
+            )
+        finally:
+            for pool in (sampling, scoring):
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 def overlapped(
@@ -77,28 +87,29 @@ def overlapped(
     Raises:
         Exception: Whatever ``sample`` or ``score`` raises first.
     """
-    most = AHEAD * engine.workers
     rest = iter(batches)
-    sampling: set[Future[B]] = set()
-    scoring: set[Future[C]] = set()
-    exhausted = False
-    try:
+    first = next(rest, None)
+    if first is None:  # no worker has to be started
+        return
+    sampling: list[Future[B]] = []
+    scoring: list[Future[C]] = []
+    with engine.pools(sample, score) as pools:
+        most = AHEAD * pools.workers
+        sampling.append(pools.sample(first))
+        exhausted = False
         while sampling or scoring or not exhausted:
             while not exhausted and len(sampling) < most and len(scoring) < most:
                 batch = next(rest, None)
                 exhausted = batch is None
                 if batch is not None:
-                    sampling.add(engine.sample(sample, batch))
+                    sampling.append(pools.sample(batch))
             waiting: list[Future[Any]] = [*sampling, *scoring]
             wait(waiting, return_when=FIRST_COMPLETED)
             for future in [one for one in sampling if one.done()]:
-                sampling.discard(future)
+                sampling.remove(future)
                 sampled = future.result()
                 keep_sampled(sampled)
-                scoring.add(engine.score(score, sampled))
+                scoring.append(pools.score(sampled))
             for one in [future for future in scoring if future.done()]:
-                scoring.discard(one)
+                scoring.remove(one)
                 yield one.result()
-    finally:
-        for future in (*sampling, *scoring):
-            future.cancel()

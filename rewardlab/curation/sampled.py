@@ -93,6 +93,8 @@ def _complete(
         nonlocal done
         for items in job.work.chunks(min(CHUNK, sampler.call_size(samples))):
             finished = _find(job, "scores", place, items)
+            if job.retry:
+                finished = {key: one for key, one in finished.items() if not one["unavailable"]}
             left = [item for item in items if item.key not in finished]
             done += len(finished)
             known = _find(job, "samples", place, left)

@@ -30,6 +30,7 @@ class Job:
         sampler: Writes translations; None if the job has no model.
         seed: Seed of all draws.
         say: Prints a line of progress.
+        retry: Score again what an earlier process could not score because a reward was unavailable.
     """
 
     work: Work
@@ -38,6 +39,7 @@ class Job:
     sampler: Sampler | None = None
     seed: int = 0
     say: Callable[[str], None] = lambda _: None
+    retry: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,6 +77,19 @@ def test_a_gain_of_a_failed_score_is_unknown(tmp_path, status, place):
     assert reason.startswith("with an unknown gain")
 
 
+def test_an_unavailable_judge_is_asked_again_on_request(tmp_path):
+    gone, here = Judge([Status.OK, Status.UNAVAILABLE]), Judge([Status.OK, Status.OK])
+    folder, generator = tmp_path / "job", FakeGenerator()
+    (item,), _ = curated(folder, rows(1), [BestOf(number=2, rewards=[Term(gone)])])
+    assert item.origin["best_of"]["sample"] == 0
+    again = [BestOf(number=2, rewards=[Term(here)])]
+    (item,), _ = curated(folder, rows(1), again, generator=generator)
+    assert item.origin["best_of"]["sample"] == 0
+    (item,), _ = curated(folder, rows(1), again, generator=generator, retry=True)
+    assert item.origin["best_of"]["sample"] == 1
+    assert generator.drawn == []  # its samples are still there
+
+
 def test_truncated_samples_are_not_chosen(tmp_path):
     generator = FakeGenerator(cut="0123456789abcde")
     stage = BestOf(number=30, rewards=[Term(Judge([Status.OK] * 30))])
