@@ -30,7 +30,9 @@ ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").rglob("*.yaml"))
 HEADINGS = ("# What:", "# Hardware:", "# Command:", "# Expect:")
 KINDS = "sft|rl|train-reward"
-COMMAND = re.compile(rf"rewardlab ({KINDS}|evaluate|translate|rerank) (recipes/\S+)((?: \S+=\S+)*)")
+COMMAND = re.compile(
+    rf"rewardlab ({KINDS}|evaluate|translate|rerank|curate) (recipes/\S+)((?: \S+=\S+)*)"
+)
 LAUNCH = re.compile(
     rf"accelerate launch (.*?) \$\(which rewardlab\) ({KINDS}) (\S+)((?: \S+=\S+)*)"
 )
@@ -76,6 +78,7 @@ def read(path):
 ALL = [read(path) for path in RECIPES]
 TRAINED = [recipe for recipe in ALL if recipe.kind in LOADERS]
 SCORERS = [recipe for recipe in ALL if recipe.kind == "train-reward"]
+CURATED = [recipe for recipe in ALL if recipe.kind == "curate"]
 POLICIES = [recipe for recipe in TRAINED if recipe not in SCORERS]
 each = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: str(recipe.path.relative_to(ROOT)))
 each_trained = pytest.mark.parametrize(
@@ -132,9 +135,11 @@ def tiny_rewards(root):
     """By name, the options that say where a reward's model is."""
     metricx = tiny_metricx.metricx(root / "metricx")
     comet = tiny_comet.write_safetensors(root / "comet", "regression")
+    kiwi = tiny_comet.write_safetensors(root / "kiwi", "kiwi")
     return {
         "metricx": {"model": metricx, "tokenizer": metricx},
         "comet": {"model": comet, "encoder": comet / "encoder"},
+        "comet_kiwi": {"model": kiwi, "encoder": kiwi / "encoder"},
         "automqm": {"url": scripted_judge.url()},
         "naturalness": {"url": scripted_judge.url()},
         "xcomet": {"model": tiny_comet.write_safetensors(root / "xcomet", "xcomet")},
@@ -150,7 +155,7 @@ def arguments(recipe, files, run):
     model = files[TINY.get(recipe.path.parent.name, "base")]
     data = recipe.content["data"]
     sections = [f"data.{at}" for at in range(len(data))] if isinstance(data, list) else ["data"]
-    words = [re.sub(r"=(SRC|REF|DOCUMENT_IDS)$", "", word) for word in recipe.overrides]
+    words = [re.sub(r"=\[?(SRC|REF|DOCUMENT_IDS|TEST)\]?$", "", word) for word in recipe.overrides]
     words = [word for word in words if "=" in word and not word.startswith("policy.path=")]
     for section, corpus in zip(sections, data if isinstance(data, list) else [data], strict=True):
         words += corpus_arguments(recipe, section, corpus, files)
@@ -161,6 +166,8 @@ def arguments(recipe, files, run):
     for at, reward in enumerate(recipe.content.get("rewards", ())):
         options = files["rewards"].get(reward["reward"], {})
         words += [f"rewards.{at}.{option}={value}" for option, value in options.items()]
+    if recipe.kind == "curate":
+        words += stage_arguments(recipe, files)
     for at, system in enumerate(recipe.content.get("systems", ())):
         if "model" in system:
             words.append(f"systems.{at}.model={model}")
@@ -170,9 +177,30 @@ def arguments(recipe, files, run):
     return [*words, *blind, f"run={run}"]
 
 
+def stage_arguments(recipe, files):
+    """The models and test files of a curation job; its sampler runs in this process."""
+    if "generation" in recipe.content:
+        yield "generation={max_new_tokens: 8, batch_size: 8}"
+    if "generation" in recipe.content and "model" not in recipe.content:
+        yield f"model={files['base']}"
+    for at, stage in enumerate(recipe.content["stages"]):
+        options = stage if isinstance(stage, dict) else {}
+        of_rewards = {f"rewards.{n}": one for n, one in enumerate(options.get("rewards", ()))}
+        if isinstance(options.get("reward"), dict):
+            of_rewards["reward"] = options["reward"]
+        for place, reward in of_rewards.items():
+            name = reward["reward"] if isinstance(reward, dict) else reward
+            for option, value in files["rewards"].get(name, {}).items():
+                yield f"stages.{at}.{place}.{option}={value}"
+        if "against" in options:
+            yield f"stages.{at}.against=[{files['DOCUMENT_IDS']}]"
+
+
 def corpus_arguments(recipe, section, corpus, files):
     """The files of one corpus."""
-    yield from (f"{section}.source={files['SRC']}", f"{section}.reference={files['REF']}")
+    yield f"{section}.source={files['SRC']}"
+    if "reference" in corpus or recipe.kind != "curate":
+        yield f"{section}.reference={files['REF']}"
     if "documents" in corpus or "data.documents=DOCUMENT_IDS" in recipe.overrides:
         yield f"{section}.documents={files['DOCUMENT_IDS']}"
 
@@ -258,6 +286,21 @@ def test_a_recipes_options_train(recipe, files, tmp_path, capsys):
     assert any(line["grad_norm"] > 0 for line in steps)
     assert (recipe.content["trainer"].get("beta", 0) > 0) == ("kl" in steps[0])
     assert json.loads(out)["run"] == str(tmp_path / "run")
+
+
+@pytest.mark.parametrize("recipe", CURATED, ids=lambda recipe: recipe.path.parent.name)
+def test_a_curation_recipe_writes_a_data_set(recipe, files, tmp_path, capsys):
+    """A few samples by tiny models, with everything else as the recipe has it."""
+    words = arguments(recipe, files, tmp_path / "run")
+    numbers = [at for at, stage in enumerate(recipe.content["stages"]) if "number" in stage]
+    words += [f"stages.{at}.number=2" for at in numbers]
+    code = leave("curate", recipe.path, *words)
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["read"] == 60
+    assert told["kept"] + sum(one["rows"] for one in told["dropped"]) == 60
+    assert (tmp_path / "run" / "dataset" / "MANIFEST.json").is_file()
 
 
 @each_scorer

@@ -49,7 +49,7 @@ class RayEngine:
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            import ray
+            import ray  # pyright: ignore[reportMissingImports] - an extra
         except ImportError:
             fix = "pip install 'rewardlab[ray]'"
             problem = Problem("E086", "--engine ray", "Ray is not installed", fix)
@@ -72,7 +72,7 @@ class RayEngine:
             UserError: E086, as `ready`.
         """
         self.ready()
-        import ray
+        import ray  # pyright: ignore[reportMissingImports] - an extra
 
         known: Any = ray
         # A lost actor is started again, and what it was asked for is asked again.

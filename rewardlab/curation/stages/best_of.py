@@ -107,6 +107,6 @@ def _why(scored: SampleScores) -> str:
     """Why no sample could be chosen, from the most to the least fixable reason."""
     if any(scored.unavailable):
         return "with no sample that could be scored: a reward was unavailable"
-    if all(gate is not None for gate in scored.gated):
-        return "with a closed gate on every sample"
-    return "with no sample that could be scored"
+    if all(scored.failed):
+        return "with no finished sample that could be scored"
+    return "with a closed gate on every sample that could be scored"

@@ -33,11 +33,12 @@ class Language(Filter):
     texts have low probabilities.
 
     Attributes:
-        minimum: Least probability of a high-resource language, in [0, 1].
+        minimum: Least probability of a high-resource language, in [0, 1]; None asks for the most
+            likely language here, too. Short texts in languages with close relatives need that.
         side: The texts that are looked at.
     """
 
-    minimum: Annotated[float, Field(ge=0, le=1)] = 0.5
+    minimum: Annotated[float, Field(ge=0, le=1)] | None = 0.5
     side: Side = "both"
 
     name: ClassVar[str] = "language"
@@ -70,7 +71,7 @@ class Language(Filter):
         for side, language, text in self._texts(item):
             label = _label(language)
             ranked: list[tuple[str, float]] = identifier().rank(text)
-            if language_code(language) not in HIGH_RESOURCE:
+            if self.minimum is None or language_code(language) not in HIGH_RESOURCE:
                 if ranked[0][0] != label:
                     return f"whose {side} is more likely in another language"
             elif dict(ranked)[label] < self.minimum:
