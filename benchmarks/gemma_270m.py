@@ -2,7 +2,7 @@
 
 One policy is fine-tuned on pairs of LibreOffice's help and on Apertium's translations of news, in
 two stages. With several seeds it is then trained in three ways, for the same CPU time: more
-fine-tuning (continued), RL with chrF, a learned scorer with its spans and fluency (rl), and
+fine-tuning (continued), RL with chrF, sentence embeddings and a learned scorer (rl), and
 fine-tuning on the best of its own eight samples, chosen by the same ensemble (raft). They are
 tested on held-out news documents of NTREX-128, beside the base model with four examples in its
 prompt, Apertium, the best of eight samples and an oracle. No reference of NTREX is trained on; the

@@ -104,8 +104,8 @@ class Bench:
             data = [corpus(self, "more", heldout=0.1), corpus(self, "synthetic")]
         found = [f"data={json.dumps(data)}"]
         if recipe in ("rl.yaml", "rerank.yaml") and self.has_scorer:
-            scorer, fluent = self.out / "scorer", model(FLUENT)
-            found += [f"rewards.1.model={scorer}", f"rewards.2.model={fluent}"]
+            scorer, encoder = self.out / "scorer", model(ENCODER)
+            found += [f"rewards.1.model={scorer}", f"rewards.2.model={encoder}"]
         return found
 
 

@@ -143,6 +143,7 @@ def tiny_rewards(root):
         "automqm": {"url": scripted_judge.url()},
         "naturalness": {"url": scripted_judge.url()},
         "xcomet": {"model": tiny_comet.write_safetensors(root / "xcomet", "xcomet")},
+        "embedding": {"model": tiny_checkpoints.xlm_r(root / "sentences")},
         "fluency": {"model": tiny_checkpoints.qwen3(root / "fluent", base=True)},
         "generalist": {"model": tiny_classifiers.gemma3(root / "generalist")},
     }
