@@ -76,7 +76,8 @@ def test_samples_depend_on_their_seed_alone(installed):
     assert [one.text for one in again[1]] == many[3]
 
 
-def test_a_program_that_the_pair_needs_and_lacks_is_named(installed):
+def test_a_program_that_the_pair_needs_and_lacks_is_named(installed, monkeypatch):
+    monkeypatch.setenv("PATH", str(installed / "bin"))  # cg3 may be installed elsewhere
     mode = installed / "modes" / "eng-spa.mode"
     mode.write_text(mode.read_text().replace("select", "cg-proc -w 'x.bin' | select"))
     with pytest.raises(UserError, match=r"E086.*not installed: cg-proc\. fix: apt-get install cg3"):
