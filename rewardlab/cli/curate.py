@@ -105,9 +105,16 @@ def check(arguments: Arguments) -> Ready:
     found.attempt(_check_directory, config.run)
     corpus = found.attempt(lambda: join(read_corpora(config.data))) or NO_ROWS
     stages = [] if found.problems else [build_stage(entry) for entry in config.stages]
+    for stage in stages:
+        found.attempt(_read, stage)
     summary: dict[str, Any] = {"run": str(config.run), "rows": len(corpus)}
     notes = conclude(found, *row_notes(corpus))
     return Ready(summary, notes, config, corpus, stages, generator)
+
+
+def _read(stage: Stage) -> str:
+    """The signature of a stage, for which the files that it depends on are read."""
+    return stage.signature
 
 
 def _check_directory(run: Path) -> None:

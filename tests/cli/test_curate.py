@@ -154,6 +154,16 @@ def test_a_wrong_stage_is_refused_in_its_line(here, run, stage, code, told):
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_missing_test_set_is_named_before_anything_is_written(here, run, dry):
+    Path("curate.yaml").write_text(SAMPLED + "  - {stage: decontaminate, against: [gone.txt]}\n")
+    code, _, err = run("curate", "curate.yaml", *dry)
+    assert code == 3
+    assert "gone.txt" in err
+    assert "E201" in err
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize("key", ["prompt", "model"])
 def test_what_sampling_needs_is_asked_for(here, run, key):
     lines = [line for line in SAMPLED.splitlines() if not line.startswith(f"{key}:")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,6 @@ from pydantic import Field
 from rewardlab.curation.items import Item
 from rewardlab.curation.stage import Filter
 from rewardlab.data.lines import read_lines
-from rewardlab.store.files import sha256_of
 from rewardlab.text.words import words
 
 
@@ -36,9 +36,13 @@ class Decontaminate(Filter):
 
     @property
     def signature(self) -> str:
-        """The content of the files, and n."""
-        files = "".join(sha256_of(path) for path in self.against)
-        digest = hashlib.sha256(files.encode()).hexdigest()[:16]
+        """The content of the files, and n.
+
+        Raises:
+            UserError: E201..E203, a file cannot be read as text; exit code 3.
+        """
+        texts = [read_lines(path).lines for path in self.against]
+        digest = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
         return f"{self.name}:{self.version}|against:{digest}|n:{self.n}"
 
     @cached_property
