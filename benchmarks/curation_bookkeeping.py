@@ -31,7 +31,7 @@ from rewardlab.curation.stage import Job, Stage
 from rewardlab.curation.stages.best_of import BestOf
 from rewardlab.curation.stages.near_duplicates import NearDuplicates
 from rewardlab.curation.work import Work
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.generate import Generated, Prompt, Sampling
 from rewardlab.rewards import FromFunction
 from rewardlab.store.journal import Journal

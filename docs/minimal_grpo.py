@@ -18,7 +18,7 @@ import torch
 from rewardlab import Gate, RewardEnsemble, Term
 from rewardlab.advantages import gdpo, reward_rows
 from rewardlab.align import align, decode
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.miniature.grammar import Grammar
 from rewardlab.miniature.noise import with_error
 from rewardlab.rewards import ChrF, LexicalSpans, NotEmpty

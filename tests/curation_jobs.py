@@ -8,7 +8,7 @@ from rewardlab.curation.job import run_job
 from rewardlab.curation.sampler import Sampler
 from rewardlab.curation.stage import Job
 from rewardlab.curation.work import Work
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.generate import Generated, Sampling
 from rewardlab.rewards import FromFunction
 from rewardlab.seeds import seed_for

@@ -63,8 +63,12 @@ ROOMS = (
 )
 NAMES = [room for room, _ in ROOMS]
 KINDS = dict(ROOMS)
-ENGINES = {"rewardlab.generate.local", "rewardlab.generate.vllm_engine"}
-"""Files of a text room that run a model; like the model rooms, loaded on first use."""
+ENGINES = {
+    "rewardlab.data.hub",
+    "rewardlab.generate.local",
+    "rewardlab.generate.vllm_engine",
+}
+"""Files of a text room that need a tensor library; like the model rooms, loaded on first use."""
 TENSOR_KNOWS = {"errors", "statistics", "types", "seeds"}
 """What the tensor side knows besides itself: no reward, no language, no file."""
 TENSOR_LIBRARIES = {"torch", "transformers", "trl", "accelerate", "peft", "datasets"}

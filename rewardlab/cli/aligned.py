@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardlab.cli.texts import numbered_rows, read_texts
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.errors import Problem, shown
 
 STDIN = "-"

@@ -17,11 +17,10 @@ from rewardlab.cli.life_cycle import Arguments, conclude, read_config
 from rewardlab.cli.options import ConfigFile, DryRun, Overrides
 from rewardlab.cli.output import say
 from rewardlab.cli.quiet import hush
-from rewardlab.cli.rows import NO_ROWS, row_notes
 from rewardlab.config.checks import check_run_directory, free_name
 from rewardlab.config.curate import CurateConfig, build_stage, check_curate
 from rewardlab.config.load import to_yaml
-from rewardlab.config.rows import read_corpora
+from rewardlab.config.rows import stream_corpora
 from rewardlab.config.translate import build_sampling
 from rewardlab.curation.card import write_card
 from rewardlab.curation.dataset import as_json, write_dataset
@@ -32,7 +31,8 @@ from rewardlab.curation.ray_engine import RayEngine
 from rewardlab.curation.sampler import Sampler
 from rewardlab.curation.stage import Job, Stage
 from rewardlab.curation.work import Work
-from rewardlab.data.corpora import Corpus, join
+from rewardlab.data.funnel import Funnel
+from rewardlab.data.rows import RowStream, all_rows, scan
 from rewardlab.dry_run.decoding import signed_generator
 from rewardlab.errors import UserError, quantity
 from rewardlab.generate import Generator as TextGenerator
@@ -81,13 +81,15 @@ class Ready(life_cycle.Ready):
 
     Attributes:
         config: The configuration.
-        corpus: The rows.
+        sources: The rows of the corpora, read from their files each time.
+        read: What was left out on reading.
         stages: The stages.
         generator: The model that samples; None if no stage does.
     """
 
     config: CurateConfig
-    corpus: Corpus
+    sources: Sequence[RowStream]
+    read: Funnel
     stages: Sequence[Stage]
     generator: TextGenerator | None
 
@@ -103,13 +105,14 @@ def check(arguments: Arguments) -> Ready:
     if config.samples and not found.problems:
         generator = found.attempt(signed_generator, config.generation, config.model)
     found.attempt(_check_directory, config.run)
-    corpus = found.attempt(lambda: join(read_corpora(config.data))) or NO_ROWS
+    sources = stream_corpora(config.data)
+    read, said = found.attempt(lambda: scan(sources)) or (Funnel(), [])
     stages = [] if found.problems else [build_stage(entry) for entry in config.stages]
     for stage in stages:
         found.attempt(_read, stage)
-    summary: dict[str, Any] = {"run": str(config.run), "rows": len(corpus)}
-    notes = conclude(found, *row_notes(corpus))
-    return Ready(summary, notes, config, corpus, stages, generator)
+    summary: dict[str, Any] = {"run": str(config.run), "rows": read.kept}
+    notes = conclude(found, *said, str(read))
+    return Ready(summary, notes, config, sources, read, stages, generator)
 
 
 def _read(stage: Stage) -> str:
@@ -148,10 +151,10 @@ def work(ready: Ready, *, engine: Engine, retry: bool) -> Curated:
     config = ready.config
     if config.samples and config.generation.needs_checkpoint:
         hush()
-    say(f"curating {quantity(len(ready.corpus), 'row')}; the same command resumes")
+    say(f"curating {quantity(ready.read.kept, 'row')}; the same command resumes")
     with _opened(ready) as journal, Work.open(config.run / WORK) as rows:
         job = Job(rows, journal, engine, _sampler(ready), config.seed, say, retry)
-        curated = run_job(ready.corpus.rows, ready.stages, job)
+        curated = run_job(all_rows(ready.sources), ready.stages, job, read=ready.read)
         card = write_card(
             curated,
             ready.stages,

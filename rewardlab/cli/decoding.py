@@ -17,7 +17,8 @@ from rewardlab.config.evaluate import EvaluateConfig
 from rewardlab.config.load import to_yaml
 from rewardlab.config.rows import select_rows, source_lines
 from rewardlab.config.translate import RerankConfig, TranslateConfig, build_sampling
-from rewardlab.data.corpora import Corpus, Row
+from rewardlab.data.corpora import Corpus
+from rewardlab.data.rows import Row
 from rewardlab.decoding.files import (
     HYPOTHESES,
     TRANSLATIONS,

@@ -27,7 +27,7 @@ from rewardlab.config.history import History
 from rewardlab.config.load import to_yaml
 from rewardlab.config.rows import select_rows
 from rewardlab.config.translate import build_sampling
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.decoding.files import write_translations
 from rewardlab.decoding.translate import prompts_digest
 from rewardlab.dry_run.decoding import check_decoding, signed_generator

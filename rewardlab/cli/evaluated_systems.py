@@ -12,7 +12,7 @@ from rewardlab.cli.decoding import COST
 from rewardlab.cli.evaluation_result import Costs
 from rewardlab.config.evaluate import EvaluateConfig
 from rewardlab.config.history import History, history, run_of, training_texts
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.decoding.outputs import read_outputs
 from rewardlab.dry_run.findings import Findings, valid
 from rewardlab.errors import UserError, quantity

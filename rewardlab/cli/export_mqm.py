@@ -16,7 +16,7 @@ from rewardlab.config.evaluate import EvaluateConfig
 from rewardlab.config.load import parse
 from rewardlab.config.rows import select_rows
 from rewardlab.config.translate import RerankConfig, TranslateConfig
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.decoding.files import TRANSLATIONS
 from rewardlab.decoding.outputs import read_outputs
 from rewardlab.errors import Problem, UserError, refuse, shown

@@ -15,7 +15,7 @@ from rewardlab.cli.output import say
 from rewardlab.cli.rows import NO_ROWS, pairs_of, prompts_of, row_notes
 from rewardlab.cli.samples import SAMPLES, keep, taken_samples
 from rewardlab.config.translate import RerankConfig, check_rerank
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.decoding.files import write_translations
 from rewardlab.decoding.rerank import Choice, SampleScores, choose, is_oracle, judge_samples
 from rewardlab.decoding.translate import (

@@ -15,7 +15,8 @@ from rewardlab.config.load import to_yaml
 from rewardlab.config.rl import RLConfig, check_rl, check_rl_options, rl_options
 from rewardlab.config.rows import read_data
 from rewardlab.config.strict_yaml import Document
-from rewardlab.data.corpora import Corpus, Row
+from rewardlab.data.corpora import Corpus
+from rewardlab.data.rows import Row
 from rewardlab.dry_run.rewards import build_each, check_rewards
 from rewardlab.dry_run.training import check_plan, rl_plan
 from rewardlab.ensemble import RewardEnsemble

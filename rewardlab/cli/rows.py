@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from rewardlab.config.checks import NOWHERE, prompt_problems
 from rewardlab.config.sections import DataConfig
-from rewardlab.data.corpora import Corpus, Row
+from rewardlab.data.corpora import Corpus
+from rewardlab.data.rows import Row
 from rewardlab.text.prompts import Prompt, write_prompt
 
 NO_ROWS = Corpus()

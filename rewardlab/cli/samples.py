@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from rewardlab.cli.decoding import COST
 from rewardlab.config import strict_yaml
 from rewardlab.config.translate import RerankConfig
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.decoding.files import TRANSLATIONS, read_translations
 from rewardlab.decoding.translate import Translation, cost_of
 from rewardlab.errors import Problem, refuse, shown

@@ -16,7 +16,8 @@ from rewardlab.config.load import to_yaml
 from rewardlab.config.rows import read_data
 from rewardlab.config.sft import SFTRunConfig, check_sft, check_sft_options, sft_config
 from rewardlab.config.strict_yaml import Document
-from rewardlab.data.corpora import Row, validation_split
+from rewardlab.data.corpora import validation_split
+from rewardlab.data.rows import Row
 from rewardlab.data.synthetic import curriculum
 from rewardlab.dry_run.training import check_plan, sft_plan
 from rewardlab.store.lineage import Stage, Training

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from rewardlab.data.corpora import Row
 from rewardlab.data.lines import TextFile, read_aligned
+from rewardlab.data.rows import Row
 from rewardlab.errors import Problem, refuse
 
 

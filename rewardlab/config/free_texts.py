@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from rewardlab.config.rows import read_corpora, source_lines
 from rewardlab.config.train_reward import FreeTextsConfig, StageConfig
-from rewardlab.data.corpora import Corpus, Row
+from rewardlab.data.corpora import Corpus
 from rewardlab.data.funnel import Funnel
 from rewardlab.data.lines import read_aligned, read_lines
+from rewardlab.data.rows import Row
 from rewardlab.decoding.files import TRANSLATIONS
 from rewardlab.decoding.outputs import read_outputs
 from rewardlab.errors import Problem, quantity, refuse

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 from rewardlab.config.sections import DataConfig, TextsConfig
 from rewardlab.data.corpora import Corpus, apart, join, read_parallel, split
-from rewardlab.data.readers import READERS, Files
+from rewardlab.data.readers import READERS
+from rewardlab.data.rows import RowStream
 from rewardlab.errors import Problem, refuse
 
 Split: TypeAlias = Literal["all", "heldout", "train"]
@@ -72,9 +73,17 @@ def read_corpora(data: Sequence[TextsConfig]) -> list[Corpus]:
     Raises:
         UserError: E201..E208, exit code 3.
     """
-    fields = set(TextsConfig.model_fields)  # they are the arguments of `read_parallel`
+    fields = set(TextsConfig.model_fields) - {"columns"}  # they are arguments of `read_parallel`
     return [
-        read_parallel(**one.model_dump(include=fields), name=name)
+        read_parallel(**one.model_dump(include=fields), name=name, columns=one.files.columns)
+        for name, one in zip(corpus_names(data), data, strict=True)
+    ]
+
+
+def stream_corpora(data: Sequence[TextsConfig]) -> list[RowStream]:
+    """Every corpus as rows that are read one after another; named so that all ids differ."""
+    return [
+        RowStream(one.files, one.format, name, one.max_characters)
         for name, one in zip(corpus_names(data), data, strict=True)
     ]
 
@@ -89,6 +98,6 @@ def source_lines(data: Sequence[TextsConfig]) -> list[tuple[str, int]]:
         (name, segment.line)
         for name, one in zip(corpus_names(data), data, strict=True)
         for segment in READERS.load(one.format)(
-            Files(one.source, source_lang=one.source_lang, target_lang=one.target_lang)
+            one.files._replace(reference=None, documents=None)
         ).segments
     ]

@@ -28,7 +28,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from rewardlab.data.readers import READERS
+from rewardlab.data.readers import READERS, WITH_COLUMNS, Files
 from rewardlab.text.languages import UnknownLanguage, written_code
 
 T = TypeVar("T")
@@ -69,6 +69,10 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
+def _column(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
 def _text_as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -93,6 +97,7 @@ ListOf = Annotated[tuple[T, ...], Strict(False)]
 NonEmpty = Annotated[ListOf[T], Field(min_length=1)]
 Several = Annotated[ListOf[T], BeforeValidator(_as_list)]
 """A list; the file may give a mapping in place of a list with one item."""
+Column = Annotated[Text, BeforeValidator(_column)]
 FileNames = Annotated[ListOf[FileName], BeforeValidator(_text_as_list)]
 """A list; the file may give one name in place of a list with one item."""
 
@@ -180,6 +185,27 @@ _AS_WRITTEN: dict[object, object] = {Path | None: _FileNameOrNone}
 # ── data ────────────────────────────────────────────────────────────────────────────────────────
 
 
+class ColumnsConfig(Section):
+    """Names of columns, or their numbers from 1 in a table without a line of names.
+
+    Attributes:
+        source: The sources.
+        reference: The translations.
+        document: Document ids.
+        image: Paths of the pictures that the sources are in.
+    """
+
+    source: Column | None = None
+    reference: Column | None = None
+    document: Column | None = None
+    image: Column | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The columns that are given."""
+        return {part: name for part, name in self if name is not None}
+
+
 class TextsConfig(Section):
     """A parallel corpus.
 
@@ -192,6 +218,7 @@ class TextsConfig(Section):
         documents: One document id per line.
         max_characters: Maximum number of characters in a text; rows with a longer one are left out.
         format: The name of a corpus reader, see `rewardlab.data.readers`.
+        columns: Columns of a table whose names are not the usual ones.
     """
 
     source: FileName
@@ -201,6 +228,20 @@ class TextsConfig(Section):
     documents: FileName | None = None
     max_characters: Positive | None = None
     format: Annotated[Text, one_of_names(READERS.names)] = "lines"
+    columns: ColumnsConfig | None = None
+
+    @property
+    def files(self) -> Files:
+        """What a reader gets."""
+        named = {} if self.columns is None else self.columns.named
+        languages = (self.source_lang, self.target_lang)
+        return Files(self.source, self.reference, self.documents, *languages, named)
+
+    @model_validator(mode="after")
+    def _has_columns(self) -> Self:
+        if self.columns is not None and self.format not in WITH_COLUMNS:
+            raise needs("format", f"columns belong to {', '.join(sorted(WITH_COLUMNS))}")
+        return self
 
 
 class DataConfig(TextsConfig):

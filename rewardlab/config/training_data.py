@@ -17,7 +17,7 @@ from rewardlab.config.free_texts import (
 )
 from rewardlab.config.severities import load_severities
 from rewardlab.config.train_reward import JudgementsConfig, StageConfig, TrainRewardConfig
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.errors import EXIT_DATA, Problem, UserError, refuse
 from rewardlab.human.formats import read_gold
 from rewardlab.human.gold import Gold

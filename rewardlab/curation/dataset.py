@@ -25,7 +25,7 @@ from pyarrow import parquet
 from rewardlab.curation.items import Item
 from rewardlab.curation.job import EXAMPLES, Curated
 from rewardlab.data.funnel import Funnel
-from rewardlab.store.files import disk_errors, replace_file, write_jsonl
+from rewardlab.store.files import disk_errors, json_line, replace_file, write_jsonl
 from rewardlab.store.manifest import write_manifest
 
 Format = Literal["parquet", "jsonl"]
@@ -40,6 +40,7 @@ SCHEMA = pa.schema(
         pa.field("target_lang", pa.string(), nullable=False),
         pa.field("document", pa.string()),
         pa.field("id", pa.string(), nullable=False),
+        pa.field("image", pa.string()),
         pa.field("origin", pa.string(), nullable=False),
     ]
 )
@@ -79,19 +80,28 @@ def _write_rows(directory: Path, items: Iterator[Item], kind: Format) -> list[It
     """Write the files; returns the first rows."""
     first = list(islice(items, EXAMPLES))
     rest = chain(first, items)
+    write = _write_jsonl if kind == "jsonl" else _write_parquet
     for number in range(10**5):
-        chunk = [as_row(item) for item in islice(rest, ROWS_OF_A_FILE)]
-        if not chunk and number:
+        rows = map(as_row, islice(rest, ROWS_OF_A_FILE))
+        ahead = next(rows, None)
+        if ahead is None and number:
             break
         path = directory / f"{number:05}.{kind}"
-        if kind == "jsonl":
-            write_jsonl(path, chunk)
-        else:
-            table = pa.Table.from_pylist(chunk, schema=SCHEMA)
-            parquet.write_table(table, path, row_group_size=ROWS_OF_A_GROUP, compression="zstd")
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+        write(path, rows if ahead is None else chain([ahead], rows))
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     return first
+
+
+def _write_parquet(path: Path, rows: Iterator[Mapping[str, Any]]) -> None:
+    with parquet.ParquetWriter(path, SCHEMA, compression="zstd") as file:
+        while group := list(islice(rows, ROWS_OF_A_GROUP)):
+            file.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+
+
+def _write_jsonl(path: Path, rows: Iterator[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"{json_line(row)}\n" for row in rows)
 
 
 def as_row(item: Item) -> dict[str, Any]:
@@ -103,6 +113,7 @@ def as_row(item: Item) -> dict[str, Any]:
         "target_lang": item.target_lang,
         "document": item.document,
         "id": item.id,
+        "image": item.image,
         "origin": json.dumps(item.origin, ensure_ascii=False, sort_keys=True),
     }
 

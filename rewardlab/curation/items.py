@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.types import Candidate
 
 KEY_DIGITS = 32
@@ -26,6 +26,7 @@ class Item:
         target_lang: Language code of the translation.
         document: The document of the source, or None.
         id: The row's id in the data.
+        image: Path of the picture that the source is in, or None.
         origin: What stages say of the row, by name: gain, scores, sampler.
     """
 
@@ -36,6 +37,7 @@ class Item:
     target_lang: str
     document: str | None
     id: str
+    image: str | None = None
     origin: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -74,4 +76,5 @@ def item_of(row: Row) -> Item:
         target_lang=row.target_lang,
         document=row.document,
         id=row.id,
+        image=row.image,
     )

@@ -12,7 +12,6 @@ from rewardlab.curation.sampler import Sampled, Sampler
 from rewardlab.curation.stage import Job
 from rewardlab.curation.work import CHUNK
 from rewardlab.decoding.rerank import SampleScores, scores_of
-from rewardlab.heartbeat import heartbeat
 from rewardlab.json_values import json_value
 
 SampledBatch: TypeAlias = Sequence[tuple[Item, Sampled]]
@@ -75,7 +74,6 @@ def _complete(
 ) -> None:
     sampler = job.sampler
     assert sampler is not None  # noqa: S101 - a job with such a stage has one
-    total, done = sum(job.work.left().values()), 0
 
     def sampled(batch: Sequence[tuple[Item, Sampled | None]]) -> SampledBatch:
         missing = [item for item, known in batch if known is None]
@@ -90,24 +88,22 @@ def _complete(
         job.journal.put(values)
 
     def batches() -> Iterator[list[tuple[Item, Sampled | None]]]:
-        nonlocal done
         for items in job.work.chunks(min(CHUNK, sampler.call_size(samples))):
             finished = _find(job, "scores", place, items)
             if job.retry:
                 finished = {key: one for key, one in finished.items() if not one["unavailable"]}
             left = [item for item in items if item.key not in finished]
-            done += len(finished)
+            job.progress.add(len(finished), known=True)
             known = _find(job, "samples", place, left)
             if left:
                 yield [(item, known.get(item.key)) for item in left]
 
-    with heartbeat(job.say, lambda: f"sampled and scored {done:,} of {total:,} sources"):
-        for batch, scores in overlapped(job.engine, batches(), sampled, scored, keep_sampled=keep):
-            rows = zip(batch, scores, strict=True)
-            job.journal.put(
-                {_key("scores", place, item.key): _value(one, found) for (item, one), found in rows}
-            )
-            done += len(batch)
+    for batch, scores in overlapped(job.engine, batches(), sampled, scored, keep_sampled=keep):
+        rows = zip(batch, scores, strict=True)
+        job.journal.put(
+            {_key("scores", place, item.key): _value(one, found) for (item, one), found in rows}
+        )
+        job.progress.add(len(batch))
 
 
 def _value(sampled: Sampled, scores: SampleScores) -> Any:

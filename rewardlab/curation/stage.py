@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rewardlab.curation.engine import Engine
 from rewardlab.curation.items import Item
+from rewardlab.curation.progress import Progress
 from rewardlab.curation.sampler import Sampler
 from rewardlab.curation.work import Work
 from rewardlab.store.journal import Journal
@@ -31,6 +32,7 @@ class Job:
         seed: Seed of all draws.
         say: Prints a line of progress.
         retry: Score again what an earlier process could not score because a reward was unavailable.
+        progress: How far the stage that runs has come.
     """
 
     work: Work
@@ -40,6 +42,13 @@ class Job:
     seed: int = 0
     say: Callable[[str], None] = lambda _: None
     retry: bool = False
+    progress: Progress = field(default_factory=Progress)
+
+    def chunks(self) -> Iterator[list[Item]]:
+        """The rows that are left, as `Work.chunks`, counted as done when the next ones are read."""
+        for items in self.work.chunks():
+            yield items
+            self.progress.add(len(items))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +90,6 @@ class Filter(Stage):
 
     def run(self, job: Job, place: int) -> None:
         """Drop the rows for which there is a reason."""
-        for items in job.work.chunks():
-            reasons = {item.key: self.reason(item) for item in items}
-            job.work.drop(place, {key: why for key, why in reasons.items() if why is not None})
+        for items in job.chunks():
+            reasons = ((item.key, self.reason(item)) for item in items)
+            job.work.drop(place, [(key, why) for key, why in reasons if why is not None])

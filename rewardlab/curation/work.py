@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -117,20 +117,22 @@ class Work:
             )
             self._database.execute("COMMIT")
 
-    def drop(self, stage: int, reasons: Mapping[str, str]) -> None:
+    def drop(self, stage: int, reasons: Iterable[tuple[str, str]]) -> None:
         """Drop rows.
 
         Args:
             stage: Number of the stage.
-            reasons: Key -> why.
+            reasons: Key and why; read as they are needed.
         """
+        rest = iter(reasons)
         with disk_errors(self._path):
-            self._database.execute("BEGIN")
-            self._database.executemany(
-                "UPDATE items SET stage = ?, reason = ? WHERE key = ?",
-                [(stage, reason, key) for key, reason in reasons.items()],
-            )
-            self._database.execute("COMMIT")
+            while chunk := list(islice(rest, CHUNK)):
+                self._database.execute("BEGIN")
+                self._database.executemany(
+                    "UPDATE items SET stage = ?, reason = ? WHERE key = ?",
+                    [(stage, reason, key) for key, reason in chunk],
+                )
+                self._database.execute("COMMIT")
 
     def ranked(self, values: Iterable[tuple[str, float, str]]) -> Iterator[tuple[str, str, int]]:
         """Rows by part and value, the largest value first; equal values in the order of keys.

@@ -5,61 +5,16 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rewardlab.data.encodings import some_rows
 from rewardlab.data.funnel import Funnel
-from rewardlab.data.readers import READERS, Files
+from rewardlab.data.readers import Files
+from rewardlab.data.rows import Row, RowStream, no_rows
 from rewardlab.errors import Problem, quantity, refuse, shown
-from rewardlab.text.languages import language_notes, language_problems
-from rewardlab.types import Candidate
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One segment.
-
-    Attributes:
-        id: ``LINE``, or ``CORPUS:LINE`` if the corpus has a name.
-        source: The text to translate.
-        reference: Translation of the source, or None if the corpus has no references.
-        source_lang: Language code of the source.
-        target_lang: Language code of the translation.
-        document: The document of the row, or None.
-        corpus: Name of the corpus; empty if there is only one corpus.
-        line: Line number in the corpus, from 1; 0 for a row that was not read from a file.
-    """
-
-    id: str
-    source: str
-    reference: str | None
-    source_lang: str
-    target_lang: str
-    document: str | None = None
-    corpus: str = field(default="", kw_only=True)
-    line: int = field(default=0, kw_only=True)
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The source and, if it exists, the reference."""
-        return (self.source,) if self.reference is None else (self.source, self.reference)
-
-    def candidate(self, hypothesis: str) -> Candidate:
-        """The row with a translation, as a candidate for rewards.
-
-        Args:
-            hypothesis: The translation to score.
-        """
-        return Candidate(
-            source=self.source,
-            hypothesis=hypothesis,
-            reference=self.reference,
-            source_lang=self.source_lang or None,
-            target_lang=self.target_lang or None,
-            id=self.id,
-        )
+from rewardlab.text.languages import language_notes
 
 
 @dataclass(frozen=True)
@@ -101,6 +56,7 @@ def read_parallel(
     max_characters: int | None = None,
     name: str = "",
     format: str = "lines",  # noqa: A002 - the name of the configuration's key
+    columns: Mapping[str, str] | None = None,
 ) -> Corpus:
     """Read a corpus; rows with an empty side are left out and counted.
 
@@ -113,33 +69,21 @@ def read_parallel(
         max_characters: Rows with a longer side are left out and counted; at least 1.
         name: Prefix of the line number in ids, to distinguish joined corpora.
         format: One of `READERS`.
+        columns: Part of a segment -> column, for formats with columns.
 
     Raises:
         KeyError: No such format.
-        UserError: E201..E208, exit code 3, with every problem of every file; E260, a language is
-            unknown.
+        UserError: E201..E209, E270, E271, exit code 3, with every problem of every file; E260, a
+            language is unknown.
     """
-    languages = {"source_lang": source_lang, "target_lang": target_lang}
-    if unknown := [
-        one for key, code in languages.items() for one in language_problems(key, [code])
-    ]:
-        refuse(*unknown)
-    files = Files(source, reference, documents, source_lang, target_lang)
-    segments, notes = READERS.load(format)(files)
-    ids = [f"{name}:{line}" if name else str(line) for line, *_ in segments]
-    rows = tuple(
-        Row(row_id, text, translation, source_lang, target_lang, document, corpus=name, line=line)
-        for row_id, (line, text, translation, document) in zip(ids, segments, strict=True)
-    )
-    corpus = Corpus(rows, Funnel(len(rows)))
-    corpus = corpus.without("empty", lambda row: not all(text.strip() for text in row.texts))
-    if max_characters is not None:
-        reason = f"over {quantity(max_characters, 'character')}"
-        corpus = corpus.without(reason, lambda row: max(map(len, row.texts)) > max_characters)
-    if not corpus.rows:
-        refuse(Problem("E206", str(source), f"no rows: {corpus.funnel}", "give a file with text"))
-    notes = (*language_notes(source_lang, target_lang), *notes, *_content_notes(corpus.rows))
-    return replace(corpus, notes=notes)
+    files = Files(source, reference, documents, source_lang, target_lang, columns or {})
+    stream = RowStream(files, format=format, name=name, max_characters=max_characters)
+    reading = stream.read()
+    rows = tuple(reading)
+    if not rows:
+        refuse(no_rows(source, reading.funnel))
+    notes = (*language_notes(source_lang, target_lang), *reading.notes, *_content_notes(rows))
+    return Corpus(rows, reading.funnel, notes)
 
 
 def join(corpora: Sequence[Corpus]) -> Corpus:

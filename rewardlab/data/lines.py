@@ -17,7 +17,6 @@ from statistics import median
 from typing import BinaryIO
 
 from rewardlab.data.encodings import STDIN, decoded, some_rows
-from rewardlab.data.readers import Files, ParallelText, Segment
 from rewardlab.errors import Problem, UserError, kind_of, quantity, refuse
 
 ANOTHER = 0.5
@@ -39,27 +38,6 @@ class TextFile:
     name: str
     lines: list[str]
     notes: tuple[str, ...] = ()
-
-
-def read_line_aligned(files: Files) -> ParallelText:
-    """The reader of the format ``lines``: UTF-8 files, plain or gzipped.
-
-    The document file has one id per line; if it has tab-separated columns, the first is used.
-
-    Raises:
-        UserError: E201..E205 as `read_aligned`, E208 lines without a document id; exit code 3.
-    """
-    named = {"source": files.source, "reference": files.reference, "documents": files.documents}
-    paths = {name: path for name, path in named.items() if path is not None}
-    columns = dict(zip(paths, read_aligned([*paths.values()]), strict=True))
-    sources = columns["source"].lines
-    references = columns["reference"].lines if "reference" in columns else [None] * len(sources)
-    ids = _document_ids(columns["documents"]) if "documents" in columns else [None] * len(sources)
-    texts = zip(sources, references, ids, strict=True)
-    return ParallelText(
-        [Segment(line, *fields) for line, fields in enumerate(texts, start=1)],
-        tuple(note for file in columns.values() for note in file.notes),
-    )
 
 
 def read_aligned(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) -> list[TextFile]:
@@ -186,11 +164,3 @@ def drift(source: Sequence[str], other: Sequence[str]) -> int:
     after = [0.0, *accumulate(abs(ratio - usual) for ratio in reversed(from_end))]
     costs = [before[cut] + after[short - cut] for cut in range(short + 1)]
     return costs.index(min(costs)) + 1
-
-
-def _document_ids(file: TextFile) -> list[str]:
-    ids = [line.split("\t", 1)[0].strip() for line in file.lines]
-    if missing := [number for number, document in enumerate(ids, start=1) if not document]:
-        what = f"no document id in {some_rows(missing, len(ids))}"
-        refuse(Problem("E208", f"{file.name}:{missing[0]}", what, "write one id per line"))
-    return ids

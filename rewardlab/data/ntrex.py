@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from langcodes import Language
-
+from rewardlab.data.language_names import name_of_language
 from rewardlab.data.lines import read_aligned
 from rewardlab.data.readers import Files, ParallelText, Segment
-from rewardlab.errors import EXIT_DATA, Problem, UserError, nearest, refuse, shown
-from rewardlab.text.languages import written_code
+from rewardlab.errors import Problem, refuse
 
 SOURCE = "newstest2019-src.eng.txt"
 REFERENCE = "newstest2019-ref."
@@ -64,17 +62,4 @@ def text_file(directory: Path, language: str) -> Path:
     """
     prefixes = {path.stem.removeprefix(REFERENCE): path for path in directory.glob("*-ref.*.txt")}
     known = prefixes | {"eng": directory / SOURCE}
-    if language in known:
-        return known[language]
-    code = Language.get(written_code(language))
-    three = code.to_alpha3()
-    wanted = "-".join(part for part in (three, code.script, code.territory) if part)
-    found = [name for name in known if name == three or name.startswith(f"{three}-")]
-    if wanted in known:
-        return known[wanted]
-    if len(found) == 1:
-        return known[found[0]]
-    near = nearest(wanted, known)
-    what = f"{shown(language)} has {len(found) or 'no'} files"
-    fix = f"one of {', '.join(sorted(found))}" if found else near or ", ".join(sorted(known))
-    raise UserError([Problem("E201", str(directory), what, fix)], EXIT_DATA)
+    return known[name_of_language(language, known, str(directory))]

@@ -16,7 +16,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 
 DIAGONAL = 6.0
 """Decay of the alignment prior with the distance from the diagonal, in sentence lengths."""

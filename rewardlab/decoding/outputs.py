@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rewardlab.data.corpora import Row
 from rewardlab.data.lines import TextFile, read_lines
+from rewardlab.data.rows import Row
 from rewardlab.decoding.files import TRANSLATIONS
 from rewardlab.errors import Problem, quantity, refuse, shown
 from rewardlab.json_values import json_kind

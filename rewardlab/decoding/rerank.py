@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable, quantity
 from rewardlab.heartbeat import heartbeat

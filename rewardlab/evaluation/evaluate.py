@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.evaluation.metrics import Metric, Relation, score_rows
 from rewardlab.evaluation.significance import (
     Score,

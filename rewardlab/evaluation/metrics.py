@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.rewards.lexical import BLEU, TER, ChrF
 from rewardlab.store.lineage import TrainedOn

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.json_values import json_value
 from rewardlab.rewards.lexical import BLEU, TER, ChrF

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.human.headers import MAROT_HEADER
 from rewardlab.human.marked_text import CLOSE, OPEN
 from rewardlab.store.files import replace_file

@@ -25,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.human.rated import Rated
 from rewardlab.perturbations.attacks import Case, cases, joined, sentence_repeated
 from rewardlab.perturbations.wrong_words import MINOR, Text, same_words, wrong_words

@@ -20,8 +20,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rewardlab.data.corpora import Row
 from rewardlab.data.funnel import Funnel
+from rewardlab.data.rows import Row
 from rewardlab.generate.apertium import MARK
 from rewardlab.human.rated import Preference, Rated
 from rewardlab.perturbations.failures import MAJOR, WORST, damaged, damaged_once

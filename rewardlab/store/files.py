@@ -53,9 +53,16 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         rows: JSON objects. Non-ASCII characters are not escaped, except those that some readers
             take for a line end.
     """
-    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
-    text = "".join(f"{line}\n" for line in lines)
-    replace_file(path, text.translate(ESCAPED))
+    replace_file(path, "".join(f"{json_line(row)}\n" for row in rows))
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """A JSON object on one line, without its end.
+
+    Args:
+        row: The object.
+    """
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).translate(ESCAPED)
 
 
 def sha256_of(path: Path) -> str:

@@ -154,7 +154,7 @@ def test_its_refused_options_are_told_before_training(rl, run):
     ("override", "choices"),
     [
         ("algorithm=ppo", "grpo, half"),
-        ("data.format=tmx", "lines, ntrex, po, libreoffice_help, blocks"),
+        ("data.format=xliff", "chat, vistra, blocks"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_choices(rl, run, override, choices):

@@ -261,9 +261,8 @@ def test_what_cannot_work_is_said_before_anything_is_written(call, arguments, me
 
 
 def test_a_chat_without_a_template_is_refused(call, checkpoint, tmp_path):
-    Path("model").unlink()
-    tiny_checkpoint.save(Path("model"))
-    code, _, err = call("translate", "t.yaml", "chat=true")
+    tiny_checkpoint.save(Path("bare"))  # a path of its own: the process keeps what it loaded
+    code, _, err = call("translate", "t.yaml", "chat=true", "model=bare")
     assert code == 2
     assert "error[E044] chat: the checkpoint's tokenizer has no chat template. fix: chat: f" in err
 

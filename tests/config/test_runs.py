@@ -98,7 +98,7 @@ def test_any_configuration_reads_back_equal(name, run, heldout, options):
             (
                 "error[E023] run.yaml:6:3 data.zzz: unknown key. data has none like it. fix: "
                 "remove it, or write one of source, reference, source_lang, target_lang, "
-                "documents, max_characters, format, heldout"
+                "documents, max_characters, format, columns, heldout"
             ),
         ),
         (
@@ -108,10 +108,11 @@ def test_any_configuration_reads_back_equal(name, run, heldout, options):
         ),
         (
             "  source_lang: dan",
-            "  source_lang: dan\n  format: tmx",
+            "  source_lang: dan\n  format: xliff",
             (
-                "error[E026] run.yaml:6:3 data.format: 'tmx' is not a choice. "
-                "fix: one of lines, ntrex, po, libreoffice_help"
+                "error[E026] run.yaml:6:3 data.format: 'xliff' is not a choice. fix: one of "
+                "lines, ntrex, po, libreoffice_help, tsv, jsonl, parquet, datasets, flores, "
+                "wmt24pp, smol, madlad, madlad_blobs, tmx, chat, vistra"
             ),
         ),
         (

@@ -11,7 +11,7 @@ from rewardlab.curation.stages.gain import Gain
 from rewardlab.curation.stages.length_buckets import LengthBuckets
 from rewardlab.curation.stages.near_duplicates import NearDuplicates
 from rewardlab.curation.stages.quota import Quota
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.seeds import seed_for
 from rewardlab.types import Term
 

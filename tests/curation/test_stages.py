@@ -13,7 +13,7 @@ from rewardlab.curation.stages.language import Language
 from rewardlab.curation.stages.length import Length
 from rewardlab.curation.stages.length_buckets import LengthBuckets
 from rewardlab.curation.stages.near_duplicates import NearDuplicates, ngrams, similarity
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.errors import RewardUnavailable, UserError
 from rewardlab.rewards import NotCopied
 from rewardlab.types import RewardOutput, Status

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import Corpus, Row, join, read_parallel, split, validation_split
+from rewardlab.data.corpora import Corpus, join, read_parallel, split, validation_split
 from rewardlab.data.funnel import Funnel
+from rewardlab.data.rows import Row
 from rewardlab.errors import UserError
 
 

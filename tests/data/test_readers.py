@@ -59,7 +59,8 @@ def test_without_a_file_of_references_there_are_none(table):
 
 
 def test_a_built_in_format_cannot_be_replaced(table):
-    assert READERS.names() == ["lines", "ntrex", "po", "libreoffice_help", "table"]
+    assert READERS.names().count("lines") == 1
+    assert READERS.names()[-1] == "table"
     corpus = read_parallel(table, source_lang="da", target_lang="nb", format="lines")
     assert corpus.rows[0].source == "da|nb"
 

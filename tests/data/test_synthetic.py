@@ -2,7 +2,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.data.synthetic import curriculum, synthetic_rows, word_table
 
 DANISH = [

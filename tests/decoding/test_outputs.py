@@ -1,4 +1,4 @@
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.decoding.outputs import read_outputs
 
 ROWS = [Row("1", "Hi.", None, "en", "de"), Row("2", "Yes.", None, "en", "de")]

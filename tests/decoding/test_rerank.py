@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.decoding.rerank import SampleScores, choose, is_oracle, judge_samples
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.errors import RewardUnavailable

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.evaluation.evaluate import System, direction_of, evaluate, quality
 from rewardlab.evaluation.metrics import Metric
 from rewardlab.rewards import ChrF, ExactMatch, NumbersKept, TargetScript

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rewardlab import rewards
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.evaluation.metrics import Metric, Relation, score_rows
 from rewardlab.store.lineage import TrainedOn
 from rewardlab.types import family_of

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import Row
 from rewardlab.data.lines import read_lines
+from rewardlab.data.rows import Row
 from rewardlab.human.marot import visible, write_marot
 from rewardlab.human.mqm import MQM
 from rewardlab.types import WMT_MQM, ErrorSpan

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.human.rated import Rated
 from rewardlab.perturbations.attacks import Case
 from rewardlab.perturbations.failures import FAILURES, damaged, fail, failures

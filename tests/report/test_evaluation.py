@@ -4,7 +4,7 @@ import pytest
 from on_terminal import plain
 from rich.cells import cell_len
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.evaluation.evaluate import System, evaluate
 from rewardlab.evaluation.metrics import Metric
 from rewardlab.report.evaluation import reading_aid, score_table, tables, text_table

@@ -6,7 +6,7 @@ import math
 import pytest
 from rich.console import Console
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.evaluation.system_scores import corpus_score, of_systems, score_in_parts
 from rewardlab.report.scores import long_lines, number, row_lines, score_notes, score_table

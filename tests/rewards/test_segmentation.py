@@ -6,7 +6,7 @@ import pytest
 from sacrebleu.metrics import BLEU as SACRE_BLEU
 from sacrebleu.metrics import TER as SACRE_TER
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.ensemble import RewardEnsemble
 from rewardlab.evaluation.evaluate import System, evaluate
 from rewardlab.evaluation.metrics import Metric

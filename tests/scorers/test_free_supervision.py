@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardlab.data.corpora import Row
+from rewardlab.data.rows import Row
 from rewardlab.human.rated import Rated
 from rewardlab.rewards import ChrF
 from rewardlab.scorers.free_supervision import (

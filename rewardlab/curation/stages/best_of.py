@@ -79,7 +79,7 @@ class BestOf(Stage):
                         )
                     )
             job.work.replace(chosen)
-            job.work.drop(place, dropped)
+            job.work.drop(place, dropped.items())
 
     def _sample(self, sampler: Sampler, items: Sequence[Item]) -> dict[str, Sampled]:
         return sampler(items, self.name, samples=self.number, temperature=self.temperature)

@@ -62,7 +62,7 @@ class Gain(Stage):
                 else:
                     dropped[item.key] = _why(scored)
             job.work.replace(known)
-            job.work.drop(place, dropped)
+            job.work.drop(place, dropped.items())
         self._keep_top(job, place)
 
     def _keep_top(self, job: Job, place: int) -> None:
@@ -75,7 +75,8 @@ class Gain(Stage):
         kept = {pair: math.ceil(self.keep * n - 1e-9) for pair, n in job.work.left().items()}
         ranked = job.work.ranked(gains())
         reason = f"below the top {self.keep:.4g} by gain"
-        job.work.drop(place, {key: reason for pair, key, rank in ranked if rank >= kept[pair]})
+        left_out = ((key, reason) for pair, key, rank in ranked if rank >= kept[pair])
+        job.work.drop(place, left_out)
 
     def _sample(self, sampler: Sampler, items: Sequence[Item]) -> dict[str, Sampled]:
         """Key -> the greedy translation and the sample."""

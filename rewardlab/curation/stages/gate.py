@@ -42,8 +42,8 @@ class GateStage(Stage):
             RewardUnavailable: The reward could not be reached.
         """
         ensemble = RewardEnsemble([Term(self.reward)])
-        for items in job.work.chunks():
-            job.work.drop(place, self._reasons(ensemble, items))
+        for items in job.chunks():
+            job.work.drop(place, self._reasons(ensemble, items).items())
 
     def _reasons(self, ensemble: RewardEnsemble, items: Sequence[Item]) -> dict[str, str]:
         pairs = [item for item in items if item.text is not None]

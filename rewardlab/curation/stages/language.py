@@ -13,11 +13,10 @@ from pydantic import Field
 from rewardlab.curation.items import Item
 from rewardlab.curation.stage import Filter, Job
 from rewardlab.errors import EXIT_DATA, Problem, refuse, shown
+from rewardlab.text.language_sets import language_sets
 from rewardlab.text.languages import language_code
 
-HIGH_RESOURCE = frozenset(
-    ["ar", "en", "es", "de", "fr", "it", "ja", "nl", "pl", "pt", "ru", "tr", "zh"]
-)
+HIGH_RESOURCE = frozenset(language_sets()["lmt_high"])
 """LMT's languages with much data."""
 LABELS: Mapping[str, str] = MappingProxyType({"nb": "no", "fil": "tl"})
 """Languages that the identifier has under another code."""

@@ -35,16 +35,17 @@ class LengthBuckets(Stage):
         """Drop the rows that are not drawn."""
 
         def drawn() -> Iterator[tuple[str, float, str]]:
-            for items in job.work.chunks():
+            for items in job.chunks():
                 for item in items:
                     bucket = bisect_right(self.edges, len(item.source))
                     chance = seed_for(job.seed, self.name, item.key) / 2**63
                     yield f"{item.pair} {bucket}", chance, item.key
 
-        left_out: dict[str, str] = {}
-        for part, key, rank in job.work.ranked(drawn()):
-            if rank >= self.rows:
-                left_out[key] = self._reason(int(part.rpartition(" ")[2]))
+        left_out = (
+            (key, self._reason(int(part.rpartition(" ")[2])))
+            for part, key, rank in job.work.ranked(drawn())
+            if rank >= self.rows
+        )
         job.work.drop(place, left_out)
 
     def _reason(self, bucket: int) -> str:

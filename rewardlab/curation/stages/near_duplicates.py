@@ -44,9 +44,10 @@ class NearDuplicates(Stage):
             "CREATE TABLE bands (band BLOB, key TEXT, source TEXT, PRIMARY KEY (band, key)) "
             "WITHOUT ROWID"
         )
-        for items in job.work.chunks():
+        for items in job.chunks():
             repeated = self._repeated(database, items, rows)
-            job.work.drop(place, dict.fromkeys(repeated, "near-duplicates of another source"))
+            reason = "near-duplicates of another source"
+            job.work.drop(place, ((key, reason) for key in repeated))
         database.execute("DROP TABLE bands")
 
     def _repeated(

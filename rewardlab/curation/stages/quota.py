@@ -28,10 +28,10 @@ class Quota(Stage):
         """Drop the rows that are not drawn."""
 
         def drawn() -> Iterator[tuple[str, float, str]]:
-            for items in job.work.chunks():
+            for items in job.chunks():
                 for item in items:
                     yield item.pair, seed_for(job.seed, self.name, item.key) / 2**63, item.key
 
         reason = f"over the quota of {self.rows:,}"
         ranked = job.work.ranked(drawn())
-        job.work.drop(place, {key: reason for _, key, rank in ranked if rank >= self.rows})
+        job.work.drop(place, ((key, reason) for _, key, rank in ranked if rank >= self.rows))
